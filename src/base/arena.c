@@ -1,0 +1,122 @@
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define CHUNK_MIN 4096
+#define CHUNK_MAX (256 * 1024)
+
+struct chunk {
+	struct chunk *next;
+	size_t used, size;
+	alignas(max_align_t) char bytes[];
+};
+
+struct arena {
+	struct chunk *chunks; /* newest first; only the first has room */
+	size_t size;          /* of all chunks */
+};
+
+struct arena *arena_new(void)
+{
+	return xcalloc(1, sizeof(struct arena));
+}
+
+static void free_chunks(struct chunk *c)
+{
+	while (c) {
+		struct chunk *next = c->next;
+
+		xfree(c);
+		c = next;
+	}
+}
+
+void arena_free(struct arena *mem)
+{
+	if (!mem)
+		return;
+	free_chunks(mem->chunks);
+	xfree(mem);
+}
+
+void arena_reset(struct arena *mem)
+{
+	struct chunk *keep = mem->chunks;
+
+	if (!keep)
+		return;
+	free_chunks(keep->next);
+	keep->next = NULL;
+	memset(keep->bytes, 0, keep->used);
+	keep->used = 0;
+	mem->size = keep->size;
+}
+
+size_t arena_size(const struct arena *mem)
+{
+	return mem->size;
+}
+
+void *arena_alloc(struct arena *mem, size_t size)
+{
+	const size_t align = alignof(max_align_t);
+	size_t need = (size + align - 1) & ~(align - 1);
+	struct chunk *c = mem->chunks;
+
+	if (!c || c->size - c->used < need) {
+		/* Doubling keeps the number of chunks small however much is asked for. */
+		size_t room = c ? 2 * c->size : CHUNK_MIN;
+
+		if (room > CHUNK_MAX)
+			room = CHUNK_MAX;
+		if (room < need)
+			room = need;
+		c = xcalloc(1, sizeof(*c) + room);
+		c->size = room;
+		c->next = mem->chunks;
+		mem->chunks = c;
+		mem->size += room;
+	}
+	c->used += need;
+	return c->bytes + c->used - need;
+}
+
+void *arena_array(struct arena *mem, size_t size, size_t n)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(size, n, &total))
+		alloc_failed(SIZE_MAX);
+	return arena_alloc(mem, total);
+}
+
+struct slice arena_copy(struct arena *mem, struct slice bytes)
+{
+	uint8_t *p = arena_alloc(mem, bytes.len + 1);
+
+	if (bytes.len > 0)
+		memcpy(p, bytes.ptr, bytes.len);
+	return (struct slice){ p, bytes.len };
+}
+
+char *arena_printf(struct arena *mem, const char *fmt, ...)
+{
+	va_list ap, again;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	s = arena_alloc(mem, (size_t)n + 1);
+	vsnprintf(s, (size_t)n + 1, fmt, again);
+	va_end(again);
+	va_end(ap);
+	return s;
+}
