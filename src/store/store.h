@@ -1,0 +1,282 @@
+/*
+ * store.h -- the durable state: who wants which CID kept, and where it is.
+ *
+ * Back ends: mem/ (tests), rocksdb/ (one machine), scylla/ (a cluster).  They
+ * differ in reach and speed, not in meaning: test/contract/store_contract.c
+ * holds for all.
+ *
+ * Requests are facts that are only ever inserted, copies are halves with
+ * versions (model/request.h, model/copy.h).  Everything else (listings by owner,
+ * tag, peer and expiry, totals, the work queues) is derived from them by this
+ * module, written together with them and rebuilt by store_repair().
+ *
+ * How a change is made: store_change() reads all that is known of a CID, asks a
+ * pure decision what becomes true, and writes that with every derived row.  On a
+ * back end that can hold others off meanwhile this is atomic.  On one that cannot
+ * it writes first and looks again, and decides again if anything has changed
+ * (design rule R9); so a decision must be a function of what it is shown, and be
+ * content (write nothing) when it is shown its own work.
+ *
+ * Calls block, are short, and may be made from any thread.  A write is visible
+ * when its call returns; it is durable when store_when_durable() says so, and
+ * nothing may be acknowledged before that.
+ *
+ * One `struct store` is one instance's handle on a back end: instance number,
+ * clock and random source are its own.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/rand.h"
+#include "model/cid.h"
+#include "store/rows.h"
+
+struct store;
+struct store_backend;
+
+struct store_options {
+	unsigned instance;   /* 0..INSTANCE_MAX, leased; unique among running instances */
+	struct clock *clock; /* outlives the store */
+	struct rand *rand;   /* likewise */
+	int64_t expiring_us; /* a request shows `expiring` this long before its expiry */
+};
+
+/* Takes over `backend`.  Makes the cluster key and the store id if the store is
+ * new. */
+bool store_open(struct store_backend *backend, const struct store_options *options,
+		struct store **out, struct err *err) MUST_CHECK;
+void store_close(struct store *store); /* NULL is fine */
+DEFINE_CLEANUP(struct store, store_close)
+
+/* 26 lower-case hex digits made once for this store; names pins in Kubo. */
+const char *store_id(const struct store *store);
+const char *store_backend_name(const struct store *store);
+
+/* Top 26 bits of SipHash-2-4(cluster key, multihash of the CID). */
+uint32_t store_bucket(const struct store *store, struct slice cid);
+
+/* ---- durability ---------------------------------------------------------- */
+
+/* The point in the log that holds all writes that have returned so far. */
+uint64_t store_mark(struct store *store);
+
+/* Calls `fn` once, from any thread, when all up to `mark` is durable, or with
+ * the reason why that cannot be had (then nobody may be told it was stored). */
+typedef void store_durable_fn(void *ctx, const struct err *err /* NULL: durable */);
+void store_when_durable(struct store *store, uint64_t mark, store_durable_fn *fn, void *ctx);
+
+/* The same, waiting. */
+bool store_sync(struct store *store, uint64_t mark, struct err *err) MUST_CHECK;
+
+/* ---- one CID ------------------------------------------------------------- */
+
+struct cid_view { /* all that is known of one CID, in key order; lives in an arena */
+	struct slice cid;
+	const struct fact *facts;
+	size_t n_facts;
+	const struct copy *copies;
+	size_t n_copies;
+};
+
+bool store_view(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
+		struct err *err) MUST_CHECK;
+
+struct cid_change {               /* what becomes true of one CID; all zero: nothing */
+	const struct fact *facts; /* to insert; cid is filled in */
+	size_t n_facts;
+	const struct copy *desired; /* copies whose desired half is written */
+	size_t n_desired;
+	const struct copy *observed; /* copies whose observed half is written */
+	size_t n_observed;
+	const struct wake *wake; /* written before all else (R10); cid and minute are filled in */
+	size_t n_wake;
+	const struct wake *woken; /* taken off after all else */
+	size_t n_woken;
+	const uint32_t *forget; /* copies whose row is removed: tombstone time is over */
+	size_t n_forget;
+};
+
+/* Decides from `view`; what it returns may lie in `mem`.  `now_us` is the wall
+ * clock of the handle.  Returning false ends store_change() with *err. */
+typedef bool store_decide(void *ctx, const struct cid_view *view, int64_t now_us, struct arena *mem,
+			  struct cid_change *out, struct err *err);
+
+/* One change for each of `n` distinct CIDs, together in one batch where the back
+ * end has batches (the whole batch fails together).  `ctxs[i]` goes to `decide`
+ * with the view of `cids[i]`. */
+bool store_change(struct store *store, const struct slice *cids, void *const *ctxs, size_t n,
+		  store_decide *decide, struct arena *mem, struct err *err) MUST_CHECK;
+
+/* Rewrites every derived row of a CID from its facts and copies; counts the rows
+ * that were wrong.  The sweep and `store check --repair` are made of it. */
+bool store_repair(struct store *store, struct slice cid, bool dry_run, size_t *wrong,
+		  struct err *err) MUST_CHECK;
+
+/* ---- requests ------------------------------------------------------------ */
+
+/* A new request id with its `created` time for `owner`, by design section 4: the
+ * first whole millisecond that is free for the owner while that is less than a
+ * second ahead of the clock, else the next free microsecond. */
+bool store_new_request_id(struct store *store, struct slice owner, struct ulid *id,
+			  int64_t *created_at, struct err *err) MUST_CHECK;
+
+/* The row of a live request, NULL in *out if there is none (also if it is
+ * another owner's). */
+bool store_find(struct store *store, struct slice owner, struct ulid id, struct arena *mem,
+		const struct owner_pin **out, struct err *err) MUST_CHECK;
+
+enum name_match {
+	MATCH_EXACT,
+	MATCH_IEXACT,
+	MATCH_PARTIAL,
+	MATCH_IPARTIAL,
+};
+
+struct pin_filter {               /* all parts must hold; zero = any */
+	const struct slice *cids; /* binary; any of these */
+	size_t n_cids;
+	struct slice name; /* ptr NULL = any */
+	enum name_match match;
+	unsigned statuses;      /* bits 1 << enum pin_status; any of these */
+	int64_t before, after;  /* us; created < before, created > after */
+	struct pair_list meta;  /* has all of these */
+	struct slice_list tags; /* has all of these */
+};
+
+struct pin_page {
+	const struct owner_pin *rows; /* newest first, in the arena */
+	size_t n;
+	bool more;         /* rows beyond `limit` exist */
+	bool cut;          /* the row budget ended the search; `next` goes on from there */
+	struct slice next; /* opaque cursor; empty if neither more nor cut */
+};
+
+#define PIN_SCAN_BUDGET 200000 /* rows one page may read */
+
+/* One page of an owner's live requests, newest first.  `cursor` is empty or `next`
+ * of the page before under the same filter: stable under concurrent writes, checked,
+ * altered ones are ERR_INVALID.  A page never ends inside a group of equal
+ * milliseconds unless one fills it (then it may hold fewer or more than `limit`
+ * by that group, never more than 1,000 rows). */
+bool store_list(struct store *store, struct slice owner, const struct pin_filter *filter,
+		struct slice cursor, size_t limit, struct arena *mem, struct pin_page *out,
+		struct err *err) MUST_CHECK;
+
+/* Counts up to `at_most` + 1 of what store_list() would give in all pages. */
+bool store_count(struct store *store, struct slice owner, const struct pin_filter *filter,
+		 size_t at_most, size_t *out, bool *cut, struct err *err) MUST_CHECK;
+
+/* Calls `each` for every live request and its copies in store order (by bucket),
+ * for all owners or one, until it returns false.  `part` of `parts` equal shares of
+ * the buckets; `from` resumes after the position that `each` was last given.  What
+ * is passed is valid only during the call; memory is bounded. */
+struct scanned_pin {
+	const struct request *request;
+	enum pin_status status;
+	const struct copy *copies;
+	size_t n_copies;
+};
+typedef bool store_pin_fn(void *ctx, const struct scanned_pin *pin, struct slice position);
+bool store_scan(struct store *store, struct slice owner, unsigned part, unsigned parts,
+		struct slice from, store_pin_fn *each, void *ctx, struct err *err) MUST_CHECK;
+
+/* Every CID that has any row, in store order: what sweeps walk. */
+typedef bool store_cid_fn(void *ctx, const struct cid_view *view, struct slice position);
+bool store_scan_cids(struct store *store, unsigned part, unsigned parts, struct slice from,
+		     store_cid_fn *each, void *ctx, struct err *err) MUST_CHECK;
+
+struct owner_usage {
+	uint64_t pins[STATUS_COUNT];
+	uint64_t bytes;
+	bool approximate;
+};
+bool store_usage(struct store *store, struct slice owner, struct owner_usage *out,
+		 struct err *err) MUST_CHECK;
+
+/* ---- the durable queue --------------------------------------------------- */
+
+/* Up to `limit` wake rows with due_at <= until, oldest first; `after` NULL or the
+ * last one of the call before. */
+bool store_wakes(struct store *store, int64_t until, const struct wake *after, size_t limit,
+		 struct arena *mem, struct wake **out, size_t *n, struct err *err) MUST_CHECK;
+
+/* Adds wake rows without any other change (peers went or came, operator's wish). */
+bool store_wake(struct store *store, const struct wake *wakes, size_t n,
+		struct err *err) MUST_CHECK;
+/* Takes wake rows off whose CID needs nothing. */
+bool store_woken(struct store *store, const struct wake *wakes, size_t n,
+		 struct err *err) MUST_CHECK;
+
+/* Up to `limit` copies of a peer that are not settled, by CID, after `after` (empty:
+ * from the first): pin.sync. */
+bool store_open_copies(struct store *store, uint32_t peer_no, struct slice after, size_t limit,
+		       struct arena *mem, struct peer_open **out, size_t *n,
+		       struct err *err) MUST_CHECK;
+
+/* All rows of a peer in one of 4096 buckets of its pins: what is compared with pin/ls. */
+bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct slice after,
+		     size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
+		     struct err *err) MUST_CHECK;
+
+/* Expiries due at or before `until`, from the hour of `from_us` on, oldest first;
+ * `after` NULL or the last one given. */
+bool store_expiries(struct store *store, int64_t from_us, int64_t until,
+		    const struct ttl_row *after, size_t limit, struct arena *mem,
+		    struct ttl_row **out, size_t *n, struct err *err) MUST_CHECK;
+/* Drops the hours before `before_us` whole. */
+bool store_drop_expiries(struct store *store, int64_t before_us, struct err *err) MUST_CHECK;
+
+/* ---- peers, owners, keys, leases, settings -------------------------------- */
+
+/* The number of `peer_id`, made and bound to it for ever if it is new. */
+bool store_peer_no(struct store *store, struct slice peer_id, uint32_t *out,
+		   struct err *err) MUST_CHECK;
+/* All peers by number. */
+bool store_peers(struct store *store, struct arena *mem, struct peer_row **out, size_t *n,
+		 struct err *err) MUST_CHECK;
+/* Writes one half; the version must be higher than the one it replaces or it loses. */
+bool store_peer_wish(struct store *store, const struct peer_row *row, struct err *err) MUST_CHECK;
+bool store_peer_report(struct store *store, const struct peer_row *row, struct err *err) MUST_CHECK;
+/* Zones of all peers, as request_status() wants them; refreshed when peers change. */
+struct peer_zones store_zones(struct store *store, struct arena *mem);
+
+/* Small tables that are compared and set as whole rows: owners, api_keys, leases,
+ * op_dedup, job_cursor, deny_list, settings. */
+
+/* The row with the key columns of `key`, or NULL. */
+bool store_row(struct store *store, enum table table, const void *key, struct arena *mem,
+	       const void **out, struct err *err) MUST_CHECK;
+/* Puts `row` (NULL: deletes) if what is stored equals `expected` (NULL: nothing is
+ * stored); *done tells whether it did.  Linearizable. */
+bool store_swap_row(struct store *store, enum table table, const void *expected, const void *row,
+		    bool *done, struct err *err) MUST_CHECK;
+/* Up to `limit` rows after `after` (NULL: from the first), in key order. */
+bool store_rows(struct store *store, enum table table, const void *after, size_t limit,
+		struct arena *mem, const void ***out, size_t *n, struct err *err) MUST_CHECK;
+
+/* Takes or prolongs the lease `name` for `holder`; *held false if another has it.
+ * `epoch` grows whenever the holder changes. */
+bool store_lease(struct store *store, struct slice name, struct slice holder, int64_t for_us,
+		 bool *held, uint64_t *epoch, struct err *err) MUST_CHECK;
+
+/* ---- care ------------------------------------------------------------------ */
+
+struct store_check {
+	uint64_t cids, requests, copies, wrong, repaired, orphans;
+};
+/* Proves that truth and derived tables agree, all bytes included; `progress` may be
+ * NULL.  With `repair` mends what it finds.  *first tells the first finding. */
+bool store_check(struct store *store, bool repair, void (*progress)(void *ctx, double share),
+		 void *ctx, struct store_check *out, char first[240], struct err *err) MUST_CHECK;
+
+/* A consistent copy into the new directory `dir`, from a live process. */
+bool store_backup(struct store *store, const char *dir, struct err *err) MUST_CHECK;
+
+struct store_counters { /* since start; for metrics */
+	uint64_t syncs, synced_writes, writes, bytes_written;
+	bool read_only; /* the disk is full or failed; see reason */
+	char reason[160];
+};
+void store_counters(struct store *store, struct store_counters *out);
