@@ -3,8 +3,8 @@
  *
  * The store is the truth; a message only shortens the wait (design rule R1).
  * Losing, repeating or reordering messages costs time, never a pin.  Back ends:
- * mem/ (in one process: bounded queues, refilled from the store's wake and
- * peer_open rows after a start or an overflow); nats/ comes beside it.
+ * local/ (in one process: bounded queues in memory; after a start or an overflow
+ * the takers read the store's wake and peer_open rows); nats/ comes beside it.
  *
  * A subscriber takes messages in batches on its own thread, inside its step, and
  * returns a verdict for each, so nobody can forget to acknowledge.
@@ -54,7 +54,8 @@ DEFINE_CLEANUP(struct bus, bus_close)
  * the store's rows bring the work back. */
 bool bus_publish(struct bus *bus, const struct bus_msg *msgs, size_t n, struct err *err) MUST_CHECK;
 
-/* From now on `notify(ctx)` is called, from any thread, when something can be taken.  For
+/* From now on `notify(ctx)` is called, from any thread, when something can be taken; it
+ * must not call the bus.  For
  * BUS_PIN_ASSIGN per peer; `peer_no` is ignored elsewhere. */
 bool bus_subscribe(struct bus *bus, enum bus_topic topic, uint32_t peer_no,
 		   void (*notify)(void *ctx), void *ctx, struct err *err) MUST_CHECK;
@@ -64,8 +65,8 @@ bool bus_subscribe(struct bus *bus, enum bus_topic topic, uint32_t peer_no,
 bool bus_take(struct bus *bus, enum bus_topic topic, uint32_t peer_no, size_t max,
 	      bus_handler *handler, void *ctx, size_t *n, struct err *err) MUST_CHECK;
 
-/* True if messages of the topic were dropped since the last call: its taker then
- * reads the store's rows. */
+/* True once after the start, and again after messages of the topic were dropped: its
+ * taker then reads the store's rows. */
 bool bus_overflowed(struct bus *bus, enum bus_topic topic, uint32_t peer_no);
 
 struct bus_counters {

@@ -96,6 +96,8 @@ struct cid_change {               /* what becomes true of one CID; all zero: not
 	size_t n_woken;
 	const uint32_t *forget; /* copies whose row is removed: tombstone time is over */
 	size_t n_forget;
+	const struct fact *bury; /* facts that are removed: likewise, of requests that ended */
+	size_t n_bury;
 };
 
 /* Decides from `view`; what it returns may lie in `mem`.  `now_us` is the wall

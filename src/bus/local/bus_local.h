@@ -1,0 +1,20 @@
+/*
+ * bus_local.h -- the bus inside one process: bounded queues in memory.
+ *
+ * Nothing is kept: what a crash or a full queue loses is found again in the
+ * store's wake and peer_open rows, which bus_overflowed() tells the takers to
+ * read.  So one process needs no message server.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "bus/bus.h"
+
+struct bus_local_options {
+	struct clock *clock; /* outlives the bus; for retry times */
+	size_t queue_max;    /* messages a queue holds: one queue a topic, ASSIGN one a peer */
+	int64_t retry_us;    /* until a BUS_RETRY message comes again */
+	unsigned attempts;   /* deliveries until a message that keeps failing is rejected */
+};
+
+struct bus *bus_local_new(const struct bus_local_options *options);
