@@ -23,6 +23,7 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 void log_setup(enum log_level level, enum log_format format);
 bool log_enabled(enum log_level level);
 
+/* One line with the fields of this thread; nothing below the level. */
 #define log_debug(...) log_at(LOG_DEBUG, __FILE__, __LINE__, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __FILE__, __LINE__, __VA_ARGS__)
 #define log_warn(...)  log_at(LOG_WARN, __FILE__, __LINE__, __VA_ARGS__)
@@ -43,6 +44,7 @@ void log_err(enum log_level level, const struct err *err, const char *doing);
 #define LOG_FIELD_NAME(line)  LOG_FIELD_NAME_(line)
 #define LOG_FIELD_NAME_(line) log_field_##line
 
+/* Behind LOG_FIELD(); fields are popped in the reverse order. */
 struct log_field {
 	unsigned depth;
 };

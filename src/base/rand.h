@@ -18,6 +18,7 @@ static inline void rand_fill(struct rand *rand, void *bytes, size_t n)
 	rand->fill(rand, bytes, n);
 }
 
+/* All 64 bits random. */
 uint64_t rand_u64(struct rand *rand);
 
 /* Uniform in [0, below); `below` > 0. */

@@ -25,6 +25,7 @@ struct health_policy {
 	int64_t grace_us;   /* from DOWN to DEAD */
 };
 
+/* What a silence since `last_seen_us` means at `now_us`. */
 enum peer_health peer_health(int64_t last_seen_us, int64_t now_us,
 			     const struct health_policy *policy);
 

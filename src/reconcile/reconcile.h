@@ -55,6 +55,7 @@ struct reconcile_plan {
 	const enum place_refusal *refusals; /* one for each peer: why it gets no copy */
 };
 
+/* What to write, to publish and to forget; everything in the plan lies in `mem`. */
 struct reconcile_plan reconcile_step(const struct reconcile_view *view,
 				     const struct reconcile_policy *policy, struct arena *mem);
 

@@ -52,6 +52,7 @@ struct table_schema {
 	const struct column *version; /* NULL, or for tables with groups: see group_version() */
 };
 
+/* The schema of any table; static storage. */
 const struct table_schema *table_schema(enum table table);
 
 /* Deep copy of a row into `mem`. */

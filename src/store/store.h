@@ -80,6 +80,7 @@ struct cid_view { /* all that is known of one CID, in key order; lives in an are
 	size_t n_copies;
 };
 
+/* Reads the facts and copies of a CID; none is an empty view. */
 bool store_view(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
 		struct err *err) MUST_CHECK;
 
@@ -194,6 +195,7 @@ struct owner_usage {
 	uint64_t bytes;
 	bool approximate;
 };
+/* The maintained totals of an owner; all zero for one never heard of. */
 bool store_usage(struct store *store, struct slice owner, struct owner_usage *out,
 		 struct err *err) MUST_CHECK;
 

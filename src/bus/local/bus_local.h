@@ -17,4 +17,5 @@ struct bus_local_options {
 	unsigned attempts;   /* deliveries until a message that keeps failing is rejected */
 };
 
+/* An empty bus; ended by bus_close(). */
 struct bus *bus_local_new(const struct bus_local_options *options);

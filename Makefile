@@ -1,0 +1,46 @@
+# The verbs.  Meson and Ninja do the work; tools/builds/ describes the builds.
+.DEFAULT_GOAL := all
+.PHONY: all run test check soak bench fuzz cov format clean setup
+
+SOURCES = $(shell git ls-files -co --exclude-standard '*.[ch]')
+FUZZ_SECONDS ?= 60
+
+all: setup ## build/pinfold
+	@tools/build release
+
+setup: ## install what is missing (Debian 12)
+	@tools/setup
+
+test: ## everything, in the release, asan+ubsan and tsan builds
+	@tools/setup || { echo "0 passed, 1 failed"; exit 1; }
+	@tools/test-run
+
+check: setup ## the quick part of the tests
+	@tools/test-run check
+
+soak: all ## the long tests
+	@meson test -C build --no-rebuild --suite soak --timeout-multiplier 0 --verbose
+
+bench: all ## every bench, one after the other
+	@set -e; for b in $$(find bench -maxdepth 1 -type f -perm -u+x | sort); do $$b; done
+
+bench-%: all ## one of them: bench/NAME
+	@bench/$*
+
+fuzz: setup ## every decoder for FUZZ_SECONDS
+	@tools/build fuzz
+	@set -e; for t in $$(find build-fuzz/fuzz -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x | sort); do \
+		name=$${t##*/fuzz_}; mkdir -p build-fuzz/corpus/$$name; echo "== fuzz $$name"; \
+		$$t -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-artifact_prefix=build-fuzz/$$name- build-fuzz/corpus/$$name fuzz/corpus/$$name; done
+
+cov: setup ## line coverage of src/
+	@tools/build cov
+	@meson test -C build-cov --no-rebuild --no-suite soak --no-suite style --timeout-multiplier 3
+	@gcovr --root . --object-directory build-cov --filter src/ --exclude '.*_test\.c' --sort-percentage
+
+format: setup
+	@clang-format -i $(SOURCES)
+
+clean:
+	rm -rf build build-asan build-tsan build-cov build-fuzz
