@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Our CID decoder against go-cid, on many valid, mutated and random CIDs.
+
+Both are given the same lines (see cid_verdicts.c) and must agree.  Where we are
+stricter on purpose, a rule below says so from the input and from what the
+referee made of it; a difference that no rule decides fails the test, and so
+does an input that a rule refuses but we accept.
+
+usage: cid_differential.py VERDICTS REFEREE_SOURCE [COUNT [SEED]]
+The referee is built below $PINFOLD_TOOLS (default ~/.cache/pinfold) by Go.
+Exit status 77 (skipped) if there is no Go.
+"""
+import base64
+import collections
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+
+OUR_BASES = b"fFbBvVkKzmu"
+CID_MAX = 160
+TEXT_MAX = 2 * CID_MAX + 1
+B58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+B36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def skip(why):
+    print("skipped:", why)
+    sys.exit(77)
+
+
+def build_referee(source):
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    if not go:
+        skip("no Go compiler to build the referee with")
+    tools = pathlib.Path(os.environ.get("PINFOLD_TOOLS") or pathlib.Path.home() / ".cache/pinfold")
+    tools.mkdir(parents=True, exist_ok=True)
+    binary = tools / "cid_referee"
+    env = dict(os.environ, GOFLAGS="-mod=readonly -buildvcs=false")
+    made = subprocess.run([go, "build", "-o", binary, "."], cwd=source, env=env, text=True,
+                          capture_output=True)
+    if made.returncode != 0:
+        skip("the referee could not be built: " + made.stderr.strip())
+    return binary
+
+
+def varint(n, padding=0):
+    out = bytearray()
+    while n >= 0x80:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    for _ in range(padding):  # a longer form of the same number
+        out[-1] |= 0x80
+        out.append(0)
+    return bytes(out)
+
+
+def number(data, digits):
+    n, text = int.from_bytes(data, "big"), ""
+    while n:
+        n, rest = divmod(n, len(digits))
+        text = digits[rest] + text
+    return digits[0] * (len(data) - len(data.lstrip(b"\0"))) + text
+
+
+def encode(base, data):
+    if base in "fF":
+        text = data.hex()
+    elif base in "bBvV":
+        text = base64.b32encode(data).decode().rstrip("=").lower()
+        if base in "vV":
+            text = text.translate(str.maketrans("abcdefghijklmnopqrstuvwxyz234567",
+                                                "0123456789abcdefghijklmnopqrstuv"))
+    elif base in "kK":
+        text = number(data, B36)
+    elif base == "z":
+        text = number(data, B58)
+    elif base == "m":
+        text = base64.b64encode(data).decode().rstrip("=")
+    elif base == "u":
+        text = base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return base + (text.upper() if base in "FBVK" else text)
+
+
+def random_bytes_of_cid(r):
+    digest = r.randbytes(r.choice([0, 1, 5, 19, 20, 28, 32, 32, 32, 32, 48, 64, 128]))
+    if r.random() < 0.2:
+        return b"\x12\x20" + r.randbytes(32)
+    padding = [r.random() < 0.01 for _ in range(4)]
+    codec = r.choice([0x55, 0x70, 0x71, 0x72, 0x129, 0x200, 0, 0x7F, 0x80, r.getrandbits(62)])
+    code = r.choice([0, 0x11, 0x12, 0x13, 0x1E, 0xB220, 0xB401, r.getrandbits(30)])
+    version = 1 if r.random() < 0.97 else r.choice([0, 2, 3, 17, 300])
+    length = len(digest) if r.random() < 0.95 else r.choice([len(digest) + 1, 0, 1 << 40])
+    return (varint(version, padding[0]) + varint(codec, padding[1]) + varint(code, padding[2])
+            + varint(length, padding[3]) + digest)
+
+
+def mutate(r, data):
+    data = bytearray(data)
+    for _ in range(r.choice([1, 1, 1, 2, 4])):
+        at = r.randrange(len(data) + 1)
+        what = r.randrange(6)
+        if what == 0:
+            data[at:at] = bytes([r.getrandbits(8)])
+        elif what == 1:
+            data[at:at + 1] = b""
+        elif what == 2:
+            data = data[:at]
+        elif what == 3 and at < len(data):
+            data[at] ^= 1 << r.randrange(8)
+        elif what == 4 and at < len(data):
+            data[at:at + 1] = data[at:at + 1].swapcase()
+        else:
+            data[at:at + 1] = r.choice([b"0", b"1", b"=", b"\n", b" ", b"/", b"z", b"-"])
+    return bytes(data)
+
+
+def make_input(r):
+    data = random_bytes_of_cid(r)
+    if r.random() < 0.3:
+        return "b", mutate(r, data) if r.random() < 0.6 else data
+    if data[:2] == b"\x12\x20" and r.random() < 0.8:
+        text = number(data, B58)
+    else:
+        text = encode(r.choice(OUR_BASES.decode()), data)
+    if r.random() < 0.02:
+        text = r.choice("0179chptCTMUZ") + text[1:]  # bases of the table that we do not take
+    text = text.encode()
+    if r.random() < 0.02:
+        text = b"/ipfs/" + text
+    return "t", mutate(r, text) if r.random() < 0.6 else text
+
+
+def stricter(kind, given, found):
+    """Why we refuse what the referee takes, or None.  `found`: (bytes, text in the base given)."""
+    data, text = found
+    if len(data) > CID_MAX:
+        return "longer than any hash that Kubo takes"
+    if kind == "b":
+        return None
+    if len(given) > TEXT_MAX:
+        return "text longer than any CID has"
+    if b"/" in given and given[:1] != b"m":
+        return "a path"
+    if given[:2] != b"Qm" and given[:1] not in OUR_BASES:
+        return "a base that CIDs are not written in"
+    if text != given:
+        return "not the canonical text"
+    return None
+
+
+def verdicts(command, lines):
+    out = subprocess.run(command, input=lines, text=True, capture_output=True, timeout=120)
+    if out.returncode != 0:
+        sys.exit(f"{command} failed: {out.stderr}")
+    return out.stdout.splitlines()
+
+
+def accepted(line):
+    return [bytes.fromhex(part) for part in line.split()[1:]] if line[0] == "+" else None
+
+
+def main():
+    ours_binary, source = sys.argv[1:3]
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 100_000
+    seed = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    referee = build_referee(source)
+    r = random.Random(seed)
+    inputs = [make_input(r) for _ in range(count)]
+    lines = "".join(f"{kind} {given.hex()}\n" for kind, given in inputs if given)
+    inputs = [i for i in inputs if i[1]]
+    ours, theirs = verdicts([ours_binary], lines), verdicts([referee], lines)
+    assert len(ours) == len(theirs) == len(inputs)
+
+    tally, wrong = collections.Counter(), 0
+    for (kind, given), our, their in zip(inputs, ours, theirs):
+        mine, found = accepted(our), accepted(their)
+        rule = stricter(kind, given, found) if found else None
+        if mine == found and not rule:
+            tally["both accept" if found else "both refuse"] += 1
+        elif rule and mine is None:
+            tally["refused by rule: " + rule] += 1
+        else:
+            wrong += 1
+            if wrong <= 20:
+                print(f"differ: {kind} {given!r}\n  ours    {our}\n  referee {their}\n  rule    {rule}")
+    for what, n in sorted(tally.items()):
+        print(f"{n:7} {what}")
+    print(f"{wrong:7} differ (seed {seed})")
+    if wrong or tally["both accept"] < count // 10 or tally["both refuse"] < count // 10:
+        sys.exit(1)
+
+
+main()
