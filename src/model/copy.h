@@ -68,7 +68,8 @@ static inline bool copy_settled(const struct copy *c)
 }
 
 /* Takes over each half of `from` that has the higher version; returns whether
- * anything changed.  Idempotent, commutative, associative. */
+ * anything changed.  Halves of one version are the same half, so this is
+ * idempotent, commutative and associative.  Both are of one peer. */
 bool copy_merge(struct copy *into, const struct copy *from);
 
 /* The highest version in either half. */

@@ -10,7 +10,7 @@
  *
  *	rows  = create(rev 0), revision(rev > 0)..., end(rev > 0)...
  *	state = the newest revision
- *	        ended by its owner:     final
+ *	        ended by its owner:     final, outranks every other end
  *	        ended by TTL:           only if the newest revision is the one it judged,
  *	                                so renewing always beats expiring
  *	        ended by replacement:   gone for its owner, but its copies stay wanted until
@@ -123,17 +123,34 @@ struct peer_zones {
 /* True if a copy in `zone` counts for `r`: `r` names no zones, or this one. */
 bool request_allows(const struct request *r, struct slice zone);
 
+/* The copies of a CID as one request sees them: those it may count on are desired and
+ * lie where it allows.  A direct copy is never pinned for a recursive request. */
+struct request_copies {
+	unsigned desired, pinned;
+	unsigned
+		failed; /* not pinned; failed 5 times or for 24 h under the generation that holds */
+	unsigned tried; /* neither: being fetched, or failed less often */
+	uint64_t size;  /* bytes of the DAG by any copy; 0 = not known */
+};
+struct request_copies request_copies(const struct request *r, const struct copy *copies, size_t n,
+				     struct peer_zones zones, int64_t now_us);
+
 /*
- * The status of a live request by the copies that its own constraints allow.
+ * The status of a request that is not absent, by the copies that its own constraints
+ * allow.  The first line that holds:
  *
+ *	expiring  now_us >= expires_at - expiring_us
  *	pinned    rf_min copies (for "everywhere": every desired copy, at least one) are pinned
- *	failed    copies are missing, and each missing one has failed 5 times or for 24 h
- *	pinning   some copy is being fetched or has been tried
+ *	failed    every desired copy that is not pinned has failed, and there is one; copies
+ *	          that no peer could be found for do not hold this up
+ *	pinning   some copy is pinned, being fetched or has been tried
  *	queued    otherwise
- *	expiring  whatever it is, once now_us >= expires_at - expiring_us
  */
 enum pin_status request_status(const struct request *r, const struct copy *copies, size_t n,
 			       struct peer_zones zones, int64_t now_us, int64_t expiring_us);
+/* The same for copies that were counted already. */
+enum pin_status request_copies_status(const struct request *r, struct request_copies count,
+				      int64_t now_us, int64_t expiring_us);
 
 #define COPY_FAILED_ATTEMPTS   5
 #define COPY_FAILED_US         (24 * INT64_C(3600000000))

@@ -3,7 +3,7 @@
  *
  * A version is made as
  *
- *	max(every version that was read + 1000, now in us rounded down to 1000) + instance
+ *	max(every version that was read + 1000, now in us), rounded down to 1000, + instance
  *
  * where `instance` (0..999) is leased by the writing instance, so no two
  * writers ever make the same one, a writer never falls behind what it has
