@@ -4,8 +4,18 @@
  * Peers are ranked for each CID by rendezvous hashing (Thaler, Ravishankar 1998):
  * score = hash(CID, peer), best first.  So every planner ranks alike without
  * talking, load spreads evenly, and when a peer comes or goes only the copies
- * that must move do.  Zones are spread first (anti-affinity): of two peers the one
- * whose zone holds fewer copies of this CID comes first, then the better score.
+ * that must move do.  Peers are picked one after the other, each time the best by
+ *
+ *	1. what is there: a pinned copy, a copy on its way, nothing, a copy that
+ *	   keeps failing (so that holders stay and little moves)
+ *	2. the peers that the request names come before others
+ *	3. the zone that holds fewer of the copies picked so far (anti-affinity)
+ *	4. a peer that another request for the CID has picked (fewer copies in all)
+ *	5. a peer where the blocks of an earlier copy probably still lie
+ *	6. the better score
+ *
+ * A peer that would not be picked may be left out without changing the others:
+ * that is why deciding twice gives the same.
  */
 #pragma once
 
@@ -25,14 +35,14 @@ struct health_policy {
 	int64_t grace_us;   /* from DOWN to DEAD */
 };
 
-/* What a silence since `last_seen_us` means at `now_us`. */
+/* A time in the future (another clock) counts as now. */
 enum peer_health peer_health(int64_t last_seen_us, int64_t now_us,
 			     const struct health_policy *policy);
 
 /* Mirrors store's enum peer_wish, which pure code does not see. */
 enum place_wish {
 	PLACE_ACTIVE,
-	PLACE_PAUSED,
+	PLACE_PAUSED, /* nothing new; nothing moved either, however long it is silent */
 	PLACE_DRAINING,
 	PLACE_FORGOTTEN,
 };
@@ -40,7 +50,7 @@ enum place_wish {
 struct place_peer { /* all that placement may know of a peer */
 	uint32_t peer_no;
 	struct slice peer_id; /* text; what `allocations` name */
-	struct slice zone;
+	struct slice zone;    /* peers without one lie in one zone together */
 	struct slice_list tags;
 	enum peer_health health;
 	enum place_wish wish;
@@ -49,33 +59,48 @@ struct place_peer { /* all that placement may know of a peer */
 	uint64_t capacity_bytes;
 };
 
-enum place_refusal { /* why a peer was left out; shown to people */
-		     PLACE_OK = 0,
-		     PLACE_SUSPECT,
-		     PLACE_DOWN,
-		     PLACE_PAUSED_BY_OPERATOR,
-		     PLACE_DRAINED,
-		     PLACE_REMOVED,
-		     PLACE_WRONG_ZONE,
-		     PLACE_NOT_ENOUGH_SPACE,
-		     PLACE_NOT_NEEDED, /* fit, but others rank higher */
+/* Why a peer was left out; shown to people.  Of two reasons the later one is
+ * nearer to being chosen. */
+enum place_refusal {
+	PLACE_OK = 0,
+	PLACE_REMOVED,
+	PLACE_DOWN,
+	PLACE_WRONG_ZONE,
+	PLACE_DRAINED,
+	PLACE_PAUSED_BY_OPERATOR,
+	PLACE_SUSPECT,
+	PLACE_NOT_ENOUGH_SPACE,
+	PLACE_FAILING,    /* its copy keeps failing, and others fit */
+	PLACE_NOT_NEEDED, /* fit, but others rank higher */
 };
 const char *place_refusal_text(enum place_refusal why); /* "down", "wrong zone", ... */
 
+/* What a peer has of the CID already. */
+enum place_hold {
+	HOLD_NONE = 0,
+	HOLD_LEFT,    /* not wanted any more, but its blocks probably still lie there */
+	HOLD_PINNED,  /* pinned, and the peer answers */
+	HOLD_COMING,  /* on its way, or pinned on a peer that is silent right now */
+	HOLD_FAILING, /* wanted, but has failed for so long that others are better */
+};
+struct place_held {
+	enum place_hold hold;
+	bool shared; /* another request has picked it */
+};
+
 struct place_ask {
-	uint64_t seed;            /* hash of the CID's multihash under the cluster key */
-	int32_t replicas;         /* target; REPLICAS_EVERYWHERE = all that qualify */
-	struct slice_list zones;  /* empty = any */
-	struct slice_list wished; /* peer ids to prefer, best first */
-	uint64_t size;            /* bytes, 0 = not known */
-	uint64_t keep_free_bytes; /* left free on every peer */
-	const uint32_t
-		*holders; /* peers that have the copy or are getting it: kept when they qualify */
-	size_t n_holders;
+	uint64_t seed;                 /* hash of the CID's multihash under the cluster key */
+	int32_t replicas;              /* target >= 1; REPLICAS_EVERYWHERE = all that qualify */
+	struct slice_list zones;       /* empty = any */
+	struct slice_list wished;      /* peer ids to prefer */
+	uint64_t size;                 /* bytes, 0 = not known */
+	uint64_t keep_free_bytes;      /* left free on every peer */
+	const struct place_held *held; /* one for each peer, in their order; NULL = nothing */
+	bool rebalance;                /* holders that qualify rank as if they held nothing */
 };
 
 struct place_result {
-	const uint32_t *peers; /* chosen, holders first, then by rank */
+	const uint32_t *peers; /* chosen, best first */
 	size_t n;
 	const enum place_refusal *refusals; /* one for each peer given, in their order */
 };
@@ -83,7 +108,19 @@ struct place_result {
 /* The score of one peer; exposed for tests. */
 uint64_t place_score(uint64_t seed, uint32_t peer_no);
 
-/* `peers` sorted by number.  Holders that are merely SUSPECT, DOWN (not DEAD) or PAUSED
- * stay chosen; others of those states are not newly chosen. */
+/* True if `zones` is empty or names `zone`. */
+bool place_zone_allowed(struct slice_list zones, struct slice zone);
+
+/*
+ * Chooses up to `replicas` of `peers`, which are sorted by number.  Everything
+ * in the result lives in `mem`.
+ *
+ * New copies go to peers that are UP, ACTIVE, in an allowed zone and have
+ * room: free - reserved >= keep_free + size, and at least one byte.
+ *
+ * Peers whose copy is wanted now (PINNED, COMING, FAILING) stay chosen while they are not DEAD
+ * (paused ones even then), draining, removed or in a zone that is not allowed; room no longer
+ * matters, it was promised to them.
+ */
 struct place_result placement_choose(const struct place_ask *ask, const struct place_peer *peers,
 				     size_t n, struct arena *mem);

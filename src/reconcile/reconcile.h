@@ -5,10 +5,22 @@
  * Promises, whatever is shown:
  *  - As long as enough peers live, repeating observe -> reconcile_step() -> carry
  *    out comes to rest with exactly the copies that the requests ask for.
- *  - No copy is given up before as many as are wanted are pinned elsewhere, unless
- *    no request wants the CID any more.
- *  - Shown its own result, it changes nothing (design rule R9).
+ *  - No copy is given up before as many as are wanted are pinned on other peers that
+ *    answer, unless no request wants the CID any more.  (On a peer that is leaving, a
+ *    copy of which its worker said that it does not have it is given up at once.)
+ *  - Shown its own result, it writes nothing and forgets nothing (design rule R9).
  *  - Two planners shown the same view decide alike but for the generation number.
+ *
+ * How several requests for a CID go together: each is placed by its own zones,
+ * replicas and wished peers; the desired copies are the union; a copy is recursive
+ * as soon as any request is, and has the highest priority of all.  rf_max is the
+ * target, rf_min what the status `pinned` needs.
+ *
+ * How a copy is moved (its peer is dead, draining or removed, it keeps failing, a
+ * request changed its zones, a rebalance): the replacement is desired first; the old
+ * copy stays desired until its requests have all they want pinned elsewhere.  A
+ * drained peer's copy is given up too when every peer that qualifies has a copy and
+ * these are at least rf_min.
  */
 #pragma once
 
@@ -17,10 +29,10 @@
 
 struct reconcile_policy {
 	uint64_t keep_free_bytes; /* left free on every peer */
-	int64_t republish_us;     /* an assignment without a report for so long is sent again */
-	int64_t forget_us;  /* settled copies that are not desired: their rows go after this */
-	int64_t recheck_us; /* look again at what cannot be satisfied now */
-	bool rebalance;     /* move copies to where a fresh placement would put them */
+	int64_t republish_us; /* > 0; an assignment without a report for so long is sent again */
+	int64_t forget_us;    /* settled copies that are not desired: their rows go after this */
+	int64_t recheck_us;   /* > 0; look again at what cannot be satisfied now */
+	bool rebalance;       /* move copies to where a fresh placement would put them */
 };
 
 struct wanted_request {
@@ -31,7 +43,9 @@ struct wanted_request {
 struct reconcile_view { /* everything a decision may depend on */
 	int64_t now_us;
 	uint64_t seed;
-	const struct wanted_request *requests; /* live and replaced ones of this CID */
+	/* All of this CID in any order, ended ones included: an unpin is only
+	 * unsuspicious when the view shows what ended. */
+	const struct wanted_request *requests;
 	size_t n_requests;
 	const struct copy *copies; /* sorted by peer_no */
 	size_t n_copies;
@@ -41,28 +55,38 @@ struct reconcile_view { /* everything a decision may depend on */
 	int64_t pending_until; /* us; a replaced request is looked at again by then; 0 = none */
 };
 
-struct reconcile_plan {
-	const struct copy *desired; /* desired halves to write, all with gen = next_gen */
+struct reconcile_plan { /* all lists sorted by peer_no, all memory from the arena */
+	/* Copies whose desired half is to be written, all with gen = next_gen; the
+	 * observed half is as it was in the view. */
+	const struct copy *desired;
 	size_t n_desired;
-	const uint32_t
-		*publish; /* peers whose assignment is to be sent (again), written now or before */
+	/* Peers whose assignment is to be sent: every one written now (but to removed
+	 * peers), and those whose worker answers but has not reported on what was written
+	 * before, or not for long. */
+	const uint32_t *publish;
 	size_t n_publish;
 	const uint32_t *forget; /* peers whose row can go */
 	size_t n_forget;
 	unsigned given_up; /* of `desired`: unpins whose cause is neither an end nor an expiry */
-	unsigned missing;  /* copies wanted that no peer qualifies for */
-	int64_t next_at;   /* us; look again by then; 0 = only when something happens */
+	unsigned missing;  /* copies that one request wants and no peer qualifies for; the most */
+	int64_t next_at;   /* us, > now; look again by then; 0 = only when something happens */
 	const enum place_refusal *refusals; /* one for each peer: why it gets no copy */
 };
 
-/* What to write, to publish and to forget; everything in the plan lies in `mem`. */
+/* Wakers call it when a request, a copy or a peer changed, and at next_at. */
 struct reconcile_plan reconcile_step(const struct reconcile_view *view,
 				     const struct reconcile_policy *policy, struct arena *mem);
 
-/* When a worker tries a failed copy again (full jitter within an exponential range by
- * failure class, at most max_us): fresh ones never wait behind those. */
+/* Of a copy that keeps failing because its fetch does (STALLED, OTHER): others are tried only
+ * while the content is pinned somewhere, and for so many copies of a CID at most. */
+#define CHASE_MAX 3
+
+/* When a worker tries a failed copy again: full jitter between min_us and a range
+ * that doubles with each attempt, starts wider for failures that pass slowly, and
+ * never exceeds max_us.  Fresh copies never wait behind those. */
 struct retry_policy {
-	int64_t min_us, max_us;
+	int64_t min_us, max_us; /* 0 < min_us <= max_us */
 };
+/* `attempts`: failed ones so far, >= 1; `random`: any 64 bits. */
 int64_t retry_delay_us(const struct retry_policy *policy, enum copy_failure failure,
 		       unsigned attempts, uint64_t random);

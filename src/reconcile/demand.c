@@ -1,0 +1,215 @@
+#include <stdlib.h>
+
+#include "reconcile/step.h"
+
+/*
+ * What the requests ask for.
+ */
+
+static int list_cmp(struct slice_list a, struct slice_list b)
+{
+	for (size_t i = 0; i < a.n && i < b.n; i++) {
+		int c = slice_cmp(a.at[i], b.at[i]);
+
+		if (c)
+			return c;
+	}
+	return (a.n > b.n) - (a.n < b.n);
+}
+
+/* Those with the least choice first: the others can share their peers. */
+static int demand_cmp(const void *pa, const void *pb)
+{
+	const struct demand *a = pa, *b = pb;
+	int c = (b->zones.n > 0) - (a->zones.n > 0);
+
+	if (!c)
+		c = (b->wished.n > 0) - (a->wished.n > 0);
+	if (!c)
+		c = (a->rf_max > b->rf_max) - (a->rf_max < b->rf_max);
+	if (!c)
+		c = (a->rf_min > b->rf_min) - (a->rf_min < b->rf_min);
+	if (!c)
+		c = list_cmp(a->zones, b->zones);
+	return c ? c : list_cmp(a->wished, b->wished);
+}
+
+static struct demand demand_of(const struct request *r)
+{
+	int32_t rf_max = r->revision->rf_max, rf_min = r->revision->rf_min;
+
+	if (rf_max != REPLICAS_EVERYWHERE && rf_max < 1)
+		rf_max = 1;
+	if (rf_max == REPLICAS_EVERYWHERE || rf_min < 1)
+		rf_min = 1;
+	return (struct demand){
+		.zones = r->revision->zones,
+		.wished = r->create->allocations,
+		.rf_min = rf_max != REPLICAS_EVERYWHERE && rf_min > rf_max ? rf_max : rf_min,
+		.rf_max = rf_max,
+	};
+}
+
+void demands_read(struct step *s)
+{
+	const struct reconcile_view *v = s->view;
+	size_t n = 0;
+
+	s->demands = arena_new_array(s->mem, struct demand, v->n_requests);
+	s->mode = PIN_DIRECT;
+	for (size_t i = 0; i < v->n_requests; i++) {
+		const struct request *r = v->requests[i].request;
+
+		if (!v->requests[i].wanted) {
+			s->some_ended |= r->end != NULL;
+			continue;
+		}
+		if (!r->create || !r->revision) /* absent: see request_fold() */
+			continue;
+		if (n == 0 || r->revision->priority > s->priority)
+			s->priority = r->revision->priority;
+		if (r->create->mode == PIN_RECURSIVE)
+			s->mode = PIN_RECURSIVE;
+		if (r->revision->retry_at > v->now_us) /* by another clock */
+			look_again_at(s, r->revision->retry_at);
+		else
+			s->retry_at = max_us(s->retry_at, r->revision->retry_at);
+		s->demands[n++] = demand_of(r);
+	}
+	if (n > 1)
+		qsort(s->demands, n, sizeof(*s->demands), demand_cmp);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && demand_cmp(&s->demands[s->n_demands - 1], &s->demands[i]) == 0)
+			continue;
+		s->demands[s->n_demands++] = s->demands[i];
+	}
+	for (size_t i = 0; i < s->n_demands; i++)
+		s->demands[i].picked = arena_new_array(s->mem, bool, v->n_peers);
+}
+
+/*
+ * Where the copies shall be.
+ */
+
+static enum place_hold hold_of(const struct step *s, const struct spot *spot)
+{
+	if (!spot->copy)
+		return HOLD_NONE;
+	if (!is_desired(spot))
+		return spot->copy->state == COPY_PINNED ? HOLD_LEFT : HOLD_NONE;
+	if (spot->failing)
+		return HOLD_FAILING;
+	return is_good(s, spot) ? HOLD_PINNED : HOLD_COMING;
+}
+
+static uint64_t known_size(const struct reconcile_view *v)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < v->n_copies; i++) {
+		if (v->copies[i].size > size)
+			size = v->copies[i].size;
+	}
+	return size;
+}
+
+static void place_demand(struct step *s, struct demand *d, uint64_t size)
+{
+	const struct reconcile_view *v = s->view;
+	struct place_ask ask = {
+		.seed = v->seed,
+		.replicas = d->rf_max,
+		.zones = d->zones,
+		.wished = d->wished,
+		.size = size,
+		.keep_free_bytes = s->policy->keep_free_bytes,
+		.held = s->held,
+		.rebalance = s->policy->rebalance,
+	};
+	struct place_result result = placement_choose(&ask, v->peers, v->n_peers, s->mem);
+
+	d->chosen = result.n;
+	for (size_t i = 0; i < v->n_peers; i++) {
+		d->picked[i] = result.refusals[i] == PLACE_OK;
+		s->held[i].shared |= d->picked[i];
+		if (s->refusals[i] != PLACE_OK &&
+		    (d->picked[i] || result.refusals[i] > s->refusals[i]))
+			s->refusals[i] = result.refusals[i];
+	}
+}
+
+/* Each demand by itself, the least free first, so that later ones can share. */
+static void place_all(struct step *s, uint64_t size)
+{
+	for (size_t i = 0; i < s->view->n_peers; i++) {
+		s->held[i].shared = false;
+		s->refusals[i] = PLACE_REMOVED; /* the farthest of all reasons */
+	}
+	for (size_t i = 0; i < s->n_demands; i++)
+		place_demand(s, &s->demands[i], size);
+}
+
+/* Peers just picked count as holders for all demands, as they will the next time:
+ * so this is repeated until picking again adds nobody.  The set of holders only
+ * grows, and who is not picked changes nothing, so what comes out is also what
+ * comes out when the result is shown again. */
+void demands_place(struct step *s)
+{
+	const struct reconcile_view *v = s->view;
+	uint64_t size = known_size(v);
+	bool grew = s->n_demands > 0;
+
+	s->held = arena_new_array(s->mem, struct place_held, v->n_peers);
+	s->refusals = arena_new_array(s->mem, enum place_refusal, v->n_peers);
+	for (size_t i = 0; i < v->n_peers; i++)
+		s->refusals[i] = PLACE_NOT_NEEDED;
+	for (size_t i = 0; i < s->n_spots; i++) {
+		if (s->spots[i].peer)
+			s->held[s->spots[i].at].hold = hold_of(s, &s->spots[i]);
+	}
+	while (grew) {
+		grew = false;
+		place_all(s, size);
+		for (size_t i = 0; i < v->n_peers; i++) {
+			enum place_hold *hold = &s->held[i].hold;
+
+			if (s->refusals[i] == PLACE_OK &&
+			    (*hold == HOLD_NONE || *hold == HOLD_LEFT)) {
+				*hold = HOLD_COMING;
+				grew = true;
+			}
+		}
+	}
+	for (size_t i = 0; i < s->n_spots; i++) {
+		struct spot *spot = &s->spots[i];
+
+		spot->wanted = spot->peer && s->n_demands > 0 && s->refusals[spot->at] == PLACE_OK;
+	}
+}
+
+/* Counts what is pinned for each demand where copies stay. */
+void demands_judge(struct step *s)
+{
+	s->plan.missing = 0;
+	for (size_t k = 0; k < s->n_demands; k++) {
+		struct demand *d = &s->demands[k];
+		bool everywhere = d->rf_max == REPLICAS_EVERYWHERE;
+		size_t want = everywhere ? 1 : (size_t)d->rf_max, pinned = 0;
+		bool all = true;
+
+		for (size_t i = 0; i < s->n_spots; i++) {
+			const struct spot *spot = &s->spots[i];
+
+			if (!spot->wanted)
+				continue;
+			if (d->picked[spot->at] && !is_good(s, spot))
+				all = false;
+			if (is_good(s, spot) && place_zone_allowed(d->zones, spot->peer->zone))
+				pinned++;
+		}
+		d->satisfied = pinned >= want && (all || !everywhere);
+		d->full = all && d->chosen < want && d->chosen >= (size_t)d->rf_min;
+		if (d->chosen < want && want - d->chosen > s->plan.missing)
+			s->plan.missing = (unsigned)(want - d->chosen);
+	}
+}
