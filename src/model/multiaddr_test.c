@@ -161,7 +161,7 @@ static void texts_that_are_no_address_are_refused(void **state UNUSED)
 		{ "/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:0", "port 0" },
 		{ "/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:", "65535" },
 		{ "/onion3/vww6ybal4bd7szmg:80", "56 base32" },
-		{ "/garlic32/aaaa", "base32" },
+		{ "/garlic32/aaaa", "2 bytes" },
 		{ "/garlic32/aa", "1 bytes" },
 		{ "/unix", "path" },
 		{ "/unix/", "path" },
