@@ -212,6 +212,7 @@ static void bytes_that_are_no_address_are_refused(void **state UNUSED)
 		"bf0321"
 		"000000000000000000000000000000000000000000000000000000000000000000",
 		"bd03adadec040be047f9658668b11a504f3155001f231a37f54c4476c07fb4cc139ed7e3030000",
+		"9003022f61060050",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -66,14 +66,15 @@ static void each_text_stands_for_its_bytes_and_back(void **state UNUSED)
 static void what_is_not_canonical_is_refused(void **state UNUSED)
 {
 	static const char *const bad[] = {
-		"",     "0101",      "9123",     "q",       "\xf0\x9f\x9a\x80",
-		"bMY",  "Bmy",       "bm",       "bmzx",    "bmzxw6y",
-		"bmz",  "bmy======", "bm y",     "bmy\n",   "b1",
-		"b8",   "f6",        "f6G",      "f6F",     "F6f",
-		"fzz",  "vCPNMUOJ",  "Vcpnmuoj", "vw0",     "k2LC",
-		"K2lc", "k_",        "z0",       "zO",      "zI",
-		"zl",   "mZ",        "mZm9vYh",  "mZm9v\n", "m-_8",
-		"u+/8", "mZm9vYg==", "mZh",
+		"",        "0101",      "9123",     "q",       "\xf0\x9f\x9a\x80",
+		"bMY",     "Bmy",       "bm",       "bmzx",    "bmzxw6y",
+		"bmz",     "bmy======", "bm y",     "bmy\n",   "b1",
+		"b8",      "f6",        "f6G",      "f6F",     "F6f",
+		"fzz",     "vCPNMUOJ",  "Vcpnmuoj", "vw0",     "k2LC",
+		"K2lc",    "k_",        "z0",       "zO",      "zI",
+		"zl",      "mZ",        "mZm9vYh",  "mZm9v\n", "m-_8",
+		"u+/8",    "mZm9vYg==", "mZh",      "ba",      "baaa",
+		"baaaaaa", "f0",        "v000",     "mA",      "uAAAAA",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -125,6 +126,22 @@ static void a_long_run_of_zeros_is_bounded_too(void **state UNUSED)
 	assert_false(multibase_decode(SLICE_OF(text, MULTIBASE_BYTES_MAX + 2), out, &len, &err));
 }
 
+static void a_text_of_any_length_is_read_within_bounds(void **state UNUSED)
+{
+	static char text[1 << 20];
+
+	memset(text, 'a', sizeof(text));
+	for (const char *base = "bfkzmu"; *base; base++) {
+		uint8_t out[MULTIBASE_BYTES_MAX];
+		struct err err = { 0 };
+		size_t len;
+
+		text[0] = *base;
+		assert_false(multibase_decode(SLICE_OF(text, sizeof(text)), out, &len, &err));
+		assert_non_null(strstr(err.text, "at most 512"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +149,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_canonical_is_refused),
 		cmocka_unit_test(the_longest_value_of_each_base_fits_and_one_more_does_not),
 		cmocka_unit_test(a_long_run_of_zeros_is_bounded_too),
+		cmocka_unit_test(a_text_of_any_length_is_read_within_bounds),
 	};
 	return cmocka_run_group_tests_name("model/multibase", tests, NULL, NULL);
 }
