@@ -1,0 +1,241 @@
+#include "role/cluster.h"
+
+#include "base/alloc.h"
+#include "model/version.h"
+#include "role/wanted.h"
+
+struct cluster {
+	struct store *store;
+	struct clock *clock;
+	unsigned instance;
+};
+
+struct cluster *cluster_new(struct store *store, struct clock *clock, unsigned instance)
+{
+	struct cluster *c = xcalloc(1, sizeof(*c));
+
+	*c = (struct cluster){ .store = store, .clock = clock, .instance = instance };
+	return c;
+}
+
+void cluster_free(struct cluster *cluster)
+{
+	xfree(cluster);
+}
+
+bool cluster_join(struct cluster *cluster, struct slice peer_id, uint32_t *peer_no, struct err *err)
+{
+	return store_peer_no(cluster->store, peer_id, peer_no, err);
+}
+
+/* The row of one peer, or NULL. */
+static bool find_row(struct cluster *c, uint32_t peer_no, struct arena *mem,
+		     const struct peer_row **out, struct err *err)
+{
+	struct peer_row *rows;
+	size_t n;
+
+	*out = NULL;
+	if (!store_peers(c->store, mem, &rows, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].peer_no == peer_no)
+			*out = &rows[i];
+	return true;
+}
+
+bool cluster_report(struct cluster *cluster, const struct peer_report *report, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	int64_t now = clock_wall_us(cluster->clock);
+	const struct peer_row *old;
+	struct peer_row row;
+
+	if (!find_row(cluster, report->peer_no, mem, &old, err))
+		return false;
+	row = (struct peer_row){
+		.peer_no = report->peer_no,
+		.report_version =
+			version_next(old ? old->report_version : 0, now, cluster->instance),
+		.addresses = report->addresses,
+		.url = report->url,
+		.agent = report->agent,
+		.free_bytes = report->free_bytes,
+		.used_bytes = report->used_bytes,
+		.capacity_bytes = report->capacity_bytes,
+		.last_seen = report->last_seen,
+		.compared_at = report->compared_at,
+		.down_reason = report->down_reason,
+	};
+	return store_peer_report(cluster->store, &row, err);
+}
+
+bool cluster_introduce(struct cluster *cluster, uint32_t peer_no, struct slice zone,
+		       struct slice_list tags, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const struct peer_row *old;
+	struct peer_row row;
+
+	if (!find_row(cluster, peer_no, mem, &old, err))
+		return false;
+	if (old && old->wish_version > 0)
+		return true; /* the operator's word stands */
+	row = (struct peer_row){
+		.peer_no = peer_no,
+		.wish_version = version_next(0, clock_wall_us(cluster->clock), cluster->instance),
+		.zone = zone,
+		.tags = tags,
+		.wish = PEER_ACTIVE,
+	};
+	return store_peer_wish(cluster->store, &row, err);
+}
+
+/* The origins that live requests name, without repetition. */
+static struct slice_list origins_of(const struct request *requests, size_t n, struct arena *mem)
+{
+	struct slice_list out = { .at = arena_new_array(mem, struct slice, PIN_ORIGINS_MAX) };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct slice_list *from = &requests[i].create->origins;
+
+		for (size_t k = 0; k < from->n && out.n < PIN_ORIGINS_MAX; k++) {
+			size_t seen = 0;
+
+			while (seen < out.n && !slice_eq(out.at[seen], from->at[k]))
+				seen++;
+			if (seen == out.n)
+				out.at[out.n++] = from->at[k];
+		}
+	}
+	return out;
+}
+
+struct bus_msg assignment(const struct copy *copy, struct slice cid, const struct request *requests,
+			  size_t n, struct arena *mem)
+{
+	struct bus_msg msg = {
+		.topic = BUS_PIN_ASSIGN, .cid = cid, .peer_no = copy->peer_no, .copy = *copy
+	};
+
+	if (copy->desired) {
+		msg.origins = origins_of(requests, n, mem);
+		if (n > 0)
+			msg.owner = requests[0].create->owner;
+	}
+	return msg;
+}
+
+bool cluster_assignment(struct cluster *cluster, struct slice cid, uint32_t peer_no,
+			struct arena *mem, struct bus_msg *out, bool *found, struct err *err)
+{
+	struct request *requests;
+	struct cid_view view;
+	size_t n;
+
+	*found = false;
+	if (!store_view(cluster->store, cid, mem, &view, err))
+		return false;
+	n = requests_fold(view.facts, view.n_facts, mem, &requests);
+	for (size_t i = 0; i < view.n_copies; i++) {
+		if (view.copies[i].peer_no != peer_no)
+			continue;
+		*out = assignment(&view.copies[i], view.cid, requests, n, mem);
+		*found = true;
+	}
+	return true;
+}
+
+bool cluster_sync(struct cluster *cluster, uint32_t peer_no, struct slice after, size_t limit,
+		  struct arena *mem, struct bus_msg **out, size_t *n, struct err *err)
+{
+	struct peer_open *rows;
+
+	if (!store_open_copies(cluster->store, peer_no, after, limit, mem, &rows, n, err))
+		return false;
+	*out = arena_new_array(mem, struct bus_msg, *n);
+	for (size_t i = 0; i < *n; i++) {
+		bool found;
+
+		/* The row tells that there is work; what it is, the truth tells. */
+		(*out)[i] = (struct bus_msg){ .topic = BUS_PIN_ASSIGN, .cid = rows[i].cid };
+		if (!cluster_assignment(cluster, rows[i].cid, peer_no, mem, &(*out)[i], &found,
+					err))
+			return false;
+	}
+	return true;
+}
+
+#define NEIGHBOURS_MAX 32
+
+bool cluster_neighbours(struct cluster *cluster, uint32_t peer_no, struct arena *mem,
+			struct slice_list *out, struct err *err)
+{
+	struct peer_row *rows;
+	size_t n;
+
+	if (!store_peers(cluster->store, mem, &rows, &n, err))
+		return false;
+	*out = (struct slice_list){ .at = arena_new_array(mem, struct slice, NEIGHBOURS_MAX) };
+	for (size_t i = 0; i < n && out->n < NEIGHBOURS_MAX; i++)
+		if (rows[i].peer_no != peer_no && rows[i].addresses.n > 0 &&
+		    rows[i].down_reason.len == 0)
+			out->at[out->n++] = rows[i].addresses.at[0];
+	return true;
+}
+
+bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, struct slice after,
+		      size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
+		      struct err *err)
+{
+	return store_peer_pins(cluster->store, peer_no, pb, after, limit, mem, out, n, err);
+}
+
+/* Pinned copies on other peers that are to stay. */
+static size_t pinned_elsewhere(const struct cid_view *view, uint32_t peer_no)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < view->n_copies; i++) {
+		const struct copy *c = &view->copies[i];
+
+		n += c->peer_no != peer_no && c->desired && copy_state(c) == COPY_PINNED;
+	}
+	return n;
+}
+
+bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t peer_no, bool *wanted,
+			  struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct wanted_request *requests;
+	const struct copy *copy = NULL;
+	struct cid_view view;
+	size_t n, others, need = 0;
+
+	if (!store_view(cluster->store, cid, mem, &view, err) ||
+	    !wanted_requests(cluster->store, &view, clock_wall_us(cluster->clock), mem, &requests,
+			     &n, NULL, err))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int32_t rf = requests[i].wanted ? requests[i].request->revision->rf_min : 0;
+
+		if (rf == REPLICAS_EVERYWHERE)
+			rf = 1;
+		if ((size_t)rf > need)
+			need = (size_t)rf;
+	}
+	for (size_t i = 0; i < view.n_copies; i++)
+		if (view.copies[i].peer_no == peer_no)
+			copy = &view.copies[i];
+	others = pinned_elsewhere(&view, peer_no);
+	/* The order to remove was given because every request had ended, or because enough
+	 * other copies were pinned.  Whichever it was has to hold still. */
+	*wanted = copy && copy->desired;
+	if (need > 0)
+		*wanted |= !copy || copy->reason == REASON_ENDED || others < need;
+	if (*wanted)
+		return true;
+	/* "Not wanted" is about to be acted on: it has to outlive a crash. */
+	return store_sync(cluster->store, store_mark(cluster->store), err);
+}

@@ -1,0 +1,55 @@
+#include "role/peers.h"
+
+static enum place_wish wish_of(uint8_t wish)
+{
+	switch ((enum peer_wish)wish) {
+	case PEER_ACTIVE:
+		return PLACE_ACTIVE;
+	case PEER_PAUSED:
+		return PLACE_PAUSED;
+	case PEER_DRAINING:
+		return PLACE_DRAINING;
+	case PEER_FORGOTTEN:
+		break;
+	}
+	return PLACE_FORGOTTEN; /* also of a wish that a newer program wrote: nothing goes there */
+}
+
+bool peers_load(struct store *store, const struct health_policy *policy, int64_t now_us,
+		struct arena *mem, struct peers *out, struct err *err)
+{
+	struct peer_row *rows;
+	size_t n;
+
+	if (!store_peers(store, mem, &rows, &n, err))
+		return false;
+	out->at = arena_new_array(mem, struct place_peer, n);
+	out->n = n;
+	for (size_t i = 0; i < n; i++)
+		out->at[i] = (struct place_peer){
+			.peer_no = rows[i].peer_no,
+			.peer_id = rows[i].peer_id,
+			.zone = rows[i].zone,
+			.tags = rows[i].tags,
+			.health = peer_health(rows[i].last_seen, now_us, policy),
+			.wish = wish_of(rows[i].wish),
+			.free_bytes = rows[i].free_bytes,
+			.capacity_bytes = rows[i].capacity_bytes,
+		};
+	return true;
+}
+
+const struct place_peer *peers_find(const struct peers *peers, uint32_t peer_no)
+{
+	size_t low = 0, high = peers->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (peers->at[mid].peer_no < peer_no)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < peers->n && peers->at[low].peer_no == peer_no ? &peers->at[low] : NULL;
+}

@@ -1,0 +1,400 @@
+#include "role/reconciler.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "role/batch.h"
+#include "role/peers.h"
+
+#define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
+
+struct walk { /* over the CIDs of one peer */
+	struct walk *next;
+	uint32_t peer_no;
+	unsigned pb;
+	uint8_t cid[CID_MAX];
+	size_t cid_len;
+};
+
+struct known_peer {
+	uint32_t peer_no;
+	enum peer_health health;
+	enum place_wish wish;
+};
+
+struct reconciler {
+	struct reconciler_options options;
+	struct replanner *replanner;
+	struct arena *mem; /* of one step */
+	/* peers */
+	struct known_peer *known;
+	size_t n_known;
+	int64_t peers_at; /* mono */
+	struct walk *walks;
+	/* sweep */
+	bool sweeping, resumed;
+	struct buf position;
+	int64_t sweep_at; /* mono */
+	/* shared with other threads */
+	pthread_mutex_t lock;
+	struct reconciler_state state;
+	bool ordered, order_rebalance, order_force;
+};
+
+struct reconciler *reconciler_new(const struct reconciler_options *options)
+{
+	struct reconciler *r = xcalloc(1, sizeof(*r));
+
+	r->options = *options;
+	r->replanner = replanner_new(&options->replan);
+	r->mem = arena_new();
+	pthread_mutex_init(&r->lock, NULL);
+	return r;
+}
+
+void reconciler_free(struct reconciler *r)
+{
+	if (!r)
+		return;
+	while (r->walks) {
+		struct walk *next = r->walks->next;
+
+		xfree(r->walks);
+		r->walks = next;
+	}
+	xfree(r->known);
+	buf_free(&r->position);
+	replanner_free(r->replanner);
+	arena_free(r->mem);
+	pthread_mutex_destroy(&r->lock);
+	xfree(r);
+}
+
+void reconciler_state(struct reconciler *r, struct reconciler_state *out)
+{
+	pthread_mutex_lock(&r->lock);
+	*out = r->state;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force)
+{
+	pthread_mutex_lock(&r->lock);
+	r->ordered = true;
+	r->order_rebalance = rebalance;
+	r->order_force = force;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- reports ------------------------------------------------------------------ */
+
+static enum bus_verdict collect(void *ctx, const struct bus_msg *msg)
+{
+	struct copy half = msg->copy;
+
+	half.peer_no = msg->peer_no;
+	half.gen = 0; /* the desired half is not the worker's to tell */
+	half.desired = false;
+	batch_add_observed(ctx, msg->cid, &half);
+	return BUS_DONE; /* a report that is lost is asked for again (R10) */
+}
+
+static bool take_reports(struct reconciler *r, size_t *n, struct err *err)
+{
+	struct batch *batch = batch_new(r->mem);
+	const struct replan_item *items;
+	size_t n_items;
+
+	if (!bus_take(r->options.replan.bus, BUS_PIN_STATUS, 0, r->options.batch_max, collect,
+		      batch, n, err))
+		return false;
+	items = batch_items(batch, &n_items);
+	if (!replan(r->replanner, items, n_items, err))
+		return false;
+	pthread_mutex_lock(&r->lock);
+	r->state.reports += *n;
+	pthread_mutex_unlock(&r->lock);
+	return true;
+}
+
+/* ---- peers -------------------------------------------------------------------- */
+
+static void start_walk(struct reconciler *r, uint32_t peer_no)
+{
+	struct walk *w;
+
+	for (w = r->walks; w; w = w->next)
+		if (w->peer_no == peer_no)
+			break;
+	if (!w) {
+		w = xcalloc(1, sizeof(*w));
+		w->peer_no = peer_no;
+		w->next = r->walks;
+		r->walks = w;
+	}
+	w->pb = 0;
+	w->cid_len = 0;
+}
+
+/* Changes that can move a copy: to or from DEAD, and any wish. */
+static bool matters(const struct known_peer *before, const struct place_peer *now)
+{
+	return (before->health == HEALTH_DEAD) != (now->health == HEALTH_DEAD) ||
+	       before->wish != now->wish;
+}
+
+static bool look_at_peers(struct reconciler *r, struct err *err)
+{
+	struct replan_options *o = &r->options.replan;
+	struct peers peers;
+	bool first = r->peers_at == 0;
+	size_t k = 0;
+
+	if (clock_mono_us(o->clock) < r->peers_at)
+		return true;
+	if (!peers_load(o->store, &o->policy->health, clock_wall_us(o->clock), r->mem, &peers, err))
+		return false;
+	r->peers_at = clock_mono_us(o->clock) + r->options.peers_us;
+	for (size_t i = 0; i < peers.n; i++) {
+		const struct place_peer *now = &peers.at[i];
+
+		while (k < r->n_known && r->known[k].peer_no < now->peer_no)
+			k++;
+		if (k < r->n_known && r->known[k].peer_no == now->peer_no) {
+			if (matters(&r->known[k], now))
+				start_walk(r, now->peer_no);
+		} else if (!first) {
+			/* A new peer may be what pins "everywhere" and unfilled ones wait for. */
+			r->sweep_at = 0;
+		} else if (now->health == HEALTH_DEAD || now->wish != PLACE_ACTIVE) {
+			start_walk(r, now->peer_no); /* it may have happened while nobody ran */
+		}
+	}
+	r->known = xrealloc(r->known, (peers.n + 1) * sizeof(r->known[0]));
+	r->n_known = peers.n;
+	for (size_t i = 0; i < peers.n; i++)
+		r->known[i] = (struct known_peer){ peers.at[i].peer_no, peers.at[i].health,
+						   peers.at[i].wish };
+	return true;
+}
+
+static void end_walk(struct reconciler *r, struct walk *w)
+{
+	struct walk **at = &r->walks;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	xfree(w);
+}
+
+/* The next batch of one peer's CIDs. */
+static bool step_walk(struct reconciler *r, struct walk *w, struct err *err)
+{
+	struct batch *batch = batch_new(r->mem);
+	const struct replan_item *items;
+	size_t n_items, total = 0;
+
+	while (total < r->options.batch_max && w->pb < BUCKETS_OF_PEER) {
+		struct peer_pin *rows;
+		size_t n;
+
+		if (!store_peer_pins(r->options.replan.store, w->peer_no, (uint16_t)w->pb,
+				     SLICE_OF(w->cid, w->cid_len), r->options.batch_max, r->mem,
+				     &rows, &n, err))
+			return false;
+		for (size_t i = 0; i < n; i++)
+			batch_add(batch, rows[i].cid);
+		total += n;
+		if (n == r->options.batch_max) {
+			w->cid_len = rows[n - 1].cid.len;
+			memcpy(w->cid, rows[n - 1].cid.ptr, w->cid_len);
+		} else {
+			w->pb++;
+			w->cid_len = 0;
+		}
+	}
+	items = batch_items(batch, &n_items);
+	if (!replan(r->replanner, items, n_items, err)) {
+		w->pb = 0; /* what was collected is lost: begin again */
+		w->cid_len = 0;
+		return false;
+	}
+	if (w->pb == BUCKETS_OF_PEER)
+		end_walk(r, w);
+	return true;
+}
+
+/* ---- sweep -------------------------------------------------------------------- */
+
+static const struct slice sweep_job = { (const uint8_t *)"sweep", 5 };
+
+/* Keeps or forgets where the sweep stands.  Losing it costs a sweep from the start. */
+static bool save_position(struct reconciler *r, struct slice position, struct err *err)
+{
+	struct job_cursor key = { .job = sweep_job },
+			  row = { .job = sweep_job, .position = position };
+	const void *old;
+	bool done;
+
+	if (!store_row(r->options.replan.store, TABLE_JOB_CURSOR, &key, r->mem, &old, err))
+		return false;
+	return store_swap_row(r->options.replan.store, TABLE_JOB_CURSOR, old,
+			      position.len > 0 ? &row : NULL, &done, err);
+}
+
+static bool resume(struct reconciler *r, struct err *err)
+{
+	struct job_cursor key = { .job = sweep_job };
+	const void *row;
+
+	if (!store_row(r->options.replan.store, TABLE_JOB_CURSOR, &key, r->mem, &row, err))
+		return false;
+	r->resumed = true;
+	if (row) {
+		buf_add_slice(&r->position, ((const struct job_cursor *)row)->position);
+		r->sweeping = true;
+	}
+	return true;
+}
+
+struct swept {
+	struct reconciler *r;
+	struct batch *batch;
+	struct buf position;
+	size_t n;
+};
+
+static bool sweep_cid(void *ctx, const struct cid_view *view, struct slice position)
+{
+	struct swept *s = ctx;
+
+	batch_set_bury(s->batch, batch_add(s->batch, view->cid));
+	s->position.len = 0;
+	buf_add_slice(&s->position, position);
+	return ++s->n < s->r->options.batch_max;
+}
+
+static bool repair_all(struct reconciler *r, const struct replan_item *items, size_t n,
+		       struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t wrong;
+
+		if (!store_repair(r->options.replan.store, items[i].cid, false, &wrong, err))
+			return false;
+		if (wrong > 0)
+			log_warn("sweep: %zu derived rows of a CID were wrong and are mended",
+				 wrong);
+		pthread_mutex_lock(&r->lock);
+		r->state.repaired += wrong;
+		r->state.swept++;
+		pthread_mutex_unlock(&r->lock);
+	}
+	return true;
+}
+
+static bool end_sweep(struct reconciler *r, struct err *err)
+{
+	struct clock *clock = r->options.replan.clock;
+
+	r->sweeping = false;
+	r->position.len = 0;
+	r->sweep_at = clock_mono_us(clock) + r->options.sweep_us;
+	replanner_rebalance(r->replanner, false);
+	replanner_force(r->replanner, false);
+	pthread_mutex_lock(&r->lock);
+	r->state.swept_at = clock_wall_us(clock);
+	pthread_mutex_unlock(&r->lock);
+	return save_position(r, (struct slice){ 0 }, err);
+}
+
+static bool step_sweep(struct reconciler *r, struct err *err)
+{
+	struct swept s = { .r = r, .batch = batch_new(r->mem) };
+	const struct replan_item *items;
+	size_t n;
+	bool ok;
+
+	ok = store_scan_cids(r->options.replan.store, 0, 1, buf_slice(&r->position), sweep_cid, &s,
+			     err);
+	items = batch_items(s.batch, &n);
+	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
+	if (ok && n < r->options.batch_max) {
+		ok = end_sweep(r, err);
+	} else if (ok) {
+		r->position.len = 0;
+		buf_add_slice(&r->position, buf_slice(&s.position));
+		ok = save_position(r, buf_slice(&r->position), err);
+	}
+	buf_free(&s.position);
+	return ok;
+}
+
+static void start_sweep(struct reconciler *r)
+{
+	bool rebalance, force;
+
+	pthread_mutex_lock(&r->lock);
+	rebalance = r->order_rebalance;
+	force = r->order_force;
+	r->ordered = r->order_rebalance = r->order_force = false;
+	r->state.swept = 0;
+	pthread_mutex_unlock(&r->lock);
+	replanner_rebalance(r->replanner, rebalance);
+	replanner_force(r->replanner, force);
+	r->sweeping = true;
+	r->position.len = 0;
+}
+
+static bool sweep_ordered(struct reconciler *r)
+{
+	bool ordered;
+
+	pthread_mutex_lock(&r->lock);
+	ordered = r->ordered;
+	pthread_mutex_unlock(&r->lock);
+	return ordered;
+}
+
+static unsigned count_walks(const struct reconciler *r)
+{
+	unsigned n = 0;
+
+	for (const struct walk *w = r->walks; w; w = w->next)
+		n++;
+	return n;
+}
+
+bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
+{
+	struct clock *clock = r->options.replan.clock;
+	size_t n_reports;
+
+	arena_reset(r->mem);
+	*due_us = clock_mono_us(clock) + r->options.peers_us;
+	if (!r->resumed && !resume(r, err))
+		return false;
+	if (!take_reports(r, &n_reports, err) || !look_at_peers(r, err))
+		return false;
+	if (r->walks && !step_walk(r, r->walks, err))
+		return false;
+	pthread_mutex_lock(&r->lock);
+	r->state.walks = count_walks(r);
+	pthread_mutex_unlock(&r->lock);
+	if (sweep_ordered(r) || (!r->sweeping && clock_mono_us(clock) >= r->sweep_at))
+		start_sweep(r);
+	/* Reports come first: the sweep waits while there are many. */
+	if (r->sweeping && n_reports < r->options.batch_max && !step_sweep(r, err))
+		return false;
+	*due_us = r->peers_at;
+	if (n_reports == r->options.batch_max || r->walks)
+		*due_us = clock_mono_us(clock);
+	else if (r->sweeping)
+		*due_us = clock_mono_us(clock) + r->options.pace_us;
+	else if (r->sweep_at < *due_us)
+		*due_us = r->sweep_at;
+	return true;
+}

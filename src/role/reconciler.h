@@ -1,0 +1,45 @@
+/*
+ * reconciler.h -- the role that takes in what workers report, notices peers that come
+ * and go, and walks everything now and then.
+ *
+ *	reports   pin.status messages: the observed halves of copies
+ *	peers     when a peer is dead, back, drained or new, its CIDs are looked at
+ *	sweep     every sweep_us all CIDs are looked at and their derived rows compared;
+ *	          the walk's position is kept in the store, so a restart goes on
+ *	orders    an operator's rebalance
+ */
+#pragma once
+
+#include "base/rand.h"
+#include "role/replan.h"
+
+struct reconciler_options {
+	struct replan_options replan;
+	int64_t peers_us; /* how often the peers are looked at */
+	int64_t sweep_us; /* from the end of one sweep to the start of the next */
+	int64_t pace_us;  /* pause between two batches of a sweep: leaves room for users */
+	size_t batch_max;
+};
+
+struct reconciler;
+
+struct reconciler *reconciler_new(const struct reconciler_options *options);
+void reconciler_free(struct reconciler *r); /* NULL is fine */
+DEFINE_CLEANUP(struct reconciler, reconciler_free)
+
+/* As planner_step(). */
+bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err) MUST_CHECK;
+
+struct reconciler_state {  /* for status pages and metrics */
+	uint64_t reports;  /* taken in since the start */
+	uint64_t swept;    /* CIDs looked at by the running or last sweep */
+	uint64_t repaired; /* derived rows that were wrong, since the start */
+	int64_t swept_at;  /* wall; end of the last whole sweep, 0 = none yet */
+	unsigned walks;    /* peers whose CIDs are being looked at */
+};
+/* From any thread. */
+void reconciler_state(struct reconciler *r, struct reconciler_state *out);
+
+/* From any thread: sweep now; with `rebalance` move copies to where a fresh placement
+ * would put them, with `force` without the guard. */
+void reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force);

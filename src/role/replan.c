@@ -1,0 +1,436 @@
+#include "role/replan.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "model/version.h"
+#include "role/peers.h"
+#include "role/wanted.h"
+
+struct replanner {
+	struct replan_options options;
+	struct replan_policy policy;
+	struct arena *peers_mem;
+	struct peers peers;
+	int64_t peers_at; /* mono; 0 = never loaded */
+	bool force;
+	/* the guard's window */
+	int64_t window_end; /* mono */
+	uint64_t seen, given_up;
+};
+
+/* One CID's way through a batch.  decide() may run several times for it. */
+struct look {
+	struct replanner *r;
+	const struct replan_item *item;
+	struct bus_msg *assign; /* for the desired halves as last decided */
+	size_t n_assign;
+	bool woken_done; /* the item's wake rows were handed in for removal */
+	int64_t wake_at; /* the earliest wake row written; 0 = none */
+	bool changed;    /* anything was written */
+	unsigned guarded;
+	/* for the events */
+	size_t n_pinned, n_settled;
+	int64_t *pinned_after;
+	struct settled {
+		bool desired;
+		int64_t after_us;
+	} * settled;
+};
+
+struct replanner *replanner_new(const struct replan_options *options)
+{
+	struct replanner *r = xcalloc(1, sizeof(*r));
+
+	r->options = *options;
+	r->policy = *options->policy;
+	r->peers_mem = arena_new();
+	return r;
+}
+
+void replanner_free(struct replanner *r)
+{
+	if (!r)
+		return;
+	arena_free(r->peers_mem);
+	xfree(r);
+}
+
+void replanner_rebalance(struct replanner *r, bool on)
+{
+	r->policy.reconcile.rebalance = on;
+}
+
+void replanner_force(struct replanner *r, bool on)
+{
+	r->force = on;
+}
+
+static bool refresh_peers(struct replanner *r, struct err *err)
+{
+	int64_t mono = clock_mono_us(r->options.clock);
+	CLEANUP(arena_free) struct arena *mem = NULL;
+	struct peers peers;
+
+	if (r->peers_at > 0 && mono - r->peers_at < r->policy.peers_refresh_us)
+		return true;
+	mem = arena_new();
+	if (!peers_load(r->options.store, &r->policy.health, clock_wall_us(r->options.clock), mem,
+			&peers, err))
+		return false;
+	arena_free(r->peers_mem);
+	r->peers_mem = TAKE(mem);
+	r->peers = peers;
+	r->peers_at = mono;
+	return true;
+}
+
+/* ---- the view after what was reported and what is due ------------------------- */
+
+struct picture {
+	struct copy *copies; /* sorted by peer_no */
+	size_t n_copies;
+	const struct copy **reported; /* of the item, those that told something new */
+	size_t n_reported;
+	struct fact *ends; /* of requests whose expiry has passed */
+	size_t n_ends;
+	uint64_t seen; /* the highest version */
+};
+
+static struct copy *copy_of(struct picture *p, uint32_t peer_no)
+{
+	size_t i = 0;
+
+	while (i < p->n_copies && p->copies[i].peer_no < peer_no)
+		i++;
+	if (i < p->n_copies && p->copies[i].peer_no == peer_no)
+		return &p->copies[i];
+	memmove(&p->copies[i + 1], &p->copies[i], (p->n_copies - i) * sizeof(p->copies[0]));
+	p->copies[i] = (struct copy){ .peer_no = peer_no };
+	p->n_copies++;
+	return &p->copies[i];
+}
+
+static void take_in_reports(struct picture *p, const struct cid_view *view,
+			    const struct replan_item *item, struct arena *mem)
+{
+	p->copies = arena_new_array(mem, struct copy, view->n_copies + item->n_observed);
+	p->reported = arena_new_array(mem, const struct copy *, item->n_observed);
+	p->n_copies = view->n_copies;
+	if (view->n_copies > 0)
+		memcpy(p->copies, view->copies, view->n_copies * sizeof(p->copies[0]));
+	for (size_t i = 0; i < item->n_observed; i++)
+		if (copy_merge(copy_of(p, item->observed[i].peer_no), &item->observed[i]))
+			p->reported[p->n_reported++] = &item->observed[i];
+	for (size_t i = 0; i < p->n_copies; i++)
+		if (copy_version(&p->copies[i]) > p->seen)
+			p->seen = copy_version(&p->copies[i]);
+	for (size_t i = 0; i < view->n_facts; i++)
+		if (view->facts[i].rev > p->seen)
+			p->seen = view->facts[i].rev;
+}
+
+/* Whoever sees a live request past its expiry ends it, judging the revision seen. */
+static void end_expired(struct picture *p, struct wanted_request *requests, size_t *n,
+			int64_t now_us, unsigned instance, struct arena *mem)
+{
+	size_t kept = 0;
+
+	p->ends = arena_new_array(mem, struct fact, *n);
+	for (size_t i = 0; i < *n; i++) {
+		const struct request *r = requests[i].request;
+		bool over = r->life == REQUEST_LIVE && r->revision->expires_at > 0 &&
+			    r->revision->expires_at <= now_us;
+
+		if (!over) {
+			requests[kept++] = requests[i];
+			continue;
+		}
+		p->seen = version_next(p->seen, now_us, instance);
+		p->ends[p->n_ends++] = (struct fact){
+			.cid = r->create->cid,
+			.owner = r->create->owner,
+			.request_id = r->create->request_id,
+			.rev = p->seen,
+			.kind = FACT_END,
+			.cause = END_BY_TTL,
+			.judged_rev = r->revision->rev,
+		};
+	}
+	*n = kept;
+}
+
+/* ---- the guard ------------------------------------------------------------------ */
+
+static void guard_open_window(struct replanner *r)
+{
+	int64_t mono = clock_mono_us(r->options.clock);
+
+	if (mono < r->window_end)
+		return;
+	r->window_end = mono + r->policy.guard_window_us;
+	r->seen = r->given_up = 0;
+}
+
+static bool guard_allows(struct replanner *r, unsigned more)
+{
+	uint64_t allowed = r->seen * r->policy.guard_permille / 1000;
+
+	if (allowed < r->policy.guard_min)
+		allowed = r->policy.guard_min;
+	return r->force || r->given_up + more <= allowed;
+}
+
+/* Leaves the copies that would be given up as they are. */
+static void guard_strip(struct reconcile_plan *plan, struct arena *mem)
+{
+	struct copy *kept = arena_new_array(mem, struct copy, plan->n_desired);
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_desired; i++)
+		if (plan->desired[i].desired || plan->desired[i].reason == REASON_ENDED)
+			kept[n++] = plan->desired[i];
+	plan->desired = kept;
+	plan->n_desired = n;
+}
+
+/* ---- the decision ----------------------------------------------------------------- */
+
+static void note_events(struct look *look, const struct cid_view *view, const struct picture *p,
+			int64_t now_us, struct arena *mem)
+{
+	look->n_settled = 0;
+	look->settled = arena_new_array(mem, struct settled, p->n_reported);
+	for (size_t i = 0; i < p->n_reported; i++) {
+		const struct copy *now = NULL, *before = NULL;
+
+		for (size_t k = 0; k < p->n_copies; k++)
+			if (p->copies[k].peer_no == p->reported[i]->peer_no)
+				now = &p->copies[k];
+		for (size_t k = 0; k < view->n_copies; k++)
+			if (view->copies[k].peer_no == p->reported[i]->peer_no)
+				before = &view->copies[k];
+		if (copy_settled(now) && now->gen > 0 && (!before || !copy_settled(before)))
+			look->settled[look->n_settled++] =
+				(struct settled){ now->desired, now_us - now->assigned_at };
+	}
+}
+
+static void note_pinned(struct look *look, const struct wanted_request *requests, size_t n,
+			const struct cid_view *view, const struct picture *p, int64_t now_us,
+			struct arena *mem)
+{
+	struct peer_zones zones = store_zones(look->r->options.store, mem);
+
+	look->n_pinned = 0;
+	look->pinned_after = arena_new_array(mem, int64_t, n);
+	if (p->n_reported == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct request *r = requests[i].request;
+
+		if (r->life == REQUEST_LIVE &&
+		    request_status(r, p->copies, p->n_copies, zones, now_us, 0) == STATUS_PINNED &&
+		    request_status(r, view->copies, view->n_copies, zones, now_us, 0) !=
+			    STATUS_PINNED)
+			look->pinned_after[look->n_pinned++] = now_us - r->create->created_at;
+	}
+}
+
+static void address(struct look *look, const struct picture *p, const struct reconcile_plan *plan,
+		    const struct wanted_request *wanted, size_t n_wanted, struct arena *mem)
+{
+	struct request *requests = arena_new_array(mem, struct request, n_wanted);
+
+	for (size_t i = 0; i < n_wanted; i++)
+		requests[i] = *wanted[i].request;
+	look->assign = arena_new_array(mem, struct bus_msg, plan->n_publish);
+	look->n_assign = 0;
+	for (size_t i = 0; i < plan->n_publish; i++) {
+		struct copy copy = { 0 };
+
+		for (size_t k = 0; k < p->n_copies; k++)
+			if (p->copies[k].peer_no == plan->publish[i])
+				copy = p->copies[k];
+		for (size_t k = 0; k < plan->n_desired; k++)
+			if (plan->desired[k].peer_no == plan->publish[i])
+				copy_merge(&copy, &plan->desired[k]);
+		copy.peer_no = plan->publish[i];
+		if (copy.gen > 0)
+			look->assign[look->n_assign++] =
+				assignment(&copy, look->item->cid, requests, n_wanted, mem);
+	}
+}
+
+/* Rows of requests that ended before the tombstone time. */
+static void bury(const struct look *look, const struct cid_view *view, const struct picture *p,
+		 int64_t now_us, struct arena *mem, struct cid_change *out)
+{
+	struct request *requests;
+	size_t n = requests_fold(view->facts, view->n_facts, mem, &requests);
+	struct fact *buried = arena_new_array(mem, struct fact, view->n_facts);
+	uint64_t before = (uint64_t)(now_us - look->r->policy.reconcile.forget_us);
+
+	if (p->n_copies > 0)
+		return; /* the copies go first: their rows tell that nothing is left */
+	for (size_t i = 0; i < n; i++) {
+		const struct request *r = &requests[i];
+
+		if (r->life != REQUEST_ENDED || r->version >= before)
+			continue;
+		for (size_t k = 0; k < view->n_facts; k++)
+			if (slice_eq(view->facts[k].owner, r->create->owner) &&
+			    ulid_cmp(&view->facts[k].request_id, &r->create->request_id) == 0)
+				buried[out->n_bury++] = view->facts[k];
+	}
+	out->bury = buried;
+}
+
+/* Waits are kept on whole seconds, so that looks in quick succession share a row. */
+static int64_t round_up(int64_t at_us)
+{
+	return (at_us + US_PER_S - 1) / US_PER_S * US_PER_S;
+}
+
+static void wake(struct look *look, int64_t next_at, struct arena *mem, struct cid_change *out)
+{
+	const struct replan_item *item = look->item;
+
+	if (next_at > 0 && (look->wake_at == 0 || round_up(next_at) < look->wake_at)) {
+		struct wake *row = arena_new_of(mem, struct wake);
+
+		look->wake_at = round_up(next_at);
+		*row = (struct wake){ .due_at = look->wake_at, .cause = WAKE_RECHECK };
+		out->wake = row;
+		out->n_wake = 1;
+	}
+	if (!look->woken_done) {
+		struct wake *rows = arena_new_array(mem, struct wake, item->n_woken);
+		size_t n = 0;
+
+		look->woken_done = true;
+		for (size_t i = 0; i < item->n_woken; i++)
+			if (item->woken[i].due_at != look->wake_at) /* not the one just written */
+				rows[n++] = item->woken[i];
+		out->woken = rows;
+		out->n_woken = n;
+	}
+}
+
+static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struct arena *mem,
+		   struct cid_change *out, struct err *err)
+{
+	struct look *look = ctx;
+	struct replanner *r = look->r;
+	struct picture p = { 0 };
+	struct wanted_request *requests;
+	struct reconcile_plan plan;
+	struct copy *observed;
+	int64_t pending;
+	size_t n;
+
+	take_in_reports(&p, view, look->item, mem);
+	if (!wanted_requests(r->options.store, view, now_us, mem, &requests, &n, &pending, err))
+		return false;
+	end_expired(&p, requests, &n, now_us, r->options.instance, mem);
+	plan = reconcile_step(
+		&(struct reconcile_view){
+			.now_us = now_us,
+			.seed = store_bucket(r->options.store, view->cid),
+			.requests = requests,
+			.n_requests = n,
+			.copies = p.copies,
+			.n_copies = p.n_copies,
+			.peers = r->peers.at,
+			.n_peers = r->peers.n,
+			.next_gen = version_next(p.seen, now_us, r->options.instance),
+			.pending_until = pending,
+		},
+		&r->policy.reconcile, mem);
+	look->guarded = 0;
+	if (plan.given_up > 0 && !guard_allows(r, plan.given_up)) {
+		look->guarded = plan.given_up;
+		guard_strip(&plan, mem);
+		plan.next_at = now_us + r->policy.guard_window_us;
+	} else {
+		r->given_up += plan.given_up;
+	}
+	observed = arena_new_array(mem, struct copy, p.n_reported);
+	for (size_t i = 0; i < p.n_reported; i++)
+		observed[i] = *p.reported[i];
+	*out = (struct cid_change){
+		.facts = p.ends,
+		.n_facts = p.n_ends,
+		.desired = plan.desired,
+		.n_desired = plan.n_desired,
+		.observed = observed,
+		.n_observed = p.n_reported,
+		.forget = plan.forget,
+		.n_forget = plan.n_forget,
+	};
+	if (look->item->bury)
+		bury(look, view, &p, now_us, mem, out);
+	wake(look, plan.next_at, mem, out);
+	if (p.n_ends + plan.n_desired + p.n_reported + plan.n_forget > 0) {
+		look->changed = true;
+		note_events(look, view, &p, now_us, mem);
+		note_pinned(look, requests, n, view, &p, now_us, mem);
+	}
+	address(look, &p, &plan, requests, n, mem);
+	return true;
+}
+
+/* ---- the batch ---------------------------------------------------------------------- */
+
+static bool tell_workers(struct replanner *r, const struct look *looks, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!bus_publish(r->options.bus, looks[i].assign, looks[i].n_assign, err))
+			return false;
+	return true;
+}
+
+static void tell_events(struct replanner *r, const struct look *look)
+{
+	const struct replan_events *e = &r->options.events;
+
+	if (look->changed && e->changed)
+		e->changed(e->ctx, look->item->cid);
+	for (size_t i = 0; e->pinned && i < look->n_pinned; i++)
+		e->pinned(e->ctx, look->pinned_after[i]);
+	for (size_t i = 0; e->settled && i < look->n_settled; i++)
+		e->settled(e->ctx, look->settled[i].desired, look->settled[i].after_us);
+	if (look->guarded > 0) {
+		log_warn("unpins held back by the mass-unpin guard: %u copies", look->guarded);
+		if (e->guarded)
+			e->guarded(e->ctx, look->guarded);
+	}
+}
+
+bool replan(struct replanner *r, const struct replan_item *items, size_t n, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct slice *cids = arena_new_array(mem, struct slice, n);
+	struct look *looks = arena_new_array(mem, struct look, n);
+	void **ctxs = arena_new_array(mem, void *, n);
+
+	if (n == 0)
+		return true;
+	if (!refresh_peers(r, err))
+		return false;
+	guard_open_window(r);
+	r->seen += n;
+	for (size_t i = 0; i < n; i++) {
+		looks[i] = (struct look){ .r = r, .item = &items[i] };
+		cids[i] = items[i].cid;
+		ctxs[i] = &looks[i];
+	}
+	if (!store_change(r->options.store, cids, ctxs, n, decide, mem, err))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		tell_events(r, &looks[i]);
+	/* A hint that cannot be sent is found in peer_open by the worker's next sync, and in
+	 * the re-check that stands in the store. */
+	if (!tell_workers(r, looks, n, err))
+		log_err(LOG_WARN, err, "send assignments");
+	return true;
+}

@@ -1,0 +1,74 @@
+/*
+ * replan.h -- one look at a CID: take in what was reported, expire what is due,
+ * decide where it belongs, write that, tell the workers.
+ *
+ * The planner looks because a request changed or a wait is over, the reconciler
+ * because a worker reported or a peer went, the TTL step because an expiry has
+ * passed, the sweep because nobody did for long.  All of them do the same thing,
+ * so any of them repairs what another left undone, and none depends on a message.
+ *
+ * A replanner belongs to one thread.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "bus/bus.h"
+#include "reconcile/reconcile.h"
+#include "store/store.h"
+
+struct replan_policy {
+	struct health_policy health;
+	struct reconcile_policy reconcile;
+	int64_t peers_refresh_us; /* how old the known peers may be */
+	unsigned
+		guard_permille; /* unpins without an end or expiry behind them: of the copies ... */
+	unsigned guard_min;     /* ... seen in one pass, but at least this many */
+	int64_t guard_window_us; /* one pass, for looks that belong to no walk */
+};
+
+struct replan_events { /* told after the write; every function may be NULL */
+	void *ctx;
+	/* The status of some request of the CID, or a copy, is no longer what it was. */
+	void (*changed)(void *ctx, struct slice cid);
+	/* A request became pinned this long after it was made. */
+	void (*pinned)(void *ctx, int64_t after_us);
+	/* A copy became pinned (or unpinned) this long after its assignment. */
+	void (*settled)(void *ctx, bool desired, int64_t after_us);
+	/* Unpins were held back by the guard. */
+	void (*guarded)(void *ctx, unsigned copies);
+};
+
+struct replan_options {
+	struct store *store;
+	struct bus *bus;
+	struct clock *clock;
+	unsigned instance;
+	const struct replan_policy *policy;
+	struct replan_events events;
+};
+
+struct replanner;
+
+struct replanner *replanner_new(const struct replan_options *options);
+void replanner_free(struct replanner *r); /* NULL is fine */
+DEFINE_CLEANUP(struct replanner, replanner_free)
+
+struct replan_item { /* one CID to look at; slices are borrowed for the call */
+	struct slice cid;
+	const struct copy *observed; /* reported halves to take in */
+	size_t n_observed;
+	const struct wake *woken; /* wake rows that this look answers */
+	size_t n_woken;
+	bool bury; /* also drop what ended long ago (sweep) */
+};
+
+/* Looks at `n` distinct CIDs in one batch.  False: nothing, or an unknown part, was
+ * written; the same items may be given again. */
+bool replan(struct replanner *r, const struct replan_item *items, size_t n,
+	    struct err *err) MUST_CHECK;
+
+/* Moves copies to where a fresh placement would put them, from now on and for this
+ * replanner, until called with false. */
+void replanner_rebalance(struct replanner *r, bool on);
+/* An operator's word: the guard lets everything pass until called with false. */
+void replanner_force(struct replanner *r, bool on);

@@ -1,0 +1,469 @@
+/* carry.c -- carrying out assignments: one function a step of a task. */
+#include "base/log.h"
+#include "model/multiaddr.h"
+#include "model/origin_filter.h"
+#include "role/worker/node.h"
+
+#define CALLS_MAX   64 /* running calls of tasks on one node, sizes and removals included */
+#define ORIGINS_MAX 10 /* dialled for one fetch */
+
+static int64_t mono_now(const struct node *node)
+{
+	return clock_mono_us(node->worker->options.clock);
+}
+
+static int64_t wall_now(const struct node *node)
+{
+	return clock_wall_us(node->worker->options.clock);
+}
+
+/* ---- reports --------------------------------------------------------------------- */
+
+bool node_report_copy(struct node *node, struct slice cid, const struct copy *observed,
+		      struct err *err)
+{
+	struct bus_msg msg = {
+		.topic = BUS_PIN_STATUS,
+		.cid = cid,
+		.peer_no = node->peer_no,
+		.copy = *observed,
+	};
+
+	return bus_publish(node->worker->options.bus, &msg, 1, err);
+}
+
+static bool report(struct node *node, struct task *t, enum copy_state state, struct err *err)
+{
+	struct copy *c = &t->copy;
+
+	c->stamp = copy_version(c) + 1;
+	c->state = (uint8_t)state;
+	c->state_gen = c->gen;
+	c->observed_at = wall_now(node);
+	return node_report_copy(node, cid_slice(&t->cid), c, err);
+}
+
+/* ---- turns ------------------------------------------------------------------------- */
+
+/* Puts a task where it waits. */
+static void queue(struct node *node, struct task *t)
+{
+	int64_t wall = wall_now(node), due = 0;
+
+	t->step = TASK_WAITING;
+	if (!t->copy.desired)
+		due = t->copy.assigned_at + node->worker->policy.unpin_grace_us;
+	if (t->copy.attempts > 0 && t->copy.next_at > due)
+		due = t->copy.next_at;
+	if (due > wall || t->copy.attempts > 0)
+		turn_add_retry(&node->turn, &t->turn,
+			       mono_now(node) + (due > wall ? due - wall : 0));
+	else
+		turn_add_fresh(&node->turn, &t->turn, t->owner, t->copy.priority);
+}
+
+static void forget(struct node *node, struct task *t)
+{
+	turn_remove(&node->turn, &t->turn);
+	journal_remove(&node->journal, t);
+}
+
+/* A worker that knows a newer generation answers with it (R4). */
+static void answer_newer(struct node *node, struct task *t)
+{
+	struct err err = { 0 };
+
+	if (!report(node, t, (enum copy_state)t->copy.state, &err))
+		log_err(LOG_WARN, &err, "answer an old assignment");
+}
+
+void node_assign(struct node *node, const struct bus_msg *msg)
+{
+	struct task *t = journal_find(&node->journal, msg->cid);
+	struct cid cid;
+	struct err err = { 0 };
+
+	if (t && msg->copy.gen < t->copy.gen) {
+		answer_newer(node, t);
+		return;
+	}
+	if (t && msg->copy.gen == t->copy.gen)
+		return; /* under way */
+	if (!t) {
+		if (!cid_decode(msg->cid, &cid, &err)) {
+			log_err(LOG_ERROR, &err, "assignment");
+			return;
+		}
+		t = journal_add(&node->journal, &cid);
+	}
+	t->was_pinned = t->was_pinned || copy_state(&msg->copy) == COPY_PINNED;
+	task_assign(t, msg);
+	if (t->op) {
+		t->renewed = true; /* what runs ends first, then the new order is looked at */
+		if (t->step == TASK_FETCHING && !t->copy.desired)
+			kubo_cancel(node->worker->options.kubo, t->op);
+		return;
+	}
+	turn_remove(&node->turn, &t->turn);
+	queue(node, t);
+}
+
+static void revive(void *ctx, struct task *t)
+{
+	struct node *node = ctx;
+
+	if (t->op || t->turn.place == TURN_FRESH)
+		return;
+	turn_remove(&node->turn, &t->turn);
+	queue(node, t);
+}
+
+void node_revive(struct node *node)
+{
+	journal_each(&node->journal, revive, node);
+}
+
+/* ---- calls ---------------------------------------------------------------------------- */
+
+static bool start(struct node *node, struct task *t, enum task_step step, struct kubo_op op,
+		  struct err *err)
+{
+	op.cid = t->text;
+	if (!node_call(node, t, op, &t->op, err))
+		return false;
+	t->step = step;
+	LIST_INSERT_HEAD(&node->running, t, running);
+	node->n_calls++;
+	if (step == TASK_PROBING || step == TASK_FETCHING)
+		node->n_fetching++;
+	return true;
+}
+
+static bool probe(struct node *node, struct task *t, struct err *err)
+{
+	/* A recursive pin serves a direct wish as well, and is what nearly all are. */
+	return start(node, t, TASK_PROBING,
+		     (struct kubo_op){ .kind = KUBO_PIN_LS, .type = KUBO_RECURSIVE }, err);
+}
+
+static bool dial_origin(struct node *node, struct slice origin, struct err *err)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+	struct multiaddr addr;
+	uint64_t op;
+
+	return multiaddr_parse(origin, &addr, err) &&
+	       origin_filter_check(&addr, policy->origin_nets, policy->n_origin_nets, err) &&
+	       kubo_start(node->worker->options.kubo,
+			  &(struct kubo_op){ .kind = KUBO_SWARM_CONNECT,
+					     .node = node->index,
+					     .addr = (const char *)origin.ptr },
+			  &op, err);
+}
+
+/* Tenants' addresses: only such as the filter lets through, and errors are nobody's. */
+static void dial_origins(struct node *node, const struct task *t)
+{
+	for (size_t i = 0; i < t->origins.n && i < ORIGINS_MAX; i++) {
+		struct err err = { 0 };
+
+		if (!dial_origin(node, t->origins.at[i], &err))
+			log_err(LOG_INFO, &err, "origin not dialled");
+	}
+}
+
+static bool fetch(struct node *node, struct task *t, struct err *err)
+{
+	dial_origins(node, t);
+	t->started_at = mono_now(node);
+	t->patient = t->told_pinning = false;
+	return start(node, t, TASK_FETCHING,
+		     (struct kubo_op){ .kind = KUBO_PIN_ADD,
+				       .type = t->copy.mode == PIN_DIRECT ? KUBO_DIRECT
+									  : KUBO_RECURSIVE,
+				       .name = node->worker->pin_name,
+				       .stall_us = node->worker->policy.stall_us },
+		     err);
+}
+
+static bool size(struct node *node, struct task *t, struct err *err)
+{
+	return start(node, t, TASK_SIZING, (struct kubo_op){ .kind = KUBO_STAT }, err);
+}
+
+static bool settled(struct node *node, struct task *t, enum copy_state state, struct err *err)
+{
+	struct copy *c = &t->copy;
+
+	c->attempts = 0;
+	c->failure = FAILURE_NONE;
+	c->error = (struct slice){ 0 };
+	c->next_at = c->failing_since = 0;
+	if (state == COPY_PINNED)
+		node->pinned++;
+	else
+		node->unpinned++;
+	if (!report(node, t, state, err))
+		return false;
+	forget(node, t);
+	return true;
+}
+
+static enum copy_failure failure_of(enum kubo_outcome outcome)
+{
+	switch (outcome) {
+	case KUBO_STALLED:
+	case KUBO_NOT_LOCAL:
+		return FAILURE_STALLED;
+	case KUBO_TIMED_OUT:
+	case KUBO_UNREACHABLE:
+	case KUBO_RESTARTING:
+		return FAILURE_UNREACHABLE;
+	case KUBO_DENIED:
+		return FAILURE_REFUSED;
+	case KUBO_DISK_FULL:
+		return FAILURE_NO_SPACE;
+	case KUBO_BAD_REQUEST:
+		return FAILURE_INVALID;
+	case KUBO_OK:
+	case KUBO_NOT_PINNED:
+	case KUBO_ALREADY_PINNED:
+	case KUBO_CANCELED:
+	case KUBO_UNKNOWN:
+	case KUBO_N_OUTCOMES:
+		break;
+	}
+	return FAILURE_OTHER;
+}
+
+static bool failed(struct node *node, struct task *t, enum copy_failure failure, const char *text,
+		   struct err *err)
+{
+	const struct worker_options *o = &node->worker->options;
+	struct copy *c = &t->copy;
+	int64_t wall = wall_now(node);
+
+	node->failed++;
+	if (c->attempts < UINT16_MAX)
+		c->attempts++;
+	c->failure = (uint8_t)failure;
+	if (c->failing_since == 0)
+		c->failing_since = wall;
+	c->next_at = wall + retry_delay_us(&node->worker->policy.retry, failure, c->attempts,
+					   rand_u64(o->rand));
+	strncpy(t->error, text, TASK_ERROR_MAX);
+	t->error[TASK_ERROR_MAX] = '\0';
+	c->error = slice_str(t->error);
+	queue(node, t);
+	return report(node, t, COPY_ERROR, err);
+}
+
+/* The node is gone or going: nothing was learned of the CID. */
+static bool node_trouble(enum kubo_outcome outcome)
+{
+	return outcome == KUBO_UNREACHABLE || outcome == KUBO_RESTARTING;
+}
+
+/* ---- what follows a call ------------------------------------------------------------------ */
+
+static bool after_probe_to_pin(struct node *node, struct task *t, const struct kubo_done *done,
+			       struct err *err)
+{
+	if (done->outcome == KUBO_OK) {
+		t->copy.adopted = strcmp(done->pin.name, node->worker->pin_name) != 0;
+		return t->copy.size > 0 ? settled(node, t, COPY_PINNED, err) : size(node, t, err);
+	}
+	if (done->outcome != KUBO_NOT_PINNED)
+		return failed(node, t, failure_of(done->outcome), done->text, err);
+	t->copy.adopted = false;
+	if (t->was_pinned) {
+		t->was_pinned = false;
+		node->lost++;
+		if (!report(node, t, COPY_QUEUED, err))
+			return false;
+	}
+	return fetch(node, t, err);
+}
+
+static bool after_probe_to_unpin(struct node *node, struct task *t, const struct kubo_done *done,
+				 struct err *err)
+{
+	bool ours = done->outcome == KUBO_OK && strcmp(done->pin.name, node->worker->pin_name) == 0;
+
+	if (done->outcome == KUBO_OK && !ours && !node->worker->policy.take_adopted) {
+		t->copy.adopted = true;
+		return settled(node, t, COPY_UNPINNED, err);
+	}
+	/* Not pinned recursively: there may be a direct pin, which pin/rm takes too. */
+	if (done->outcome == KUBO_OK || done->outcome == KUBO_NOT_PINNED)
+		return start(node, t, TASK_REMOVING, (struct kubo_op){ .kind = KUBO_PIN_RM }, err);
+	return failed(node, t, failure_of(done->outcome), done->text, err);
+}
+
+static bool after_fetch(struct node *node, struct task *t, const struct kubo_done *done,
+			struct err *err)
+{
+	if (done->outcome == KUBO_OK || done->outcome == KUBO_ALREADY_PINNED)
+		return size(node, t, err);
+	if (done->outcome == KUBO_CANCELED) /* its slot was needed */
+		return failed(node, t, FAILURE_STALLED, "no provider gave a first block", err);
+	return failed(node, t, failure_of(done->outcome), done->text, err);
+}
+
+static bool after_removal(struct node *node, struct task *t, const struct kubo_done *done,
+			  struct err *err)
+{
+	if (done->outcome == KUBO_OK || done->outcome == KUBO_NOT_PINNED)
+		return settled(node, t, COPY_UNPINNED, err);
+	return failed(node, t, failure_of(done->outcome), done->text, err);
+}
+
+static void give_back(struct node *node, struct task *t)
+{
+	LIST_REMOVE(t, running);
+	node->n_calls--;
+	if (t->patient)
+		node->n_patient--;
+	else if (t->step == TASK_PROBING || t->step == TASK_FETCHING)
+		node->n_fetching--;
+	t->patient = false;
+	t->op = 0;
+}
+
+bool node_done(struct node *node, struct task *t, const struct kubo_done *done, struct err *err)
+{
+	enum task_step step = t->step;
+
+	give_back(node, t);
+	if (t->renewed || node_trouble(done->outcome)) {
+		t->renewed = false;
+		if (node_trouble(done->outcome)) {
+			node->troubled = true;
+			node->heartbeat_at = 0; /* ask at once whether it is still there */
+		}
+		queue(node, t);
+		return true;
+	}
+	switch (step) {
+	case TASK_PROBING:
+		return t->copy.desired ? after_probe_to_pin(node, t, done, err)
+				       : after_probe_to_unpin(node, t, done, err);
+	case TASK_FETCHING:
+		return after_fetch(node, t, done, err);
+	case TASK_SIZING:
+		if (done->outcome == KUBO_OK)
+			t->copy.size = done->size_bytes;
+		return settled(node, t, COPY_PINNED,
+			       err); /* a size that is not known is no failure */
+	case TASK_REMOVING:
+		return after_removal(node, t, done, err);
+	case TASK_WAITING:
+		break;
+	}
+	return err_set(err, ERR_INTERNAL, "a call ended for a task that had none");
+}
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+static bool begin_unpin(struct node *node, struct task *t, struct err *err)
+{
+	bool wanted;
+
+	if (!cluster_still_wanted(node->worker->options.cluster, cid_slice(&t->cid), node->peer_no,
+				  &wanted, err)) {
+		/* No answer means no unpin.  The copy is not at fault: just later. */
+		turn_add_retry(&node->turn, &t->turn,
+			       mono_now(node) + node->worker->policy.retry.min_us);
+		return false;
+	}
+	if (!wanted)
+		return probe(node, t, err);
+	/* Refusing is said, so that a planner looks again (R9). */
+	if (!report(node, t, COPY_PINNED, err))
+		return false;
+	forget(node, t);
+	return true;
+}
+
+static bool begin(struct node *node, struct task *t, struct err *err)
+{
+	return t->copy.desired ? probe(node, t, err) : begin_unpin(node, t, err);
+}
+
+bool node_carry(struct node *node, struct err *err)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+
+	while (node->state == NODE_UP && !node->troubled &&
+	       node->n_fetching < policy->max_fetches &&
+	       node->n_calls < CALLS_MAX + policy->max_patient) {
+		struct turn_entry *e = turn_next(&node->turn, mono_now(node));
+		struct task *t;
+
+		if (!e)
+			break;
+		t = CONTAINER_OF(e, struct task, turn);
+		if (!begin(node, t, err)) {
+			if (t->turn.place == TURN_NOWHERE && !t->op)
+				turn_add_retry(&node->turn, &t->turn,
+					       mono_now(node) + policy->retry.min_us);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- watching fetches -------------------------------------------------------------------------
+ */
+
+/* Tells what takes long, and moves fetches without a first block out of the slots. */
+static bool watch(struct node *node, struct task *t, struct err *err)
+{
+	struct kubo_progress progress;
+	bool patient;
+
+	if (!t->told_pinning) { /* what is done at once is reported once */
+		t->told_pinning = true;
+		if (!report(node, t, COPY_PINNING, err))
+			return false;
+	}
+	if (!kubo_progress(node->worker->options.kubo, t->op, &progress))
+		return true;
+	patient = progress.nodes == 0;
+	if (patient == t->patient)
+		return true;
+	t->patient = patient;
+	node->n_fetching += patient ? -1 : 1;
+	node->n_patient += patient ? 1 : -1;
+	return true;
+}
+
+bool node_watch(struct node *node, int64_t *due_us, struct err *err)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+	int64_t now = mono_now(node), due = turn_due(&node->turn);
+	struct task *t, *longest = NULL;
+
+	LIST_FOREACH(t, &node->running, running)
+	{
+		int64_t next = t->started_at + policy->patience_us;
+
+		if (t->step != TASK_FETCHING)
+			continue;
+		if (next <= now) {
+			if (!watch(node, t, err))
+				return false;
+			next = now + policy->patience_us;
+		}
+		if (next < due)
+			due = next;
+		if (t->patient && (!longest || t->started_at < longest->started_at))
+			longest = t;
+	}
+	if (node->n_patient > policy->max_patient && longest) {
+		kubo_cancel(node->worker->options.kubo, longest->op);
+		due = now;
+	}
+	*due_us = due;
+	return true;
+}

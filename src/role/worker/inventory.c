@@ -1,0 +1,209 @@
+/* inventory.c -- a node's whole list of pins against what it should hold. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "role/worker/node.h"
+
+#define BUCKETS_OF_PEER 4096
+#define BUCKETS_A_STEP  64
+#define HOLDINGS_PAGE   1000
+
+enum phase {
+	LISTING_RECURSIVE,
+	LISTING_DIRECT,
+	COMPARING,
+};
+
+struct inventory {
+	enum phase phase;
+	uint64_t *seen; /* hashes of the CIDs listed; sorted before comparing: 8 bytes a pin */
+	size_t n, cap;
+	uint64_t foreign, surplus;
+	unsigned pb;
+};
+
+void inventory_free(struct inventory *inventory)
+{
+	if (!inventory)
+		return;
+	xfree(inventory->seen);
+	xfree(inventory);
+}
+
+/* FNV-1a with a final mix: two of a node's CIDs meet with a chance of 2^-64 a pair, and
+ * then one lost pin is noticed only by the next check of the CID itself. */
+static uint64_t hash(struct slice cid)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < cid.len; i++)
+		h = (h ^ cid.ptr[i]) * 1099511628211u;
+	h ^= h >> 33;
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	return h ^ h >> 33;
+}
+
+static int hash_cmp(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool start_list(struct node *node, enum kubo_type type, struct err *err)
+{
+	uint64_t op;
+
+	return node_call(node, NULL, (struct kubo_op){ .kind = KUBO_PIN_LIST, .type = type }, &op,
+			 err);
+}
+
+bool inventory_start(struct node *node, struct err *err)
+{
+	if (!start_list(node, KUBO_RECURSIVE, err))
+		return false;
+	node->inventory = xcalloc(1, sizeof(*node->inventory));
+	return true;
+}
+
+static void end(struct node *node)
+{
+	inventory_free(node->inventory);
+	node->inventory = NULL;
+	node->compare_at =
+		clock_mono_us(node->worker->options.clock) + node->worker->policy.compare_us;
+}
+
+/* A pin under our name of which the store knows nothing: a planner decides. */
+static bool check_ours(struct node *node, const struct cid *cid, struct err *err)
+{
+	struct bus_msg msg;
+	bool found;
+
+	if (!cluster_assignment(node->worker->options.cluster, cid_slice(cid), node->peer_no,
+				node->worker->mem, &msg, &found, err))
+		return false;
+	if (found)
+		return true;
+	node->inventory->surplus++;
+	return node_report_copy(
+		node, cid_slice(cid),
+		&(struct copy){ .stamp = 1,
+				.state = COPY_PINNED,
+				.observed_at = clock_wall_us(node->worker->options.clock) },
+		err);
+}
+
+static bool take_pin(struct node *node, const struct kubo_pin *pin, struct err *err)
+{
+	struct inventory *inv = node->inventory;
+	struct err why = { 0 };
+	struct cid cid;
+
+	if (!cid_parse(slice_str(pin->cid), &cid, NULL, &why)) {
+		log_err(LOG_DEBUG, &why, "pin of a CID that is not ours to read");
+		inv->foreign++;
+		return true;
+	}
+	if (inv->n == inv->cap) {
+		inv->cap = inv->cap ? 2 * inv->cap : 1024;
+		inv->seen = xrealloc(inv->seen, inv->cap * sizeof(inv->seen[0]));
+	}
+	inv->seen[inv->n++] = hash(cid_slice(&cid));
+	if (strcmp(pin->name, node->worker->pin_name) == 0)
+		return check_ours(node, &cid, err);
+	inv->foreign++;
+	return true;
+}
+
+bool inventory_take(struct node *node, const struct kubo_done *done, struct err *err)
+{
+	struct inventory *inv = node->inventory;
+
+	if (!inv)
+		return true; /* given up meanwhile */
+	if (done->outcome != KUBO_OK) {
+		log_warn("comparison with %s broken off: %s", node->peer_id, done->text);
+		end(node);
+		return true;
+	}
+	for (unsigned i = 0; i < done->list.n; i++)
+		if (!take_pin(node, &done->list.pins[i], err))
+			return false;
+	if (done->more)
+		return true;
+	if (inv->phase == LISTING_RECURSIVE) {
+		inv->phase = LISTING_DIRECT;
+		return start_list(node, KUBO_DIRECT, err);
+	}
+	inv->phase = COMPARING;
+	if (inv->n > 0)
+		qsort(inv->seen, inv->n, sizeof(inv->seen[0]), hash_cmp);
+	return true;
+}
+
+/* The store counts it as pinned, the node does not list it: look again, then fetch. */
+static bool chase(struct node *node, struct slice cid, struct err *err)
+{
+	struct bus_msg msg;
+	bool found;
+
+	if (journal_find(&node->journal, cid))
+		return true;
+	if (!cluster_assignment(node->worker->options.cluster, cid, node->peer_no,
+				node->worker->mem, &msg, &found, err))
+		return false;
+	if (found && msg.copy.desired && copy_state(&msg.copy) == COPY_PINNED)
+		node_assign(node, &msg);
+	return true;
+}
+
+static bool compare_bucket(struct node *node, struct err *err)
+{
+	struct inventory *inv = node->inventory;
+	struct slice after = { 0 };
+	struct peer_pin *rows;
+	size_t n;
+
+	do {
+		if (!cluster_holdings(node->worker->options.cluster, node->peer_no,
+				      (uint16_t)inv->pb, after, HOLDINGS_PAGE, node->worker->mem,
+				      &rows, &n, err))
+			return false;
+		for (size_t i = 0; i < n; i++) {
+			uint64_t h = hash(rows[i].cid);
+
+			if (!rows[i].desired || rows[i].state != COPY_PINNED)
+				continue;
+			if (inv->n > 0 && bsearch(&h, inv->seen, inv->n, sizeof(h), hash_cmp))
+				continue;
+			if (!chase(node, rows[i].cid, err))
+				return false;
+		}
+		if (n > 0)
+			after = rows[n - 1].cid;
+	} while (n == HOLDINGS_PAGE);
+	return true;
+}
+
+bool inventory_step(struct node *node, bool *more, struct err *err)
+{
+	struct inventory *inv = node->inventory;
+
+	*more = false;
+	if (!inv || inv->phase != COMPARING)
+		return true;
+	for (unsigned i = 0; i < BUCKETS_A_STEP && inv->pb < BUCKETS_OF_PEER; i++, inv->pb++)
+		if (!compare_bucket(node, err))
+			return false;
+	*more = inv->pb < BUCKETS_OF_PEER;
+	if (*more)
+		return true;
+	node->foreign = inv->foreign;
+	node->surplus = inv->surplus;
+	node->compared_at = clock_wall_us(node->worker->options.clock);
+	node->news = true;
+	end(node);
+	return true;
+}

@@ -1,0 +1,105 @@
+/*
+ * node.h -- one Kubo node of a worker: its state, its tasks, and the calls that run.
+ *
+ * Internal to role/worker/: worker.c drives nodes, carry.c carries tasks out,
+ * inventory.c compares.  All of it runs in the worker's thread.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "role/worker/task.h"
+#include "role/worker/worker.h"
+
+struct inventory;
+
+struct node {
+	struct worker *worker;
+	unsigned index; /* of the Kubo client */
+	const struct worker_node_options *options;
+	enum worker_node_state state;
+	uint32_t peer_no; /* 0 until the node told who it is */
+	char peer_id[128];
+	struct slice_list addresses; /* heap */
+	char agent[96];
+	char down_reason[KUBO_TEXT_MAX + 1];
+
+	/* signs of life */
+	uint64_t id_op, repo_op;
+	int64_t heartbeat_at, report_at; /* mono */
+	int64_t last_seen;               /* wall; 0 = never */
+	uint64_t free_bytes, used_bytes, capacity_bytes;
+	bool news;     /* report at once */
+	bool troubled; /* a call broke off: nothing is begun until the next sign of life */
+
+	/* assignments */
+	bool subscribed;
+	bool syncing; /* reading open copies from the store */
+	struct cid sync_after;
+	struct journal journal;
+	struct turn turn;
+	struct task_list running;
+	unsigned n_calls;    /* tasks with a running call */
+	unsigned n_fetching; /* of those: fetches that hold a slot, and probes before them */
+	unsigned n_patient;
+
+	/* comparison */
+	struct inventory *inventory; /* NULL: none is running */
+	int64_t compare_at;          /* mono */
+	int64_t compared_at;         /* wall */
+	uint64_t foreign, surplus;
+
+	uint64_t pinned, unpinned, failed, lost;
+};
+
+LIST_HEAD(call_list, call);
+
+struct worker {
+	struct worker_options options;
+	struct worker_policy policy;
+	char pin_name[64]; /* "pinfold/<store id>" */
+	struct node *nodes;
+	unsigned n_nodes;
+	struct call_list calls; /* running ones */
+	struct arena *mem;      /* of one step */
+	pthread_mutex_t lock;   /* of `shown` */
+	struct worker_node *shown;
+};
+
+/* What comes back from Kubo: which node, and which task or none. */
+struct call {
+	LIST_ENTRY(call) running;
+	struct node *node;
+	struct task *task;
+};
+
+/* Starts `op` on the node for `task` (may be NULL); its end comes to node_done() or to
+ * the node. */
+bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t *id,
+	       struct err *err) MUST_CHECK;
+
+/* ---- carry.c: tasks ---------------------------------------------------------- */
+
+/* Takes an assignment: makes or changes the task. */
+void node_assign(struct node *node, const struct bus_msg *msg);
+/* Gives turns while there is room. */
+bool node_carry(struct node *node, struct err *err) MUST_CHECK;
+/* A call of a task ended. */
+bool node_done(struct node *node, struct task *task, const struct kubo_done *done,
+	       struct err *err) MUST_CHECK;
+/* Takes slots from fetches that get nothing; *due_us: when to look again. */
+bool node_watch(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
+/* Every waiting task gets a new turn: the node is back. */
+void node_revive(struct node *node);
+/* Reports an observed half without a task. */
+bool node_report_copy(struct node *node, struct slice cid, const struct copy *observed,
+		      struct err *err) MUST_CHECK;
+
+/* ---- inventory.c: comparison ---------------------------------------------------- */
+
+bool inventory_start(struct node *node, struct err *err) MUST_CHECK;
+/* A part of the node's list, or its end. */
+bool inventory_take(struct node *node, const struct kubo_done *done, struct err *err) MUST_CHECK;
+/* Goes on comparing after the list has ended; *more tells whether there is more to do. */
+bool inventory_step(struct node *node, bool *more, struct err *err) MUST_CHECK;
+void inventory_free(struct inventory *inventory); /* NULL is fine */

@@ -1,0 +1,62 @@
+/*
+ * task.h -- one assignment on its way, and the journal of a node's tasks.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "bus/bus.h"
+#include "model/cid.h"
+#include "role/worker/turn.h"
+
+#define TASK_ERROR_MAX 200
+
+enum task_step {
+	TASK_WAITING,  /* for its turn, a retry time or a grace */
+	TASK_PROBING,  /* pin/ls */
+	TASK_FETCHING, /* pin/add */
+	TASK_SIZING,   /* files/stat */
+	TASK_REMOVING, /* pin/rm */
+};
+
+struct task {
+	struct task *next; /* in its hash slot */
+	struct turn_entry turn;
+	LIST_ENTRY(task) running; /* while a call runs */
+	struct cid cid;
+	char text[CID_TEXT_MAX]; /* as Kubo prints it */
+
+	/* the assignment, and the observed half as last reported */
+	struct copy copy;
+	char error[TASK_ERROR_MAX + 1];
+	struct slice owner;        /* heap */
+	struct slice_list origins; /* heap */
+
+	enum task_step step;
+	uint64_t op;        /* the running Kubo call; 0 = none */
+	int64_t started_at; /* mono; of the fetch */
+	bool patient;       /* a fetch that gave its slot away */
+	bool told_pinning;
+	bool renewed;    /* the assignment changed while a call was running */
+	bool was_pinned; /* the store counts it as pinned: report a loss at once */
+};
+
+LIST_HEAD(task_list, task);
+
+struct journal {
+	struct task **slots;
+	size_t n_slots, n;
+};
+
+void journal_init(struct journal *j);
+void journal_deinit(struct journal *j);
+struct task *journal_find(const struct journal *j, struct slice cid);
+/* A new task for `cid`, which is not there yet. */
+struct task *journal_add(struct journal *j, const struct cid *cid);
+void journal_remove(struct journal *j, struct task *task); /* frees it */
+/* Calls `each` for all; `each` may remove the task it is given. */
+void journal_each(struct journal *j, void (*each)(void *ctx, struct task *task), void *ctx);
+
+/* Takes over an assignment whose generation is not older than the one known. */
+void task_assign(struct task *task, const struct bus_msg *msg);

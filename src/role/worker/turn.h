@@ -1,0 +1,65 @@
+/*
+ * turn.h -- whose turn it is to be fetched next, on one node.
+ *
+ * Fresh work and retries wait apart, so that no number of unfetchable CIDs holds a
+ * new one up:
+ *
+ *	fresh    owners take turns; of an owner the highest priority comes first, and
+ *	         among equals the newest and the oldest alternately, so that a new one
+ *	         is not behind a long queue and an old one is not forgotten
+ *	retries  by the time they are due; they get a turn when no fresh one waits, and
+ *	         every fourth turn anyhow
+ *
+ * Pure but for its own memory.  Entries are embedded in what they stand for.
+ */
+#pragma once
+
+#include <bsd/sys/tree.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/pin.h"
+
+struct turn_owner;
+
+enum turn_place {
+	TURN_NOWHERE,
+	TURN_FRESH,
+	TURN_RETRY,
+};
+
+struct turn_entry {
+	enum turn_place place;
+	struct turn_owner *owner; /* of a fresh one */
+	int64_t order;            /* fresh: -priority; retry: due time */
+	uint64_t seq;
+	RB_ENTRY(turn_entry) tree;
+};
+
+RB_HEAD(turn_tree, turn_entry);
+
+RB_HEAD(turn_owners, turn_owner);
+
+struct turn {
+	struct turn_owners owners; /* that have fresh entries, by name; turns go round */
+	uint8_t last[OWNER_MAX];   /* whose turn was last */
+	size_t last_len;
+	struct turn_tree retries;
+	uint64_t seq, turns;
+	unsigned n_fresh, n_retries;
+};
+
+void turn_init(struct turn *t);
+void turn_deinit(struct turn *t); /* all entries have been removed */
+
+/* `owner` has at most OWNER_MAX bytes. */
+void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority);
+/* `due_us` in whatever clock turn_next() is asked with. */
+void turn_add_retry(struct turn *t, struct turn_entry *e, int64_t due_us);
+void turn_remove(struct turn *t, struct turn_entry *e); /* TURN_NOWHERE is fine */
+
+/* Takes the next one out, or NULL if none is ready. */
+struct turn_entry *turn_next(struct turn *t, int64_t now_us);
+
+/* When a retry is due next; INT64_MAX if there is none.  Fresh ones are ready now. */
+int64_t turn_due(const struct turn *t);

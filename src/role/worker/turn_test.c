@@ -1,0 +1,128 @@
+#include "role/worker/turn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/attr.h"
+
+struct work {
+	struct turn_entry entry;
+	char name;
+};
+
+static char next(struct turn *t, int64_t now)
+{
+	struct turn_entry *e = turn_next(t, now);
+
+	return e ? CONTAINER_OF(e, struct work, entry)->name : '-';
+}
+
+static void owners_take_turns_whatever_they_queue(void **state UNUSED)
+{
+	struct work many[1000] = { 0 }, one = { .name = 'b' };
+	struct turn t;
+	int until_b = 0;
+
+	turn_init(&t);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		many[i].name = 'a';
+		turn_add_fresh(&t, &many[i].entry, SLICE_LIT("ada"), 100);
+	}
+	assert_int_equal(next(&t, 0), 'a');
+	turn_add_fresh(&t, &one.entry, SLICE_LIT("bob"), 0);
+	while (next(&t, 0) != 'b')
+		until_b++;
+	assert_in_range(until_b, 0, 1);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		turn_remove(&t, &many[i].entry);
+	turn_deinit(&t);
+}
+
+static void the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten(void **state UNUSED)
+{
+	struct work w[6] = { { .name = '1' }, { .name = '2' }, { .name = '3' },
+			     { .name = '4' }, { .name = '5' }, { .name = '6' } };
+	char order[7] = "";
+	struct turn t;
+
+	turn_init(&t);
+	for (size_t i = 0; i < 6; i++)
+		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0);
+	for (size_t i = 0; i < 6; i++)
+		order[i] = next(&t, 0);
+	assert_string_equal(order, "615243");
+	assert_int_equal(next(&t, 0), '-');
+	turn_deinit(&t);
+}
+
+static void higher_priority_goes_first(void **state UNUSED)
+{
+	struct work w[4] = { { .name = 'l' }, { .name = 'h' }, { .name = 'm' }, { .name = 'H' } };
+	static const int32_t priority[] = { -100, 100, 0, 100 };
+	char order[5] = "";
+	struct turn t;
+
+	turn_init(&t);
+	for (size_t i = 0; i < 4; i++)
+		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), priority[i]);
+	for (size_t i = 0; i < 4; i++)
+		order[i] = next(&t, 0);
+	assert_string_equal(order, "Hhml");
+	turn_deinit(&t);
+}
+
+static void retries_wait_for_their_time_and_get_every_fourth_turn(void **state UNUSED)
+{
+	struct work fresh[6], retry[2] = { { .name = 'r' }, { .name = 's' } };
+	char order[9] = "";
+	struct turn t;
+
+	turn_init(&t);
+	turn_add_retry(&t, &retry[0].entry, 50);
+	turn_add_retry(&t, &retry[1].entry, 90);
+	assert_int_equal(turn_due(&t), 50);
+	assert_int_equal(next(&t, 49), '-');
+	for (size_t i = 0; i < 6; i++) {
+		fresh[i] = (struct work){ .name = 'f' };
+		turn_add_fresh(&t, &fresh[i].entry, SLICE_LIT("ada"), 0);
+	}
+	for (size_t i = 0; i < 8; i++)
+		order[i] = next(&t, 100);
+	assert_string_equal(order, "ffrfffsf");
+	assert_int_equal(turn_due(&t), INT64_MAX);
+	turn_deinit(&t);
+}
+
+static void removed_entries_do_not_come(void **state UNUSED)
+{
+	struct work a = { .name = 'a' }, b = { .name = 'b' };
+	struct turn t;
+
+	turn_init(&t);
+	turn_add_fresh(&t, &a.entry, SLICE_LIT("ada"), 0);
+	turn_add_retry(&t, &b.entry, 0);
+	turn_remove(&t, &a.entry);
+	turn_remove(&t, &a.entry);
+	turn_remove(&t, &b.entry);
+	assert_int_equal(next(&t, 10), '-');
+	assert_int_equal(t.n_fresh + t.n_retries, 0);
+	turn_deinit(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(owners_take_turns_whatever_they_queue),
+		cmocka_unit_test(
+			the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten),
+		cmocka_unit_test(higher_priority_goes_first),
+		cmocka_unit_test(retries_wait_for_their_time_and_get_every_fourth_turn),
+		cmocka_unit_test(removed_entries_do_not_come),
+	};
+	return cmocka_run_group_tests_name("role/turn", tests, NULL, NULL);
+}

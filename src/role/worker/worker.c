@@ -1,0 +1,461 @@
+#include "role/worker/worker.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "role/worker/node.h"
+
+#define TAKE_MAX 256 /* assignments taken at once */
+#define SYNC_MAX 256
+
+/* ---- calls ------------------------------------------------------------------------- */
+
+bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t *id,
+	       struct err *err)
+{
+	struct worker *w = node->worker;
+	struct call *call = xcalloc(1, sizeof(*call));
+
+	*call = (struct call){ .node = node, .task = task };
+	op.node = node->index;
+	op.ctx = call;
+	if (!kubo_start(w->options.kubo, &op, id, err)) {
+		xfree(call);
+		*id = 0;
+		return false;
+	}
+	LIST_INSERT_HEAD(&w->calls, call, running);
+	return true;
+}
+
+/* ---- making ------------------------------------------------------------------------ */
+
+bool worker_new(const struct worker_options *options, struct worker **out, struct err *err)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+
+	w->options = *options;
+	w->policy = *options->policy;
+	w->mem = arena_new();
+	LIST_INIT(&w->calls);
+	pthread_mutex_init(&w->lock, NULL);
+	snprintf(w->pin_name, sizeof(w->pin_name), "pinfold/%s", options->store_id);
+	w->nodes = xcalloc(options->n_nodes, sizeof(w->nodes[0]));
+	w->shown = xcalloc(options->n_nodes, sizeof(w->shown[0]));
+	for (unsigned i = 0; i < options->n_nodes; i++) {
+		struct node *node = &w->nodes[i];
+
+		*node = (struct node){ .worker = w, .options = &options->nodes[i] };
+		LIST_INIT(&node->running);
+		journal_init(&node->journal);
+		turn_init(&node->turn);
+		w->n_nodes++;
+		if (!kubo_add_node(options->kubo, &options->nodes[i].kubo, &node->index, err)) {
+			worker_free(w);
+			return false;
+		}
+	}
+	*out = w;
+	return true;
+}
+
+static void remove_turn(void *ctx, struct task *t)
+{
+	turn_remove(&((struct node *)ctx)->turn, &t->turn);
+}
+
+static void free_addresses(struct node *node)
+{
+	for (size_t i = 0; i < node->addresses.n; i++)
+		xfree((void *)node->addresses.at[i].ptr);
+	xfree(node->addresses.at);
+	node->addresses = (struct slice_list){ 0 };
+}
+
+static void node_deinit(struct node *node)
+{
+	journal_each(&node->journal, remove_turn, node);
+	turn_deinit(&node->turn);
+	journal_deinit(&node->journal);
+	inventory_free(node->inventory);
+	free_addresses(node);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	kubo_free(w->options.kubo);
+	while (!LIST_EMPTY(&w->calls)) {
+		struct call *call = LIST_FIRST(&w->calls);
+
+		LIST_REMOVE(call, running);
+		xfree(call);
+	}
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		node_deinit(&w->nodes[i]);
+	xfree(w->nodes);
+	xfree(w->shown);
+	arena_free(w->mem);
+	pthread_mutex_destroy(&w->lock);
+	xfree(w);
+}
+
+void worker_knock(void *w)
+{
+	kubo_wake(((struct worker *)w)->options.kubo);
+}
+
+/* ---- who a node is -------------------------------------------------------------------- */
+
+static bool same_kubo(const struct worker *w, const struct node *node, const char *peer_id)
+{
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		if (&w->nodes[i] != node && w->nodes[i].state == NODE_UP &&
+		    strcmp(w->nodes[i].peer_id, peer_id) == 0)
+			return true;
+	return false;
+}
+
+static void keep_addresses(struct node *node, const struct kubo_node_id *who)
+{
+	free_addresses(node);
+	node->addresses.at = xcalloc(who->n_addrs, sizeof(struct slice));
+	for (unsigned i = 0; i < who->n_addrs; i++)
+		node->addresses.at[node->addresses.n++] = slice_str(xstrdup(who->addrs[i]));
+}
+
+/* Kubo nodes that serve one store should know each other: copies travel between them. */
+static void meet_neighbours(struct node *node)
+{
+	struct slice_list list;
+	struct err err = { 0 };
+	uint64_t op;
+
+	if (!cluster_neighbours(node->worker->options.cluster, node->peer_no, node->worker->mem,
+				&list, &err)) {
+		log_err(LOG_DEBUG, &err, "find neighbours");
+		return;
+	}
+	for (size_t i = 0; i < list.n; i++)
+		if (!kubo_start(node->worker->options.kubo,
+				&(struct kubo_op){ .kind = KUBO_SWARM_CONNECT,
+						   .node = node->index,
+						   .addr = (const char *)list.at[i].ptr },
+				&op, &err))
+			log_err(LOG_DEBUG, &err, "meet a neighbour");
+}
+
+static bool join(struct node *node, const char *peer_id, struct err *err)
+{
+	struct worker *w = node->worker;
+
+	if (node->peer_no > 0 && strcmp(node->peer_id, peer_id) == 0)
+		return true;
+	if (node->peer_no > 0)
+		log_warn("%s is another node now: %s was %s", node->options->kubo.url, peer_id,
+			 node->peer_id);
+	snprintf(node->peer_id, sizeof(node->peer_id), "%s", peer_id);
+	node->peer_no = 0;
+	node->subscribed = false;
+	if (!cluster_join(w->options.cluster, slice_str(peer_id), &node->peer_no, err) ||
+	    !cluster_introduce(w->options.cluster, node->peer_no, node->options->zone,
+			       node->options->tags, err)) {
+		node->peer_no = 0;
+		return false;
+	}
+	return true;
+}
+
+static bool node_up(struct node *node, const struct kubo_node_id *who, struct err *err)
+{
+	struct worker *w = node->worker;
+	bool was_up = node->state == NODE_UP;
+
+	if (same_kubo(w, node, who->peer_id)) {
+		if (node->state != NODE_DUPLICATE)
+			log_warn("%s is a Kubo node that another URL already names (%s): not used "
+				 "twice",
+				 node->options->kubo.url, who->peer_id);
+		node->state = NODE_DUPLICATE;
+		return true;
+	}
+	if (!join(node, who->peer_id, err))
+		return false;
+	if (!node->subscribed) {
+		if (!bus_subscribe(w->options.bus, BUS_PIN_ASSIGN, node->peer_no, worker_knock, w,
+				   err))
+			return false;
+		node->subscribed = true;
+	}
+	node->last_seen = clock_wall_us(w->options.clock);
+	node->down_reason[0] = '\0';
+	node->state = NODE_UP;
+	if (was_up && !node->troubled)
+		return true;
+	snprintf(node->agent, sizeof(node->agent), "%s", who->agent);
+	keep_addresses(node, who);
+	node->troubled = false;
+	node->news = true;
+	node->syncing = true;
+	node->sync_after.len = 0;
+	node->compare_at = 0;
+	if (!was_up)
+		log_info("peer %u is up: %s at %s", node->peer_no, who->peer_id,
+			 node->options->kubo.url);
+	meet_neighbours(node);
+	node_revive(node);
+	return true;
+}
+
+static void node_down(struct node *node, const char *reason)
+{
+	if (node->state != NODE_DOWN) {
+		log_warn("%s does not answer: %s", node->options->kubo.url, reason);
+		node->news = node->peer_no > 0;
+	}
+	node->state = NODE_DOWN;
+	snprintf(node->down_reason, sizeof(node->down_reason), "%s", reason);
+}
+
+/* ---- signs of life ----------------------------------------------------------------------- */
+
+static bool ask(struct node *node, enum kubo_kind kind, uint64_t *op, struct err *err)
+{
+	return node_call(node, NULL,
+			 (struct kubo_op){ .kind = kind,
+					   .timeout_us =
+						   node->worker->policy.heartbeat_timeout_us },
+			 op, err);
+}
+
+static bool heartbeat(struct node *node, int64_t now, struct err *err)
+{
+	if (now < node->heartbeat_at || node->id_op)
+		return true;
+	node->heartbeat_at = now + node->worker->policy.heartbeat_us;
+	if (!ask(node, KUBO_ID, &node->id_op, err))
+		return false;
+	return node->repo_op || ask(node, KUBO_REPO_STAT, &node->repo_op, err);
+}
+
+static bool tell_health(struct node *node, int64_t now, struct err *err)
+{
+	struct worker *w = node->worker;
+	struct peer_report report;
+
+	if (node->peer_no == 0 || node->state == NODE_DUPLICATE ||
+	    (!node->news && now < node->report_at))
+		return true;
+	report = (struct peer_report){
+		.peer_no = node->peer_no,
+		.addresses = node->addresses,
+		.url = slice_str(node->options->kubo.url),
+		.agent = slice_str(node->agent),
+		.down_reason = slice_str(node->down_reason),
+		.free_bytes = node->free_bytes,
+		.used_bytes = node->used_bytes,
+		.capacity_bytes = node->capacity_bytes,
+		.last_seen = node->last_seen,
+		.compared_at = node->compared_at,
+	};
+	if (!cluster_report(w->options.cluster, &report, err))
+		return false;
+	node->news = false;
+	node->report_at = now + w->policy.report_us;
+	return true;
+}
+
+static void note_repo(struct node *node, const struct kubo_repo *repo)
+{
+	bool first = node->capacity_bytes == 0;
+
+	node->used_bytes = repo->used_bytes;
+	node->capacity_bytes = repo->max_bytes;
+	node->free_bytes =
+		repo->max_bytes > repo->used_bytes ? repo->max_bytes - repo->used_bytes : 0;
+	node->news |= first;
+}
+
+static bool node_answered(struct node *node, const struct kubo_done *done, struct err *err)
+{
+	if (done->kind == KUBO_PIN_LIST)
+		return inventory_take(node, done, err);
+	if (done->kind == KUBO_REPO_STAT) {
+		node->repo_op = 0;
+		if (done->outcome == KUBO_OK)
+			note_repo(node, &done->repo);
+		return true;
+	}
+	assert(done->kind == KUBO_ID);
+	node->id_op = 0;
+	if (done->outcome == KUBO_OK)
+		return node_up(node, &done->who, err);
+	node_down(node, done->text);
+	return true;
+}
+
+/* ---- assignments --------------------------------------------------------------------------- */
+
+static enum bus_verdict take_assignment(void *ctx, const struct bus_msg *msg)
+{
+	node_assign(ctx, msg);
+	return BUS_DONE;
+}
+
+static bool take_assignments(struct node *node, bool *more, struct err *err)
+{
+	struct worker *w = node->worker;
+	size_t n;
+
+	*more = false;
+	if (!node->subscribed || node->journal.n >= 2 * w->policy.journal_max)
+		return true;
+	if (bus_overflowed(w->options.bus, BUS_PIN_ASSIGN, node->peer_no)) {
+		node->syncing = true;
+		node->sync_after.len = 0;
+	}
+	if (!bus_take(w->options.bus, BUS_PIN_ASSIGN, node->peer_no, TAKE_MAX, take_assignment,
+		      node, &n, err))
+		return false;
+	*more = n == TAKE_MAX;
+	return true;
+}
+
+/* The next part of pin.sync, when the journal has room. */
+static bool sync_assignments(struct node *node, bool *more, struct err *err)
+{
+	struct worker *w = node->worker;
+	struct bus_msg *msgs;
+	size_t n;
+
+	*more = false;
+	if (!node->syncing || node->state != NODE_UP || node->journal.n >= w->policy.journal_max)
+		return true;
+	if (!cluster_sync(w->options.cluster, node->peer_no, cid_slice(&node->sync_after), SYNC_MAX,
+			  w->mem, &msgs, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (msgs[i].copy.gen > 0 && !copy_settled(&msgs[i].copy))
+			node_assign(node, &msgs[i]);
+	if (n > 0 && !cid_decode(msgs[n - 1].cid, &node->sync_after, err))
+		return false;
+	node->syncing = n == SYNC_MAX;
+	*more = node->syncing;
+	return true;
+}
+
+/* ---- a step ------------------------------------------------------------------------------------
+ */
+
+static bool finish(struct worker *w, const struct kubo_done *done, struct err *err)
+{
+	struct call *call = done->ctx;
+	struct call ended;
+
+	if (!call)
+		return true; /* a connection asked for; how it went is nobody's concern */
+	ended = *call;
+	if (!done->more) {
+		LIST_REMOVE(call, running);
+		xfree(call);
+	}
+	assert(ended.node->worker == w);
+	if (ended.task)
+		return node_done(ended.node, ended.task, done, err);
+	return node_answered(ended.node, done, err);
+}
+
+static void show(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < w->n_nodes; i++) {
+		const struct node *node = &w->nodes[i];
+		struct worker_node *s = &w->shown[i];
+
+		*s = (struct worker_node){
+			.state = node->state,
+			.peer_no = node->peer_no,
+			.queued = node->turn.n_fresh,
+			.retrying = node->turn.n_retries,
+			.active = node->n_calls,
+			.patient = node->n_patient,
+			.pinned = node->pinned,
+			.unpinned = node->unpinned,
+			.failed = node->failed,
+			.lost = node->lost,
+			.foreign = node->foreign,
+			.surplus = node->surplus,
+			.compared_at = node->compared_at,
+			.free_bytes = node->free_bytes,
+			.used_bytes = node->used_bytes,
+		};
+		snprintf(s->peer_id, sizeof(s->peer_id), "%s", node->peer_id);
+		snprintf(s->url, sizeof(s->url), "%s", node->options->kubo.url);
+		snprintf(s->down_reason, sizeof(s->down_reason), "%s", node->down_reason);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void sooner(int64_t *due_us, int64_t at)
+{
+	if (at < *due_us)
+		*due_us = at;
+}
+
+static bool step_node(struct node *node, int64_t *due_us, struct err *err)
+{
+	struct worker *w = node->worker;
+	int64_t now = clock_mono_us(w->options.clock), watch_at;
+	bool more_msgs, more_sync, more_compare;
+
+	if (!heartbeat(node, now, err) || !tell_health(node, now, err) ||
+	    !take_assignments(node, &more_msgs, err) || !sync_assignments(node, &more_sync, err))
+		return false;
+	if (node->state == NODE_UP && !node->inventory && now >= node->compare_at &&
+	    !inventory_start(node, err))
+		return false;
+	if (!inventory_step(node, &more_compare, err) || !node_carry(node, err) ||
+	    !node_watch(node, &watch_at, err))
+		return false;
+	if (more_msgs || more_sync || more_compare)
+		*due_us = now;
+	if (!node->id_op)
+		sooner(due_us, node->heartbeat_at);
+	if (node->peer_no > 0)
+		sooner(due_us, node->report_at);
+	if (node->state == NODE_UP && node->n_fetching < w->policy.max_fetches)
+		sooner(due_us, watch_at);
+	return true;
+}
+
+bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err *err)
+{
+	struct kubo_done done;
+	int64_t until = until_us;
+
+	arena_reset(w->mem);
+	*due_us = clock_mono_us(w->options.clock) + w->policy.heartbeat_us;
+	while (kubo_next(w->options.kubo, until, &done)) {
+		if (!finish(w, &done, err))
+			return false;
+		until = 0;
+	}
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		if (!step_node(&w->nodes[i], due_us, err))
+			return false;
+	show(w);
+	return true;
+}
+
+unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max)
+{
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < w->n_nodes && i < max; i++)
+		out[i] = w->shown[i];
+	pthread_mutex_unlock(&w->lock);
+	return w->n_nodes;
+}
