@@ -64,8 +64,11 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t n)
 static int on_header_value(llhttp_t *parser, const char *at, size_t n)
 {
 	struct http1 *h = of(parser);
-	struct field *f = last_field(h);
+	struct field *f;
 
+	if (!h->field_open) /* llhttp lets an empty name pass */
+		return fail(h, 400, "a header has no name");
+	f = last_field(h);
 	if (f->value_len == 0)
 		f->value_at = (uint32_t)h->text.len;
 	buf_add(&h->text, at, n);
@@ -355,7 +358,7 @@ static bool check_host(const struct http1 *h, const struct http_request *req)
 	return host ? host_ok(*host) : h->old;
 }
 
-static void take_headers(const struct http1 *h, struct slice text, struct http_request *req)
+static bool take_headers(struct http1 *h, struct slice text, struct http_request *req)
 {
 	const struct field *f = (const struct field *)(const void *)h->fields.ptr;
 	size_t n = h->fields.len / sizeof(*f);
@@ -368,19 +371,24 @@ static void take_headers(const struct http1 *h, struct slice text, struct http_r
 			v.len--;
 		headers[i].name = SLICE_OF(text.ptr + f[i].name_at, f[i].name_len);
 		headers[i].value = v;
+		if (headers[i].name.len == 0)
+			return refuse(h, 400, "a header has no name");
 	}
 	req->headers = headers;
 	req->n_headers = n;
+	return true;
 }
 
 bool http1_take(struct http1 *h, struct http_request *req)
 {
 	struct slice text = arena_copy(req->mem, buf_slice(&h->text));
+	bool named = take_headers(h, text, req);
 	const struct slice *expect;
 
-	take_headers(h, text, req);
 	buf_free(&h->text);
 	buf_free(&h->fields);
+	if (!named)
+		return false;
 	if (!known_method(h->parser.method, &req->method))
 		return refuse(h, 501, "the method is not known here");
 	if (!split_target(SLICE_OF(text.ptr, h->target_len), req))
