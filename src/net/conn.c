@@ -341,8 +341,10 @@ static void decrypt(struct conn *c, struct slice in)
 static void on_alloc(uv_handle_t *handle, size_t suggested UNUSED, uv_buf_t *buf)
 {
 	struct conn *c = handle->data;
+	/* Too much work is waiting: nothing is read, the socket keeps it (UV_ENOBUFS). */
+	bool refuse = c->state < CONN_BUSY && loop_overloaded(c->loop);
 
-	*buf = uv_buf_init((char *)c->loop->read_buf, READ_BYTES);
+	*buf = uv_buf_init((char *)c->loop->read_buf, refuse ? 0 : READ_BYTES);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -352,6 +354,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 	if (n == 0)
 		return;
+	if (n == UV_ENOBUFS) {
+		conn_update_reading(c);
+		return;
+	}
 	if (n == UV_EOF) {
 		on_eof(c);
 	} else if (n < 0) {
@@ -394,7 +400,6 @@ void conn_update_reading(struct conn *c)
 
 	if (c->state == CONN_CLOSED)
 		return;
-	/* Too much work is waiting: the sockets keep what comes. */
 	if (wanted && c->state < CONN_BUSY && loop_overloaded(c->loop)) {
 		wanted = false;
 		if (!c->starved) {
@@ -402,6 +407,7 @@ void conn_update_reading(struct conn *c)
 			c->next_starved = c->loop->starved;
 			c->loop->starved = c;
 			deadline_clear(&c->due);
+			loop_retry_starved(c->loop);
 		}
 	}
 	/* The time a body takes counts only while we let it come. */

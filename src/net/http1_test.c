@@ -257,7 +257,6 @@ static void a_head_is_bounded(void **state UNUSED)
 
 static void headers_are_counted(void **state UNUSED)
 {
-	CLEANUP(arena_free) struct arena *mem = arena_new();
 	__attribute__((cleanup(buf_free_at_scope_end))) struct buf in = { 0 };
 	struct http1 h;
 	struct slice rest;

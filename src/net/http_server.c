@@ -76,9 +76,15 @@ void loop_deadline(struct loop *loop, enum phase phase, struct deadline *entry)
 	wake_at(loop, entry->due_ms);
 }
 
+void loop_retry_starved(struct loop *loop)
+{
+	wake_at(loop, uv_now(&loop->uv) + STARVED_RETRY_MS);
+}
+
 bool loop_overloaded(const struct loop *loop)
 {
-	return atomic_load_explicit(&loop->server->pool.queued, memory_order_relaxed) >
+	return atomic_load_explicit(&loop->server->pool.queued, memory_order_relaxed) +
+		       loop->n_pending >
 	       loop->server->options.max_queued;
 }
 

@@ -96,5 +96,8 @@ void loop_deadline(struct loop *loop, enum phase phase, struct deadline *entry);
 /* "Date: ...\r\n" of now. */
 const char *loop_date(struct loop *loop);
 
+/* Looks again soon whether the connections in `starved` may read. */
+void loop_retry_starved(struct loop *loop);
+
 /* Are too many requests waiting for workers? */
 bool loop_overloaded(const struct loop *loop);

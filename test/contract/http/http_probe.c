@@ -12,7 +12,7 @@
  *	rss          resident bytes
  *	cpu          microseconds of CPU used so far
  *	reload       reads the certificate again: "ok" or the error
- *	drain MS     drains: "clean" or "cut"
+ *	drain MS     drains; says "clean" or "cut" when it is over
  *
  * At the end of stdin it drains and frees the server, and says "done".
  */
@@ -47,6 +47,10 @@ struct probe {
 	unsigned closed; /* streams that were closed */
 	unsigned made;   /* pieces of streams */
 	atomic_bool blocked;
+	pthread_t drainer;
+	bool drains;
+	struct http_server *server;
+	unsigned drain_ms;
 };
 
 static void sleep_ms(unsigned ms)
@@ -384,6 +388,24 @@ static void print_cpu(void)
 				u.ru_stime.tv_usec);
 }
 
+static void *drain(void *arg)
+{
+	struct probe *probe = arg;
+
+	puts(http_server_drain(probe->server, probe->drain_ms) ? "clean" : "cut");
+	return NULL;
+}
+
+/* On a thread of its own: other commands go on. */
+static void start_drain(struct probe *probe, struct http_server *server, unsigned ms)
+{
+	probe->server = server;
+	probe->drain_ms = ms;
+	if (pthread_create(&probe->drainer, NULL, drain, probe) != 0)
+		abort();
+	probe->drains = true;
+}
+
 static void command(struct probe *probe, struct http_server *server, char *line)
 {
 	struct err err;
@@ -404,7 +426,7 @@ static void command(struct probe *probe, struct http_server *server, char *line)
 	else if (strcmp(line, "reload") == 0)
 		puts(http_server_reload_tls(server, &err) ? "ok" : err.text);
 	else if (strncmp(line, "drain ", 6) == 0)
-		puts(http_server_drain(server, (unsigned)atoi(line + 6)) ? "clean" : "cut");
+		start_drain(probe, server, (unsigned)atoi(line + 6));
 	else
 		puts("what?");
 }
@@ -422,7 +444,7 @@ static bool set_option(struct http_server_options *o, const char *arg)
 		NUMBER(max_body),        NUMBER(max_pipelined), NUMBER(max_connections),
 		NUMBER(max_per_address), NUMBER(max_queued),    NUMBER(head_ms),
 		NUMBER(body_ms),         NUMBER(idle_ms),       NUMBER(write_ms),
-		NUMBER(queue_ms),
+		NUMBER(queue_ms),        NUMBER(backlog),
 	};
 	const char *value = strchr(arg, '=');
 
@@ -473,6 +495,8 @@ int main(int argc, char **argv)
 		command(probe, server, line);
 	atomic_store(&probe->blocked, false);
 	http_server_drain(server, 0);
+	if (probe->drains)
+		pthread_join(probe->drainer, NULL);
 	release_all(probe, false);
 	http_server_free(TAKE(server));
 	pthread_mutex_destroy(&probe->lock);
