@@ -28,7 +28,6 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/rand.h"
 #include "bus/bus.h"
 #include "store/store.h"
 
