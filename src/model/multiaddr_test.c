@@ -84,6 +84,8 @@ static const struct {
 	{ "/ip4/1.2.3.4/tcp/9090/webrtc", "04010203040623829902", "/ip4/1.2.3.4/tcp/9090/webrtc" },
 	{ "/ip6/::ffff:1.2.3.4/tcp/1", "2900000000000000000000ffff01020304060001",
 	  "/ip6/::ffff:1.2.3.4/tcp/1" },
+	{ "/ip6/0:0:0:0:0:0:800:a849/tcp/1", "290000000000000000000000000800a849060001",
+	  "/ip6/::800:a849/tcp/1" },
 	{ "/garlic32/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/http",
 	  "bf0320"
 	  "0000000000000000000000000000000000000000000000000000000000000000"
@@ -165,6 +167,7 @@ static void texts_that_are_no_address_are_refused(void **state UNUSED)
 		{ "/garlic32/aa", "1 bytes" },
 		{ "/unix", "path" },
 		{ "/unix/", "path" },
+		{ "/unix/run/", "path" },
 		{ "/unix/\xff", "UTF-8" },
 		{ "/http-path/a%2", "percent" },
 		{ "/http-path/a%2g", "percent" },

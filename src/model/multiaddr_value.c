@@ -81,7 +81,14 @@ static bool parse_ip6(struct slice text, struct value *out, struct err *err)
 
 static void print_ip6(struct slice bytes, struct buf *out)
 {
-	print_ip(AF_INET6, bytes, out);
+	static const uint8_t zeros[12];
+
+	/* inet_ntop() would write ::800:1 as ::8.0.0.1, which RFC 5952 does not have. */
+	if (memcmp(bytes.ptr, zeros, sizeof(zeros)) == 0 && (bytes.ptr[12] || bytes.ptr[13]))
+		buf_printf(out, "::%x:%x", bytes.ptr[12] << 8 | bytes.ptr[13],
+			   bytes.ptr[14] << 8 | bytes.ptr[15]);
+	else
+		print_ip(AF_INET6, bytes, out);
 }
 
 const struct value_kind value_ip6 = { 16, parse_ip6, NULL, print_ip6 };
@@ -188,8 +195,8 @@ const struct value_kind value_peer = { VALUE_SIZED, parse_peer, check_peer, prin
 
 static bool check_unix_path(struct slice bytes, struct err *err)
 {
-	if (bytes.len < 2 || bytes.ptr[0] != '/')
-		return err_set(err, ERR_INVALID, "a path is expected");
+	if (bytes.len < 2 || bytes.ptr[0] != '/' || bytes.ptr[bytes.len - 1] == '/')
+		return err_set(err, ERR_INVALID, "the path of a socket is expected");
 	return utf8_check(bytes, NULL, err);
 }
 

@@ -1,49 +1,26 @@
 #!/usr/bin/env python3
 """Our CID decoder against go-cid, on many valid, mutated and random CIDs.
 
-Both are given the same lines (see cid_verdicts.c) and must agree.  Where we are
+Both are given the same lines (see verdicts.c) and must agree.  Where we are
 stricter on purpose, a rule below says so from the input and from what the
 referee made of it; a difference that no rule decides fails the test, and so
 does an input that a rule refuses but we accept.
 
 usage: cid_differential.py VERDICTS REFEREE_SOURCE [COUNT [SEED]]
-The referee is built below $PINFOLD_TOOLS (default ~/.cache/pinfold) by Go.
 Exit status 77 (skipped) if there is no Go.
 """
 import base64
-import collections
-import os
-import pathlib
 import random
-import shutil
-import subprocess
 import sys
+
+from differential import compare, mutate
 
 OUR_BASES = b"fFbBvVkKzmu"
 CID_MAX = 160
 TEXT_MAX = 2 * CID_MAX + 1
+LETTERS = [b"0", b"1", b"=", b"\n", b" ", b"/", b"z", b"-"]
 B58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 B36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-def skip(why):
-    print("skipped:", why)
-    sys.exit(77)
-
-
-def build_referee(source):
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if not go:
-        skip("no Go compiler to build the referee with")
-    tools = pathlib.Path(os.environ.get("PINFOLD_TOOLS") or pathlib.Path.home() / ".cache/pinfold")
-    tools.mkdir(parents=True, exist_ok=True)
-    binary = tools / "cid_referee"
-    env = dict(os.environ, GOFLAGS="-mod=readonly -buildvcs=false")
-    made = subprocess.run([go, "build", "-o", binary, "."], cwd=source, env=env, text=True,
-                          capture_output=True)
-    if made.returncode != 0:
-        skip("the referee could not be built: " + made.stderr.strip())
-    return binary
 
 
 def varint(n, padding=0):
@@ -98,30 +75,10 @@ def random_bytes_of_cid(r):
             + varint(length, padding[3]) + digest)
 
 
-def mutate(r, data):
-    data = bytearray(data)
-    for _ in range(r.choice([1, 1, 1, 2, 4])):
-        at = r.randrange(len(data) + 1)
-        what = r.randrange(6)
-        if what == 0:
-            data[at:at] = bytes([r.getrandbits(8)])
-        elif what == 1:
-            data[at:at + 1] = b""
-        elif what == 2:
-            data = data[:at]
-        elif what == 3 and at < len(data):
-            data[at] ^= 1 << r.randrange(8)
-        elif what == 4 and at < len(data):
-            data[at:at + 1] = data[at:at + 1].swapcase()
-        else:
-            data[at:at + 1] = r.choice([b"0", b"1", b"=", b"\n", b" ", b"/", b"z", b"-"])
-    return bytes(data)
-
-
 def make_input(r):
     data = random_bytes_of_cid(r)
     if r.random() < 0.3:
-        return "b", mutate(r, data) if r.random() < 0.6 else data
+        return "b", mutate(r, data, LETTERS) if r.random() < 0.6 else data
     if data[:2] == b"\x12\x20" and r.random() < 0.8:
         text = number(data, B58)
     else:
@@ -131,7 +88,7 @@ def make_input(r):
     text = text.encode()
     if r.random() < 0.02:
         text = b"/ipfs/" + text
-    return "t", mutate(r, text) if r.random() < 0.6 else text
+    return "t", mutate(r, text, LETTERS) if r.random() < 0.6 else text
 
 
 def stricter(kind, given, found):
@@ -152,46 +109,13 @@ def stricter(kind, given, found):
     return None
 
 
-def verdicts(command, lines):
-    out = subprocess.run(command, input=lines, text=True, capture_output=True, timeout=120)
-    if out.returncode != 0:
-        sys.exit(f"{command} failed: {out.stderr}")
-    return out.stdout.splitlines()
-
-
-def accepted(line):
-    return [bytes.fromhex(part) for part in line.split()[1:]] if line[0] == "+" else None
-
-
 def main():
-    ours_binary, source = sys.argv[1:3]
+    verdicts, source = sys.argv[1:3]
     count = int(sys.argv[3]) if len(sys.argv) > 3 else 100_000
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else 1
-    referee = build_referee(source)
     r = random.Random(seed)
-    inputs = [make_input(r) for _ in range(count)]
-    lines = "".join(f"{kind} {given.hex()}\n" for kind, given in inputs if given)
-    inputs = [i for i in inputs if i[1]]
-    ours, theirs = verdicts([ours_binary], lines), verdicts([referee], lines)
-    assert len(ours) == len(theirs) == len(inputs)
-
-    tally, wrong = collections.Counter(), 0
-    for (kind, given), our, their in zip(inputs, ours, theirs):
-        mine, found = accepted(our), accepted(their)
-        rule = stricter(kind, given, found) if found else None
-        if mine == found and not rule:
-            tally["both accept" if found else "both refuse"] += 1
-        elif rule and mine is None:
-            tally["refused by rule: " + rule] += 1
-        else:
-            wrong += 1
-            if wrong <= 20:
-                print(f"differ: {kind} {given!r}\n  ours    {our}\n  referee {their}\n  rule    {rule}")
-    for what, n in sorted(tally.items()):
-        print(f"{n:7} {what}")
-    print(f"{wrong:7} differ (seed {seed})")
-    if wrong or tally["both accept"] < count // 10 or tally["both refuse"] < count // 10:
-        sys.exit(1)
+    compare("cid", verdicts, source, [make_input(r) for _ in range(count)],
+            stricter)
 
 
 main()
