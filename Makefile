@@ -1,6 +1,6 @@
 # The verbs.  Meson and Ninja do the work; tools/builds/ describes the builds.
 .DEFAULT_GOAL := all
-.PHONY: all run test check soak bench fuzz cov format clean setup
+.PHONY: all run test check soak bench fuzz cov docs format clean setup
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.[ch]')
 FUZZ_SECONDS ?= 60
@@ -38,6 +38,9 @@ cov: setup ## line coverage of src/
 	@tools/build cov
 	@meson test -C build-cov --no-rebuild --no-suite soak --no-suite style --timeout-multiplier 3
 	@gcovr --root . --object-directory build-cov --filter src/ --exclude '.*_test\.c' --sort-percentage
+
+docs: all ## what the program prints of itself: options, metrics, manual page
+	@tools/printed.py build/pinfold . --write
 
 format: setup
 	@clang-format -i $(SOURCES)
