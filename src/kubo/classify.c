@@ -32,6 +32,7 @@ static const struct {
 	{ "request timed out", KUBO_TIMED_OUT },
 	/* We hang up when we cancel, so this one comes from the daemon going down. */
 	{ "context canceled", KUBO_RESTARTING },
+	{ "promise channel was closed", KUBO_RESTARTING },
 	{ "datastore closed", KUBO_RESTARTING },
 	{ "leveldb: closed", KUBO_RESTARTING },
 	{ "pebble: closed", KUBO_RESTARTING },
@@ -40,6 +41,7 @@ static const struct {
 	{ "in offline mode", KUBO_RESTARTING },
 
 	/* swarm/connect: the other peer */
+	{ "dial to self attempted", KUBO_BAD_REQUEST },
 	{ "failed to dial", KUBO_UNREACHABLE },
 	{ "dial backoff", KUBO_UNREACHABLE },
 	{ "no good addresses", KUBO_UNREACHABLE },
@@ -51,10 +53,10 @@ static const struct {
 	{ "invalid CID", KUBO_BAD_REQUEST },
 	{ "path does not have enough components", KUBO_BAD_REQUEST },
 	{ "selected encoding not supported", KUBO_BAD_REQUEST },
+	{ "found no ipfs peers at", KUBO_BAD_REQUEST }, /* an address without /p2p/ */
 	{ "invalid peer address", KUBO_BAD_REQUEST },
 	{ "failed to parse multiaddr", KUBO_BAD_REQUEST },
 	{ "invalid multiaddr", KUBO_BAD_REQUEST },
-	{ "dial to self attempted", KUBO_BAD_REQUEST },
 	{ "hash functions not allowed", KUBO_BAD_REQUEST },
 	{ "digest", KUBO_BAD_REQUEST }, /* too small or too large */
 	{ "no decoder registered", KUBO_BAD_REQUEST },

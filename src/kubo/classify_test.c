@@ -24,6 +24,9 @@ static const struct {
 	{ 200, "context deadline exceeded", KUBO_TIMED_OUT },
 	{ 500, "pin: context deadline exceeded", KUBO_TIMED_OUT },
 	{ 500, "pin: context canceled", KUBO_RESTARTING },
+	{ 200, "pin: promise channel was closed", KUBO_RESTARTING }, /* SIGTERM in mid-pin */
+	{ 500, "connect 12D3KooW failure: failed to dial: dial to self attempted",
+	  KUBO_BAD_REQUEST },
 	{ 200, "pin: write /repo/blocks/XX/put-1: no space left on device", KUBO_DISK_FULL },
 	/* The missing block is the consequence, the disk the cause. */
 	{ 500, "could not find bafkqaaa: no space left on device", KUBO_DISK_FULL },
