@@ -217,10 +217,24 @@ static void complete(struct conn *c)
 	dispatch(c);
 }
 
+/* Counts what came of a whole body; false: all bodies together are too much. */
+static bool count_body(struct exchange *x)
+{
+	size_t more = x->in.len - x->buffered, before;
+
+	if (x->req.body_stream || more == 0)
+		return true;
+	before = atomic_fetch_add_explicit(&x->pool->buffered, more, memory_order_relaxed);
+	x->buffered += more;
+	return before + more <= x->loop->server->options.max_buffered;
+}
+
 /* Reads requests until one is complete or the bytes are used up. */
 static void parse(struct conn *c, struct slice *in)
 {
 	for (;;) {
+		enum http1_event event;
+
 		switch (c->state) {
 		case CONN_NEW:
 		case CONN_IDLE:
@@ -240,7 +254,12 @@ static void parse(struct conn *c, struct slice *in)
 		case CONN_CLOSED:
 			return;
 		}
-		switch (http1_feed(&c->h1, in)) {
+		event = http1_feed(&c->h1, in);
+		if (c->state == CONN_BODY && event != HTTP1_ERROR && !count_body(c->x)) {
+			conn_refuse(c, 503, "too many request bodies are on their way");
+			return;
+		}
+		switch (event) {
 		case HTTP1_MORE:
 			if (c->state == CONN_BODY && c->x->req.body_stream) {
 				conn_move(c, CONN_BODY);

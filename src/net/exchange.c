@@ -41,6 +41,8 @@ static void unref(struct exchange *x)
 	buf_free(&x->piece);
 	buf_free(&x->chunk);
 	buf_free(&x->in);
+	if (x->buffered > 0)
+		atomic_fetch_sub_explicit(&pool->buffered, x->buffered, memory_order_relaxed);
 	arena_free(x->req.mem);
 	atomic_fetch_sub_explicit(&pool->live, 1, memory_order_release);
 }
@@ -107,9 +109,11 @@ void exchange_claim(struct exchange *x, enum job job)
 void exchange_time_up(struct exchange *x)
 {
 	pthread_mutex_lock(&x->lock);
-	x->time_up = x->waiting;
-	x->woken = x->woken || x->idle;
-	settle(x);
+	if (x->waiting || x->idle) {
+		x->time_up = x->waiting;
+		x->woken = x->woken || x->idle;
+		settle(x);
+	}
 	pthread_mutex_unlock(&x->lock);
 }
 

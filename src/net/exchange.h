@@ -34,8 +34,9 @@ struct pool {
 	bool stop;
 	pthread_t *threads;
 	unsigned n_threads;
-	atomic_uint queued; /* length of the list; written under lock */
-	atomic_uint live;   /* exchanges that exist */
+	atomic_uint queued;     /* length of the list; written under lock */
+	atomic_uint live;       /* exchanges that exist */
+	atomic_size_t buffered; /* bytes of whole bodies they hold */
 };
 
 struct exchange {
@@ -79,6 +80,7 @@ struct exchange {
 	struct loop *loop;
 	struct buf in; /* body received: all of it, or what waits for chunk() */
 	bool in_end, head_sent;
+	size_t buffered;     /* what the pool counts of `in` */
 	uv_timer_t *timer;   /* of a wait or an idle stream */
 	unsigned timed_wait; /* the n_waits it was set for */
 };

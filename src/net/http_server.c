@@ -355,6 +355,7 @@ static void fill_defaults(struct http_server_options *o)
 	DEFAULT(backlog, 1024);
 	DEFAULT(max_head, 16 * 1024);
 	DEFAULT(max_body, 1024 * 1024);
+	DEFAULT(max_buffered, 256 * 1024 * 1024);
 	DEFAULT(max_pipelined, 16 * 1024);
 	DEFAULT(max_connections, 16384);
 	DEFAULT(max_queued, 1024);

@@ -87,6 +87,7 @@ struct http_server_options {
 	/* Limits of size and number. */
 	uint32_t max_head;        /* bytes of request line and headers, else 431 or 414; 16 KiB */
 	size_t max_body;          /* bytes of a whole body, else 413; 1 MiB */
+	size_t max_buffered;      /* bytes of all whole bodies together, else 503; 256 MiB */
 	size_t max_pipelined;     /* bytes kept behind the request in work; 16 KiB */
 	unsigned max_connections; /* beyond: 503; 16,384 */
 	unsigned max_per_address; /* per IPv4 address or IPv6 /64, beyond: 429; 0: no limit */
@@ -102,8 +103,8 @@ struct http_server_options {
 
 struct http_server;
 
-/* Listens and starts the threads.  ERR_INVALID: bad address or certificate;
- * ERR_UNAVAILABLE: the address is taken or not ours. */
+/* Listens and starts the threads; SIGPIPE is ignored from now on.  ERR_INVALID: bad address or
+ * certificate; ERR_UNAVAILABLE: the address is taken or not ours. */
 bool http_server_start(const struct http_server_options *options, struct http_server **out,
 		       struct err *err) MUST_CHECK;
 

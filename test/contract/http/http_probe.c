@@ -444,7 +444,7 @@ static bool set_option(struct http_server_options *o, const char *arg)
 		NUMBER(max_body),        NUMBER(max_pipelined), NUMBER(max_connections),
 		NUMBER(max_per_address), NUMBER(max_queued),    NUMBER(head_ms),
 		NUMBER(body_ms),         NUMBER(idle_ms),       NUMBER(write_ms),
-		NUMBER(queue_ms),        NUMBER(backlog),
+		NUMBER(queue_ms),        NUMBER(backlog),       NUMBER(max_buffered),
 	};
 	const char *value = strchr(arg, '=');
 

@@ -40,6 +40,18 @@ class Limits(ProbeTest):
             self.refused(c, 413)
         self.assertEqual(probe.ask("/echo", method="POST", body=b"x" * 1001).status, 200)
 
+    def test_bodies_are_limited_over_all(self):
+        probe = self.start(max_buffered=150000)
+        part = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n" + b"x" * 100000
+        with probe.connect() as first, probe.connect() as second:
+            first.send(part)
+            self.assertEqual(probe.ask("/echo", method="POST", body=b"y" * 10000).status, 200)
+            second.send(part)
+            self.refused(second, 503)
+            first.send(b"x")
+            self.assertEqual(first.answer().status, 200)
+        self.assertEqual(probe.ask("/echo", method="POST", body=b"y" * 140000).status, 200)
+
     def test_smuggled_requests_never_reach_a_handler(self):
         probe = self.start()
         smuggled = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -267,18 +279,21 @@ class Drain(ProbeTest):
     def test_requests_in_work_are_finished_and_idle_ones_closed(self):
         probe = self.start()
         with probe.connect() as busy, probe.connect() as idle, probe.connect() as waiting, \
-                probe.connect() as fresh:
+                probe.connect() as fresh, probe.connect() as sending:
+            sending.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
             self.assertEqual(idle.ask("/hello").status, 202)
             busy.request("/slow?ms=300")
             waiting.request("/wait")
-            probe.until(requests=3, open=4)
+            probe.until(requests=3, open=5)
             probe.tell("drain 30000")
             self.assertTrue(idle.ended())
             self.assertTrue(fresh.ended())
             self.assertEqual(waiting.answer().body, b"time up\n")
+            sending.send(b"cd")
+            self.assertEqual(sending.answer().body, b"abcd")
             answer = busy.answer()
             self.assertEqual((answer.status, answer.headers["connection"]), (200, "close"))
-            for c in (busy, idle, waiting, fresh):
+            for c in (busy, idle, waiting, fresh, sending):
                 c.sock.close()
             self.assertEqual(probe.answer(), "clean")
             with self.assertRaises(ConnectionRefusedError):

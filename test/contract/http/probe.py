@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-PROGRAM = os.environ.get("HTTP_PROBE", "build/test/contract/http_probe")
+PROGRAM = os.environ.get("HTTP_PROBE", "build/test/contract/http/http_probe")
 PATIENCE = 60  # seconds until a test that hangs fails
 
 
