@@ -241,6 +241,8 @@ static bool save_position(struct reconciler *r, struct slice position, struct er
 
 	if (!store_row(r->options.replan.store, TABLE_JOB_CURSOR, &key, r->mem, &old, err))
 		return false;
+	if (!old && position.len == 0)
+		return true;
 	return store_swap_row(r->options.replan.store, TABLE_JOB_CURSOR, old,
 			      position.len > 0 ? &row : NULL, &done, err);
 }

@@ -246,7 +246,7 @@ static void address(struct look *look, const struct picture *p, const struct rec
 	look->assign = arena_new_array(mem, struct bus_msg, plan->n_publish);
 	look->n_assign = 0;
 	for (size_t i = 0; i < plan->n_publish; i++) {
-		struct copy copy = { 0 };
+		struct copy copy = { .peer_no = plan->publish[i] };
 
 		for (size_t k = 0; k < p->n_copies; k++)
 			if (p->copies[k].peer_no == plan->publish[i])
@@ -254,7 +254,6 @@ static void address(struct look *look, const struct picture *p, const struct rec
 		for (size_t k = 0; k < plan->n_desired; k++)
 			if (plan->desired[k].peer_no == plan->publish[i])
 				copy_merge(&copy, &plan->desired[k]);
-		copy.peer_no = plan->publish[i];
 		if (copy.gen > 0)
 			look->assign[look->n_assign++] =
 				assignment(&copy, look->item->cid, requests, n_wanted, mem);
