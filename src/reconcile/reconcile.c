@@ -8,6 +8,30 @@
  * What is there.
  */
 
+/* Nothing more is to come of a copy that is not wanted. */
+static bool is_over(const struct spot *spot)
+{
+	const struct copy *c = spot->copy;
+
+	if (c->desired)
+		return false;
+	if (!spot->peer || spot->peer->wish == PLACE_FORGOTTEN)
+		return true;
+	return c->state == COPY_UNPINNED && c->state_gen >= c->gen;
+}
+
+static int64_t over_at(const struct step *s, const struct spot *spot)
+{
+	const struct copy *c = spot->copy;
+	int64_t now = s->view->now_us, since = max_us(0, min_us(c->assigned_at, now));
+
+	if (!is_over(spot))
+		return 0;
+	if (c->observed_at <= now)
+		since = max_us(since, c->observed_at);
+	return add_us(since, s->policy->forget_us);
+}
+
 static void read_spots(struct step *s)
 {
 	const struct reconcile_view *v = s->view;
@@ -27,6 +51,7 @@ static void read_spots(struct step *s)
 		if (c < v->n_copies && (!spot->peer || peer_no == copy_no))
 			spot->copy = &v->copies[c++];
 		spot->peer_no = spot->peer ? peer_no : copy_no;
+		spot->over_at = spot->copy ? over_at(s, spot) : 0;
 	}
 }
 
@@ -63,14 +88,10 @@ static bool holds_nothing(const struct copy *c)
 	return copy_state(c) == COPY_ERROR || copy_state(c) == COPY_UNPINNED;
 }
 
-/* Failed long enough that somebody else may be better.  A new generation leaves
- * this as it is until its worker reports: it is not read from the state. */
-static bool failed_long(const struct spot *spot, int64_t now_us)
+/* Failed long enough that somebody else may be better.  A new generation changes
+ * nothing about it until its worker reports: it is not read from the state. */
+static bool failed_long(const struct copy *c, int64_t now_us)
 {
-	const struct copy *c = spot->copy;
-
-	if (!is_desired(spot) || c->state == COPY_PINNED || c->failure == FAILURE_NONE)
-		return false;
 	return c->attempts >= COPY_FAILED_ATTEMPTS ||
 	       (c->failing_since > 0 && add_us(c->failing_since, COPY_FAILED_US) <= now_us);
 }
@@ -114,16 +135,17 @@ static void read_failures(struct step *s)
 	}
 	for (size_t i = 0; i < s->n_spots; i++) {
 		struct spot *spot = &s->spots[i];
+		const struct copy *c = spot->copy;
 		enum cure cure;
 
-		if (!is_desired(spot))
+		if (!c || c->state == COPY_PINNED || c->failure == FAILURE_NONE)
 			continue;
-		if (!failed_long(spot, s->view->now_us)) {
-			if (spot->copy->failing_since > 0 && spot->copy->state != COPY_PINNED)
-				look_again_at(s, add_us(spot->copy->failing_since, COPY_FAILED_US));
+		if (!failed_long(c, s->view->now_us)) {
+			if (c->desired && c->failing_since > 0)
+				look_again_at(s, add_us(c->failing_since, COPY_FAILED_US));
 			continue;
 		}
-		cure = cure_of(spot->copy->failure);
+		cure = cure_of(c->failure);
 		if (cure == CURE_NONE || (cure == CURE_PERHAPS && !obtainable))
 			continue;
 		spot->failing = cure == CURE_OTHER_PEER;
@@ -332,29 +354,14 @@ static void remind(struct step *s, const struct spot *spot)
 	look_again_in(s, max_us(s->policy->republish_us, min_us(now - news, US_PER_DAY)));
 }
 
-/* Nothing more is to come of a copy that is not wanted. */
-static bool is_over(const struct spot *spot)
+static void forget_later(struct step *s, const struct spot *spot)
 {
-	const struct copy *c = spot->copy;
-
-	if (c->desired)
-		return false;
-	if (!spot->peer || spot->peer->wish == PLACE_FORGOTTEN)
-		return true;
-	return c->state == COPY_UNPINNED && c->state_gen >= c->gen;
-}
-
-static void forget_later(struct step *s, const struct copy *c)
-{
-	int64_t now = s->view->now_us, since = max_us(0, min_us(c->assigned_at, now));
-
-	if (c->observed_at <= now)
-		since = max_us(since, c->observed_at);
-	since = add_us(since, s->policy->forget_us);
-	if (since <= now)
-		s->forget[s->plan.n_forget++] = c->peer_no;
+	if (spot->failing && s->n_demands > 0)
+		return;
+	if (spot->over_at <= s->view->now_us)
+		s->forget[s->plan.n_forget++] = spot->peer_no;
 	else
-		look_again_at(s, since);
+		look_again_at(s, spot->over_at);
 }
 
 static void settle(struct step *s, const struct spot *spot)
@@ -369,8 +376,8 @@ static void settle(struct step *s, const struct spot *spot)
 		hold_on(s, spot);
 	if (!spot->copy || s->plan.n_desired > written)
 		return;
-	if (is_over(spot))
-		forget_later(s, spot->copy);
+	if (spot->over_at > 0)
+		forget_later(s, spot);
 	else if (!copy_settled(spot->copy))
 		remind(s, spot);
 }
@@ -381,7 +388,7 @@ struct reconcile_plan reconcile_step(const struct reconcile_view *view,
 	struct step s = { .view = view, .policy = policy, .mem = mem };
 
 	assert(view->now_us >= 0);
-	assert(policy->republish_us > 0 && policy->recheck_us > 0);
+	assert(policy->republish_us > 0 && policy->recheck_us > 0 && policy->forget_us > 0);
 	demands_read(&s);
 	read_spots(&s);
 	do { /* what is given up changes what is there */
