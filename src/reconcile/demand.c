@@ -198,7 +198,6 @@ void demands_place(struct step *s)
 /* Counts what is pinned for each demand where copies stay. */
 void demands_judge(struct step *s)
 {
-	s->plan.missing = 0;
 	for (size_t k = 0; k < s->n_demands; k++) {
 		struct demand *d = &s->demands[k];
 		bool everywhere = d->rf_max == REPLICAS_EVERYWHERE;

@@ -82,10 +82,15 @@ static bool is_stray(const struct spot *spot)
 	       spot->copy->state != COPY_UNPINNED;
 }
 
-/* Its worker said, of what was asked of it last, that it has no copy. */
-static bool holds_nothing(const struct copy *c)
+/* There is nothing to keep: its worker said, of what was asked of it last, that it
+ * has no copy.  One that failed may get it yet, unless its peer is leaving. */
+static bool holds_nothing(const struct spot *spot)
 {
-	return copy_state(c) == COPY_ERROR || copy_state(c) == COPY_UNPINNED;
+	enum copy_state state = copy_state(spot->copy);
+
+	if (is_ahead(spot))
+		return false;
+	return state == COPY_UNPINNED || (state == COPY_ERROR && leaving(spot));
 }
 
 /* Failed long enough that somebody else may be better.  A new generation changes
@@ -129,10 +134,8 @@ static void read_failures(struct step *s)
 	struct spot *chase[CHASE_MAX] = { 0 };
 	bool obtainable = false;
 
-	for (size_t i = 0; i < s->n_spots; i++) {
-		s->spots[i].failing = false;
+	for (size_t i = 0; i < s->n_spots; i++)
 		obtainable |= is_good(s, &s->spots[i]);
-	}
 	for (size_t i = 0; i < s->n_spots; i++) {
 		struct spot *spot = &s->spots[i];
 		const struct copy *c = spot->copy;
@@ -170,9 +173,7 @@ static bool may_go(const struct step *s, const struct spot *spot)
 	struct slice zone = spot->peer ? spot->peer->zone : (struct slice){ 0 };
 	bool counts = false, ready = true, all_ready = true;
 
-	if (s->n_demands == 0)
-		return true;
-	if (leaving(spot) && !is_ahead(spot) && holds_nothing(spot->copy))
+	if (s->n_demands == 0 || holds_nothing(spot))
 		return true;
 	for (size_t k = 0; k < s->n_demands; k++) {
 		const struct demand *d = &s->demands[k];
@@ -187,18 +188,16 @@ static bool may_go(const struct step *s, const struct spot *spot)
 	return counts ? ready : all_ready;
 }
 
-/* Marks the copies that are given up now; true if there were any. */
-static bool give_up(struct step *s)
+/* Marks the copies that go now.  This changes nothing about where the others shall be: they were
+ * picked without these, and the content stays obtainable, for something else is pinned. */
+static void give_up(struct step *s)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < s->n_spots; i++) {
 		struct spot *spot = &s->spots[i];
 
-		if (!spot->wanted && (is_desired(spot) || is_stray(spot)) && may_go(s, spot))
-			any = spot->gone = true;
+		spot->gone =
+			!spot->wanted && (is_desired(spot) || is_stray(spot)) && may_go(s, spot);
 	}
-	return any;
 }
 
 /*
@@ -391,11 +390,10 @@ struct reconcile_plan reconcile_step(const struct reconcile_view *view,
 	assert(policy->republish_us > 0 && policy->recheck_us > 0 && policy->forget_us > 0);
 	demands_read(&s);
 	read_spots(&s);
-	do { /* what is given up changes what is there */
-		read_failures(&s);
-		demands_place(&s);
-		demands_judge(&s);
-	} while (give_up(&s));
+	read_failures(&s);
+	demands_place(&s);
+	demands_judge(&s);
+	give_up(&s);
 
 	s.desired = arena_new_array(mem, struct copy, s.n_spots);
 	s.publish = arena_new_array(mem, uint32_t, s.n_spots);

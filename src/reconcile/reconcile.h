@@ -6,8 +6,8 @@
  *  - As long as enough peers live, repeating observe -> reconcile_step() -> carry
  *    out comes to rest with exactly the copies that the requests ask for.
  *  - No copy is given up before as many as are wanted are pinned on other peers that
- *    answer, unless no request wants the CID any more.  (On a peer that is leaving, a
- *    copy of which its worker said that it does not have it is given up at once.)
+ *    answer, unless no request wants the CID any more.  (Where its worker said that there
+ *    is none, nothing is kept: lost and not needed, or failed on a peer that is leaving.)
  *  - Shown its own result, it writes nothing and forgets nothing (design rule R9).
  *  - Two planners shown the same view decide alike but for the generation number.
  *

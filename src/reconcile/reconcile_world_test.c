@@ -271,9 +271,10 @@ static void check_given_up(const struct reconcile_view *v, const struct reconcil
 {
 	const struct place_peer *peer = peer_of(v, was->peer_no);
 	bool leaving = !peer || peer->wish >= PLACE_DRAINING;
-	bool empty = copy_state(was) == COPY_ERROR || copy_state(was) == COPY_UNPINNED;
+	enum copy_state state = copy_state(was);
 
-	if (leaving && empty && was->state_gen == was->gen)
+	if (was->state_gen == was->gen &&
+	    (state == COPY_UNPINNED || (leaving && state == COPY_ERROR)))
 		return;
 	for (size_t i = 0; i < v->n_requests; i++) {
 		const struct request *r = v->requests[i].request;
