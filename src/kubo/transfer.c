@@ -17,7 +17,7 @@ bool curl_node_new(const struct kubo_node *cfg, struct clock *clock, bool *part_
 		   struct curl_node **out, struct err *err)
 {
 	static const char *const headers[] = { ("User-Agent: pinfold/" PINFOLD_VERSION),
-					       "Content-Type:", "Expect:" };
+					       "Content-Type:", "Accept:" };
 	CLEANUP(curl_node_free) struct curl_node *node = xcalloc(1, sizeof(*node));
 	__attribute__((cleanup(buf_free_at_scope_end))) struct buf path = { 0 }, auth = { 0 };
 
