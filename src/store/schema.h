@@ -8,8 +8,6 @@
 #pragma once
 
 #include "base/arena.h"
-#include "base/buf.h"
-#include "base/err.h"
 #include "store/rows.h"
 
 enum column_kind {               /* C type of the struct's member */
@@ -29,8 +27,10 @@ enum column_kind {               /* C type of the struct's member */
 
 enum column_role {
 	ROLE_PARTITION,
-	ROLE_ASC,  /* clustering, ascending */
-	ROLE_DESC, /* clustering, descending */
+	ROLE_PARTITION_DESC, /* embedded back ends order it descending; a cluster does not order it
+			      */
+	ROLE_ASC,            /* clustering, ascending */
+	ROLE_DESC,           /* clustering, descending */
 	ROLE_VALUE,
 };
 
@@ -48,16 +48,21 @@ struct table_schema {
 	const struct column *columns; /* partition, clustering, value columns, in this order */
 	unsigned n_columns, n_key;    /* key = partition + clustering columns */
 	uint16_t row_size;            /* sizeof the row struct */
-	uint8_t n_groups; /* 1 or more; groups are numbered from 1, or 0 if there is one */
-	const struct column *version; /* NULL, or for tables with groups: see group_version() */
+	uint8_t n_groups;             /* 1, or more: then they are numbered from 1 */
 };
 
 /* The schema of any table; static storage. */
 const struct table_schema *table_schema(enum table table);
+/* True if larger values of this key column come first. */
+bool column_descends(const struct column *column);
+/* "bool", "u8", ... "map"; static storage. */
+const char *column_kind_name(enum column_kind kind);
 
 /* Deep copy of a row into `mem`. */
-void *row_copy(enum table table, const void *row, struct arena *mem);
+void *row_copy(enum table table, const void *row, struct arena *mem)
+	__attribute__((returns_nonnull));
 /* Compares all columns. */
 bool row_eq(enum table table, const void *a, const void *b);
-/* Compares the first n key columns in store order. */
+/* Compares the first n key columns in the order of the embedded back ends: numbers by
+ * value, bytes as slice_cmp(), descending columns reversed. */
 int row_key_cmp(enum table table, const void *a, const void *b, unsigned n);

@@ -23,7 +23,8 @@ struct store_write {
 	enum table table;
 	enum write_kind kind;
 	uint8_t group;    /* 0 for tables with one group */
-	uint64_t version; /* R4: on back ends that are not serial a lower one loses; 0: now */
+	uint64_t version; /* R4: where lock() is NULL a lower one loses; 0: now.  Where it is there
+			     the last write stays: compare under the lock */
 	const void *row;
 };
 
@@ -56,11 +57,13 @@ struct store_ops {
 	bool (*write)(struct store_backend *b, const struct store_write *w, size_t n,
 		      struct err *err);
 
-	/* Rows in key order. */
+	/* Rows in key order, as they are at one moment (or, if they are more than a page or so,
+	 * at moments that follow each other).  `each` may call the back end. */
 	bool (*read)(struct store_backend *b, const struct store_query *q, store_row_fn *each,
 		     void *ctx, struct err *err);
 
-	/* Compare and set of a whole row, linearizable; see store_swap_row(). */
+	/* Compare and set of a whole row, linearizable; see store_swap_row().  In tables with
+	 * groups: of its first group. */
 	bool (*swap)(struct store_backend *b, enum table table, const void *expected,
 		     const void *row, bool *done, struct err *err);
 

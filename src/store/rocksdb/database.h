@@ -1,0 +1,44 @@
+/*
+ * database.h -- a RocksDB database with our column families and settings.
+ *
+ * Thin: opening, closing, errors with our codes.  Thread-safe where RocksDB is: all but
+ * opening and closing.
+ */
+#pragma once
+
+#include <rocksdb/c.h>
+
+#include "base/err.h"
+#include "store/schema.h"
+
+struct database_settings {
+	const char *path;
+	size_t cache_bytes, log_bytes;
+};
+
+struct database {
+	rocksdb_t *db; /* NULL: closed */
+	rocksdb_column_family_handle_t *tables[TABLE_COUNT];
+	struct database_owned *owned; /* options and caches that live as long */
+};
+
+enum database_mode {
+	DATABASE_READ_WRITE,
+	DATABASE_CREATE,    /* makes what is missing; for a store that is being made */
+	DATABASE_READ_ONLY, /* changes nothing on the disk, replays the log in memory */
+};
+
+/* Fills *db, which is closed. */
+bool database_open(const struct database_settings *settings, enum database_mode mode,
+		   struct database *db, struct err *err) MUST_CHECK;
+void database_close(struct database *db); /* a closed one is fine */
+
+/* The fixed bytes that keys of this table begin with and that its filter is made for;
+ * 0: it has none. */
+size_t database_filter_prefix(enum table table);
+
+/* Reads all rows of all tables; the checksum of every block is compared. */
+bool database_verify(struct database *db, struct err *err) MUST_CHECK;
+
+/* Turns RocksDB's message into *err and frees it; true if there is none. */
+bool database_ok(char *message, const char *doing, struct err *err);

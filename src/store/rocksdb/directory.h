@@ -1,0 +1,57 @@
+/*
+ * directory.h -- the directory of a store: whose it is, and whether it is whole.
+ *
+ * What RocksDB itself would overlook is looked for here, before it opens anything: a
+ * directory of somebody else or of a newer program, damaged and missing logs.
+ *
+ *	FORMAT  four lines: "pinfold store", "format 1", "state new|ready", "crc <crc32c of
+ *	        the lines before, 8 hex digits>".  `new` until RocksDB has made its files.
+ *	SYNCED  two slots at bytes 0 and 512, little-endian: turn: 8, sequence number: 8,
+ *	        crc32c of those: 4.  The higher turn counts; each is written over the older,
+ *	        in mapped memory, so it costs nothing and survives a kill.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum directory_state {
+	DIRECTORY_NEW, /* nothing was stored yet: whatever RocksDB left may be made again */
+	DIRECTORY_READY,
+};
+
+struct directory {
+	char *path;
+	int fd; /* locked for this process */
+	enum directory_state state;
+	bool read_only;
+	uint8_t *synced; /* mapped SYNCED; NULL until ready */
+};
+
+/* Opens and locks; makes directory and FORMAT if `create` and there is nothing. */
+bool directory_open(const char *path, bool create, bool read_only, unsigned format,
+		    struct directory *out, struct err *err) MUST_CHECK;
+void directory_close(struct directory *dir);
+
+/* RocksDB has made its files: FORMAT becomes ready, SYNCED is there. */
+bool directory_make_ready(struct directory *dir, unsigned format, struct err *err) MUST_CHECK;
+/* The same for a backup that lies at `path` and holds all up to `synced`; everything in
+ * it is synced. */
+bool directory_seal_backup(const char *path, unsigned format, uint64_t synced,
+			   struct err *err) MUST_CHECK;
+
+/* Reads CURRENT, MANIFEST and the logs that are still needed. *cut: the newest log ends
+ * in a cut record. */
+bool directory_check_logs(const struct directory *dir, bool *cut, struct err *err) MUST_CHECK;
+
+/* What SYNCED says; only while ready. */
+uint64_t directory_synced(const struct directory *dir);
+void directory_set_synced(struct directory *dir, uint64_t sequence);
+
+/* Bytes in the tables (not the logs). */
+uint64_t directory_table_bytes(const struct directory *dir);
+
+/* Writes and syncs a little, and removes it: is there space again? */
+bool directory_try_write(const struct directory *dir, size_t bytes, struct err *err) MUST_CHECK;

@@ -1,0 +1,39 @@
+/*
+ * log_file.h -- strict reading of RocksDB's log files (write-ahead log, MANIFEST).
+ *
+ * RocksDB's own reader takes a damaged length or type near the end of a log for its
+ * end, and silently forgets what lies behind.  This one takes for a cut tail only
+ * what cannot be anything else, and refuses every flipped bit.
+ *
+ *	file    blocks of 32 KiB, each of records; less than 7 bytes at the end are zero
+ *	record  | crc32c, masked: 4 | length: 2 | type: 1 | payload |     little-endian
+ *	type    1 whole, 2 first part, 3 middle, 4 last part of a logical record
+ *
+ * (https://github.com/facebook/rocksdb/wiki/Write-Ahead-Log-File-Format).  Pure.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+typedef bool log_record_fn(void *ctx, struct slice record, struct err *err);
+
+/* Calls `each` for every logical record until it returns false.  *torn is the number of
+ * bytes at the end that hold no whole one.  ERR_CORRUPT names the offset. */
+bool log_file_read(struct slice file, log_record_fn *each, void *ctx, size_t *torn,
+		   struct err *err) MUST_CHECK;
+
+struct log_sequence { /* the sequence numbers in a write-ahead log */
+	bool any;
+	uint64_t first, last; /* if any; every number between is there */
+	size_t torn;
+};
+
+/* Reads a write-ahead log, whose records are write batches. */
+bool log_file_sequence(struct slice file, struct log_sequence *out, struct err *err) MUST_CHECK;
+
+/* From a MANIFEST: the number of the oldest log that is still needed. */
+bool log_file_oldest_needed(struct slice file, uint64_t *out, struct err *err) MUST_CHECK;
+
+/* CRC-32C (Castagnoli), not masked. */
+uint32_t log_file_crc32c(struct slice bytes);
