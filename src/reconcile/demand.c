@@ -91,24 +91,33 @@ void demands_read(struct step *s)
  * Where the copies shall be.
  */
 
+static bool is_held(enum place_hold hold)
+{
+	return hold == HOLD_PINNED || hold == HOLD_COMING || hold == HOLD_FAILING;
+}
+
 static enum place_hold hold_of(const struct step *s, const struct spot *spot)
 {
 	if (!spot->copy)
 		return HOLD_NONE;
+	if (spot->failing)
+		return is_desired(spot) ? HOLD_FAILING : HOLD_FAILED;
 	if (!is_desired(spot))
 		return spot->copy->state == COPY_PINNED ? HOLD_LEFT : HOLD_NONE;
-	if (spot->failing)
-		return HOLD_FAILING;
 	return is_good(s, spot) ? HOLD_PINNED : HOLD_COMING;
 }
 
-static uint64_t known_size(const struct reconcile_view *v)
+/* Rows that are about to go do not count: they could not tell a second time. */
+static uint64_t known_size(const struct step *s)
 {
 	uint64_t size = 0;
 
-	for (size_t i = 0; i < v->n_copies; i++) {
-		if (v->copies[i].size > size)
-			size = v->copies[i].size;
+	for (size_t i = 0; i < s->n_spots; i++) {
+		const struct spot *spot = &s->spots[i];
+		bool stays = spot->over_at == 0 || spot->over_at > s->view->now_us;
+
+		if (spot->copy && stays && spot->copy->size > size)
+			size = spot->copy->size;
 	}
 	return size;
 }
@@ -156,7 +165,7 @@ static void place_all(struct step *s, uint64_t size)
 void demands_place(struct step *s)
 {
 	const struct reconcile_view *v = s->view;
-	uint64_t size = known_size(v);
+	uint64_t size = known_size(s);
 	bool grew = s->n_demands > 0;
 
 	s->held = arena_new_array(s->mem, struct place_held, v->n_peers);
@@ -173,11 +182,10 @@ void demands_place(struct step *s)
 		for (size_t i = 0; i < v->n_peers; i++) {
 			enum place_hold *hold = &s->held[i].hold;
 
-			if (s->refusals[i] == PLACE_OK &&
-			    (*hold == HOLD_NONE || *hold == HOLD_LEFT)) {
-				*hold = HOLD_COMING;
-				grew = true;
-			}
+			if (s->refusals[i] != PLACE_OK || is_held(*hold))
+				continue;
+			*hold = *hold == HOLD_FAILED ? HOLD_FAILING : HOLD_COMING;
+			grew = true;
 		}
 	}
 	for (size_t i = 0; i < s->n_spots; i++) {
@@ -190,7 +198,6 @@ void demands_place(struct step *s)
 /* Counts what is pinned for each demand where copies stay. */
 void demands_judge(struct step *s)
 {
-	s->plan.missing = 0;
 	for (size_t k = 0; k < s->n_demands; k++) {
 		struct demand *d = &s->demands[k];
 		bool everywhere = d->rf_max == REPLICAS_EVERYWHERE;

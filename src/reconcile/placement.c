@@ -140,14 +140,19 @@ static bool holds(enum place_hold hold)
 	return hold == HOLD_PINNED || hold == HOLD_COMING || hold == HOLD_FAILING;
 }
 
+static bool fails(enum place_hold hold)
+{
+	return hold == HOLD_FAILING || hold == HOLD_FAILED;
+}
+
 static struct candidate candidate(const struct place_ask *ask, const struct place_peer *peer,
 				  size_t at, struct place_held held)
 {
 	static const int grades[] = {
 		[HOLD_PINNED] = 0, [HOLD_COMING] = 1,  [HOLD_NONE] = 2,
-		[HOLD_LEFT] = 2,   [HOLD_FAILING] = 3,
+		[HOLD_LEFT] = 2,   [HOLD_FAILING] = 3, [HOLD_FAILED] = 3,
 	};
-	bool as_new = ask->rebalance && held.hold != HOLD_FAILING;
+	bool as_new = ask->rebalance && !fails(held.hold);
 
 	return (struct candidate){
 		.peer = peer,
@@ -194,7 +199,7 @@ struct place_result placement_choose(const struct place_ask *ask, const struct p
 					       : refuse_new(ask, &peers[i]);
 		if (refusals[i] != PLACE_OK)
 			continue;
-		refusals[i] = held.hold == HOLD_FAILING ? PLACE_FAILING : PLACE_NOT_NEEDED;
+		refusals[i] = fails(held.hold) ? PLACE_FAILING : PLACE_NOT_NEEDED;
 		list[fit++] = candidate(ask, &peers[i], i, held);
 	}
 

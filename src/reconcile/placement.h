@@ -82,6 +82,7 @@ enum place_hold {
 	HOLD_PINNED,  /* pinned, and the peer answers */
 	HOLD_COMING,  /* on its way, or pinned on a peer that is silent right now */
 	HOLD_FAILING, /* wanted, but has failed for so long that others are better */
+	HOLD_FAILED,  /* not wanted any more, because of that */
 };
 struct place_held {
 	enum place_hold hold;

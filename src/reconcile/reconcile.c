@@ -8,6 +8,30 @@
  * What is there.
  */
 
+/* Nothing more is to come of a copy that is not wanted. */
+static bool is_over(const struct spot *spot)
+{
+	const struct copy *c = spot->copy;
+
+	if (c->desired)
+		return false;
+	if (!spot->peer || spot->peer->wish == PLACE_FORGOTTEN)
+		return true;
+	return c->state == COPY_UNPINNED && c->state_gen >= c->gen;
+}
+
+static int64_t over_at(const struct step *s, const struct spot *spot)
+{
+	const struct copy *c = spot->copy;
+	int64_t now = s->view->now_us, since = max_us(0, min_us(c->assigned_at, now));
+
+	if (!is_over(spot))
+		return 0;
+	if (c->observed_at <= now)
+		since = max_us(since, c->observed_at);
+	return add_us(since, s->policy->forget_us);
+}
+
 static void read_spots(struct step *s)
 {
 	const struct reconcile_view *v = s->view;
@@ -27,6 +51,7 @@ static void read_spots(struct step *s)
 		if (c < v->n_copies && (!spot->peer || peer_no == copy_no))
 			spot->copy = &v->copies[c++];
 		spot->peer_no = spot->peer ? peer_no : copy_no;
+		spot->over_at = spot->copy ? over_at(s, spot) : 0;
 	}
 }
 
@@ -57,20 +82,21 @@ static bool is_stray(const struct spot *spot)
 	       spot->copy->state != COPY_UNPINNED;
 }
 
-/* Its worker said, of what was asked of it last, that it has no copy. */
-static bool holds_nothing(const struct copy *c)
+/* There is nothing to keep: its worker said, of what was asked of it last, that it
+ * has no copy.  One that failed may get it yet, unless its peer is leaving. */
+static bool holds_nothing(const struct spot *spot)
 {
-	return copy_state(c) == COPY_ERROR || copy_state(c) == COPY_UNPINNED;
+	enum copy_state state = copy_state(spot->copy);
+
+	if (is_ahead(spot))
+		return false;
+	return state == COPY_UNPINNED || (state == COPY_ERROR && leaving(spot));
 }
 
-/* Failed long enough that somebody else may be better.  A new generation leaves
- * this as it is until its worker reports: it is not read from the state. */
-static bool failed_long(const struct spot *spot, int64_t now_us)
+/* Failed long enough that somebody else may be better.  A new generation changes
+ * nothing about it until its worker reports: it is not read from the state. */
+static bool failed_long(const struct copy *c, int64_t now_us)
 {
-	const struct copy *c = spot->copy;
-
-	if (!is_desired(spot) || c->state == COPY_PINNED || c->failure == FAILURE_NONE)
-		return false;
 	return c->attempts >= COPY_FAILED_ATTEMPTS ||
 	       (c->failing_since > 0 && add_us(c->failing_since, COPY_FAILED_US) <= now_us);
 }
@@ -108,22 +134,21 @@ static void read_failures(struct step *s)
 	struct spot *chase[CHASE_MAX] = { 0 };
 	bool obtainable = false;
 
-	for (size_t i = 0; i < s->n_spots; i++) {
-		s->spots[i].failing = false;
+	for (size_t i = 0; i < s->n_spots; i++)
 		obtainable |= is_good(s, &s->spots[i]);
-	}
 	for (size_t i = 0; i < s->n_spots; i++) {
 		struct spot *spot = &s->spots[i];
+		const struct copy *c = spot->copy;
 		enum cure cure;
 
-		if (!is_desired(spot))
+		if (!c || c->state == COPY_PINNED || c->failure == FAILURE_NONE)
 			continue;
-		if (!failed_long(spot, s->view->now_us)) {
-			if (spot->copy->failing_since > 0 && spot->copy->state != COPY_PINNED)
-				look_again_at(s, add_us(spot->copy->failing_since, COPY_FAILED_US));
+		if (!failed_long(c, s->view->now_us)) {
+			if (c->desired && c->failing_since > 0)
+				look_again_at(s, add_us(c->failing_since, COPY_FAILED_US));
 			continue;
 		}
-		cure = cure_of(spot->copy->failure);
+		cure = cure_of(c->failure);
 		if (cure == CURE_NONE || (cure == CURE_PERHAPS && !obtainable))
 			continue;
 		spot->failing = cure == CURE_OTHER_PEER;
@@ -148,9 +173,7 @@ static bool may_go(const struct step *s, const struct spot *spot)
 	struct slice zone = spot->peer ? spot->peer->zone : (struct slice){ 0 };
 	bool counts = false, ready = true, all_ready = true;
 
-	if (s->n_demands == 0)
-		return true;
-	if (leaving(spot) && !is_ahead(spot) && holds_nothing(spot->copy))
+	if (s->n_demands == 0 || holds_nothing(spot))
 		return true;
 	for (size_t k = 0; k < s->n_demands; k++) {
 		const struct demand *d = &s->demands[k];
@@ -165,18 +188,16 @@ static bool may_go(const struct step *s, const struct spot *spot)
 	return counts ? ready : all_ready;
 }
 
-/* Marks the copies that are given up now; true if there were any. */
-static bool give_up(struct step *s)
+/* Marks the copies that go now.  This changes nothing about where the others shall be: they were
+ * picked without these, and the content stays obtainable, for something else is pinned. */
+static void give_up(struct step *s)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < s->n_spots; i++) {
 		struct spot *spot = &s->spots[i];
 
-		if (!spot->wanted && (is_desired(spot) || is_stray(spot)) && may_go(s, spot))
-			any = spot->gone = true;
+		spot->gone =
+			!spot->wanted && (is_desired(spot) || is_stray(spot)) && may_go(s, spot);
 	}
-	return any;
 }
 
 /*
@@ -332,29 +353,14 @@ static void remind(struct step *s, const struct spot *spot)
 	look_again_in(s, max_us(s->policy->republish_us, min_us(now - news, US_PER_DAY)));
 }
 
-/* Nothing more is to come of a copy that is not wanted. */
-static bool is_over(const struct spot *spot)
+static void forget_later(struct step *s, const struct spot *spot)
 {
-	const struct copy *c = spot->copy;
-
-	if (c->desired)
-		return false;
-	if (!spot->peer || spot->peer->wish == PLACE_FORGOTTEN)
-		return true;
-	return c->state == COPY_UNPINNED && c->state_gen >= c->gen;
-}
-
-static void forget_later(struct step *s, const struct copy *c)
-{
-	int64_t now = s->view->now_us, since = max_us(0, min_us(c->assigned_at, now));
-
-	if (c->observed_at <= now)
-		since = max_us(since, c->observed_at);
-	since = add_us(since, s->policy->forget_us);
-	if (since <= now)
-		s->forget[s->plan.n_forget++] = c->peer_no;
+	if (spot->failing && s->n_demands > 0)
+		return;
+	if (spot->over_at <= s->view->now_us)
+		s->forget[s->plan.n_forget++] = spot->peer_no;
 	else
-		look_again_at(s, since);
+		look_again_at(s, spot->over_at);
 }
 
 static void settle(struct step *s, const struct spot *spot)
@@ -369,8 +375,8 @@ static void settle(struct step *s, const struct spot *spot)
 		hold_on(s, spot);
 	if (!spot->copy || s->plan.n_desired > written)
 		return;
-	if (is_over(spot))
-		forget_later(s, spot->copy);
+	if (spot->over_at > 0)
+		forget_later(s, spot);
 	else if (!copy_settled(spot->copy))
 		remind(s, spot);
 }
@@ -381,14 +387,13 @@ struct reconcile_plan reconcile_step(const struct reconcile_view *view,
 	struct step s = { .view = view, .policy = policy, .mem = mem };
 
 	assert(view->now_us >= 0);
-	assert(policy->republish_us > 0 && policy->recheck_us > 0);
+	assert(policy->republish_us > 0 && policy->recheck_us > 0 && policy->forget_us > 0);
 	demands_read(&s);
 	read_spots(&s);
-	do { /* what is given up changes what is there */
-		read_failures(&s);
-		demands_place(&s);
-		demands_judge(&s);
-	} while (give_up(&s));
+	read_failures(&s);
+	demands_place(&s);
+	demands_judge(&s);
+	give_up(&s);
 
 	s.desired = arena_new_array(mem, struct copy, s.n_spots);
 	s.publish = arena_new_array(mem, uint32_t, s.n_spots);

@@ -6,8 +6,8 @@
  *  - As long as enough peers live, repeating observe -> reconcile_step() -> carry
  *    out comes to rest with exactly the copies that the requests ask for.
  *  - No copy is given up before as many as are wanted are pinned on other peers that
- *    answer, unless no request wants the CID any more.  (On a peer that is leaving, a
- *    copy of which its worker said that it does not have it is given up at once.)
+ *    answer, unless no request wants the CID any more.  (Where its worker said that there
+ *    is none, nothing is kept: lost and not needed, or failed on a peer that is leaving.)
  *  - Shown its own result, it writes nothing and forgets nothing (design rule R9).
  *  - Two planners shown the same view decide alike but for the generation number.
  *
@@ -30,7 +30,7 @@
 struct reconcile_policy {
 	uint64_t keep_free_bytes; /* left free on every peer */
 	int64_t republish_us; /* > 0; an assignment without a report for so long is sent again */
-	int64_t forget_us;    /* settled copies that are not desired: their rows go after this */
+	int64_t forget_us;    /* > 0; rows of settled copies that are not desired go after this */
 	int64_t recheck_us;   /* > 0; look again at what cannot be satisfied now */
 	bool rebalance;       /* move copies to where a fresh placement would put them */
 };
@@ -65,7 +65,9 @@ struct reconcile_plan { /* all lists sorted by peer_no, all memory from the aren
 	 * before, or not for long. */
 	const uint32_t *publish;
 	size_t n_publish;
-	const uint32_t *forget; /* peers whose row can go */
+	/* Peers whose row can go.  One that tells of a failure stays while a request wants
+	 * the CID: nobody goes back there as long as others qualify. */
+	const uint32_t *forget;
 	size_t n_forget;
 	unsigned given_up; /* of `desired`: unpins whose cause is neither an end nor an expiry */
 	unsigned missing;  /* copies that one request wants and no peer qualifies for; the most */

@@ -8,7 +8,7 @@
  *	          f removed, s short of space; :eu its zone
  *	copies    "3P" peer and reported state: Q queued, G being fetched, P pinned, E error,
  *	          U unpinned, N nothing reported; then any of - not desired, d direct, o old,
- *	          ^7 priority, > its worker is ahead, s stalled, u unreachable, r refused,
+ *	          ^7 priority, > its worker is ahead, < behind, s stalled, u unreachable, r refused,
  *	          n no space, i invalid (each 5 times), 1 but only once, h but since a day,
  *	          R retried already
  *	plan      +3 a copy more, -3 given up, =3 written anew, >3 sent again, x3 row can go;
@@ -78,6 +78,8 @@ static const struct situation requests[] = {
 	{ "the most replicas count", "1 3", "1 2 3 4", "1P", "+2 +3" },
 	{ "zones of two requests: the union", "1:a 1:b", "1:a 2:b 3:b", "", "+1 +2" },
 	{ "the freer request shares the stricter one's copy", "1 1:b", "1:a 2:b 3:b", "", "+2" },
+	{ "the freer request's wish serves the stricter one too", "1:a 1@1", "1:a 2:a 3:a", "3P-",
+	  "+1" },
 	{ "one that is pinned already serves the freer one meanwhile", "1 1:b", "1:a 2:b", "1P",
 	  "+2" },
 	{ "and goes once the other serves both", "1 1:b", "1:a 2:b", "1P 2P", "-1 !1" },
@@ -142,6 +144,7 @@ static const struct situation moving[] = {
 
 static const struct situation mending[] = {
 	{ "lost: pinned again at the same peer", "2", "1 2 3", "1U 2P", "=1" },
+	{ "lost where it was not needed any more: let go", "2", "1x 2", "1U 2P", "-1 !1 ?1" },
 	{ "failed a few times: waits", "1", "1 2", "1En1", "" },
 	{ "no space for long: tried elsewhere", "1", "1 2", "1En", "+2" },
 	{ "no space for a day: tried elsewhere", "1", "1 2", "1En1h", "+2" },
@@ -157,6 +160,8 @@ static const struct situation mending[] = {
 	{ "the failing copy stays wanted until another is pinned", "1", "1 2", "1En 2G", "" },
 	{ "then it is given up", "1", "1 2", "1En 2P", "-1 !1" },
 	{ "the failing one made it after all", "1", "1 2", "1P 2G", "-2 !1" },
+	{ "nobody goes back to where it failed", "1", "1 2 3", "1U-n", "+2" },
+	{ "unless nobody else qualifies", "1", "1 2s", "1U-n", "+1" },
 	{ "everywhere: failing copies stay", "*", "1 2", "1En 2P", "" },
 	{ "retry: a failed copy is written anew", "1t", "1 2", "1Es", "=1" },
 	{ "retry: done already", "1t", "1 2", "1EsR", "" },
@@ -178,6 +183,9 @@ static const struct situation mending[] = {
 	{ "a worker ahead on a draining peer: then", "1", "1d 2", "1P-> 2P", "-1 !1" },
 
 	{ "unpinned long ago: its row goes", "1e", "1 2", "1U-o", "x1" },
+	{ "unpinned before it was wanted once more: its row stays", "1e", "1 2", "1U-o<", ">1" },
+	{ "a row that tells of a failure stays while the CID is wanted", "1", "1 2", "1U-on 2P",
+	  "" },
 	{ "unpinned just now: its row stays", "1e", "1 2", "1U-", "" },
 	{ "rows of removed peers go without a report", "1e", "1f", "1P-o 2P-o", "x1 x2" },
 	{ "rows of dead peers stay: they may come back", "1e", "1x", "1P-o", "" },
@@ -364,6 +372,9 @@ static void parse_copy(struct scene *s, const char **p, struct arena *mem UNUSED
 			break;
 		case '>':
 			c->state_gen = c->gen + 1000;
+			break;
+		case '<':
+			c->state_gen = c->gen - 1000;
 			break;
 		case 's':
 			fails(c, FAILURE_STALLED);
@@ -609,7 +620,7 @@ static void a_written_half_carries_mode_and_priority(void **state UNUSED)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct situation at = { .requests = "1d^3 1d^9", .peers = "1 2", .copies = "" };
-	struct situation end = { .requests = "1e", .peers = "1 2", .copies = "1Pd^4" };
+	struct situation end = { .requests = "1e", .peers = "1 2", .copies = "1P^4" };
 	struct scene *s = scene_of(&at, mem);
 	struct reconcile_plan plan = reconcile_step(&s->view, &policy, mem);
 
@@ -618,7 +629,7 @@ static void a_written_half_carries_mode_and_priority(void **state UNUSED)
 
 	s = scene_of(&end, mem); /* unpinned in the form that was pinned */
 	plan = reconcile_step(&s->view, &policy, mem);
-	assert_int_equal(plan.desired[0].mode, PIN_DIRECT);
+	assert_int_equal(plan.desired[0].mode, PIN_RECURSIVE);
 	assert_int_equal(plan.desired[0].size, 500);
 }
 

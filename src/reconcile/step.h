@@ -24,6 +24,7 @@ struct spot {
 	const struct place_peer *peer; /* NULL: not listed any more */
 	const struct copy *copy;       /* NULL: no row */
 	size_t at;                     /* of `peer` in the view */
+	int64_t over_at;               /* us; its row can go from then on; 0 = not (yet) */
 	bool wanted;                   /* the result: there shall be a copy here */
 	bool gone;                     /* its copy is given up in this step */
 	bool failing;                  /* for so long that others are better */
