@@ -343,6 +343,8 @@ static void remind(struct step *s, const struct spot *spot)
 	int64_t now = s->view->now_us, news = news_at(c, now);
 	int64_t due = add_us(news, s->policy->republish_us);
 
+	if (is_ahead(spot)) /* it would only answer with its higher generation, each time */
+		return;
 	if (!reachable(spot)) /* it asks for its open assignments when it is back */
 		return;
 	if (due > now) {

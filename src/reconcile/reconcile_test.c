@@ -180,6 +180,7 @@ static const struct situation mending[] = {
 	{ "a worker ahead that holds what is wanted: taken back", "1", "1 2 3", "3P->", "+3" },
 	{ "a worker ahead on a draining peer: not before others are pinned", "1", "1d 2", "1P-> 2G",
 	  "" },
+	{ "a worker ahead is not sent what is older", "1", "1d 2", "1P->o 2G", "" },
 	{ "a worker ahead on a draining peer: then", "1", "1d 2", "1P-> 2P", "-1 !1" },
 
 	{ "unpinned long ago: its row goes", "1e", "1 2", "1U-o", "x1" },
