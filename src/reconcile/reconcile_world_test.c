@@ -643,7 +643,9 @@ static void check_request(const struct world *w, const struct request *r, bool a
 		desired += here || is_stray(&w->rows[i]);
 		if (!request_allows(r, node->peer.zone))
 			continue;
-		pinned += here && node->alive && node->kubo == w->rows[i].copy.mode + 1;
+		/* What a paused node has is waited for, however long it is away. */
+		pinned += here && (node->peer.wish == PLACE_PAUSED ||
+				   (node->alive && node->kubo == w->rows[i].copy.mode + 1));
 		offered += offers(node);
 	}
 	if (r->revision->rf_max == REPLICAS_EVERYWHERE) {
