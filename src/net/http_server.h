@@ -194,6 +194,8 @@ struct http_stream_ops {
 	 * less than 256 KiB are on their way to the client.  Nothing appended and not the end:
 	 * nothing now; it is called again when a token of http_stream_token() is woken, at the
 	 * latest after 1 s.  False: the response is cut so that the client notices.
+	 * A stream that may be silent for minutes should send a blank line now and then: of
+	 * a client that pipelined more than max_pipelined and left, nothing else tells.
 	 */
 	bool (*next)(void *arg, struct buf *out, bool *end, struct err *err);
 	/* Exactly once, on a worker, after the end, a failure or the client's leaving. */
