@@ -13,7 +13,7 @@
  * What it promises: KUBO_OK of a pin operation means that Kubo named the CID in its
  * answer (a pin is pinned when Kubo says so, not when a stream ends); a call whose
  * outcome nobody knows (KUBO_TIMED_OUT, KUBO_UNREACHABLE, KUBO_CANCELED, KUBO_STALLED)
- * may have happened; nothing is retried here.  A struct kubo belongs to one thread;
+ * may have happened; failed calls are not repeated here.  A struct kubo belongs to one thread;
  * only kubo_wake() may be called from others.
  *
  * CIDs are given and taken as the text Kubo prints (v0 "Qm...", v1 base32).  Pins of

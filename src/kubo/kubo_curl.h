@@ -5,6 +5,9 @@
  * Answers are bounded: 64 KiB a line, 1 MiB in all where not a stream.  The transfers
  * run inside kubo_next(); while nobody calls it nothing moves and no time-out is noticed.
  *
+ * libcurl sends a request again, once, if a connection that was kept open breaks before a
+ * single byte of the answer came: the daemon had closed it.
+ *
  * Host names are looked up by a thread that libcurl starts and ends, once a minute at most
  * for each; addresses need none.
  */

@@ -144,7 +144,7 @@ static void run_pin_add(struct call *call, int64_t now_us)
 		if (!node->knobs.readd_is_safe)
 			fake_node_drop_pin(node, call->op.cid);
 	}
-	if (item->local) {
+	if (item->local && !node->knobs.hang) {
 		finish_add(call, now_us);
 		return;
 	}

@@ -237,6 +237,9 @@ static void every_knob_has_its_outcome(void **state)
 		if (got != moods[i].want)
 			fail_msg("a node that %s: %s", moods[i].what, kubo_outcome_name(got));
 	}
+	*fake_kubo_knobs(w->fake, WORLD) = (struct fake_kubo_knobs){ .hang = true };
+	fake_kubo_fetch(w->fake, WORLD, "b", FAKE_KUBO_LOCAL);
+	assert_int_equal((add(w, "b"), finish(w).outcome), KUBO_STALLED);
 }
 
 static void collecting_leaves_what_is_pinned(void **state)
