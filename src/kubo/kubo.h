@@ -10,8 +10,8 @@
  *	while (kubo_next(kubo, until_us, &done))
  *		finish(done.ctx, &done);
  *
- * What it promises: KUBO_OK of a pin operation means that Kubo named the CID in its
- * answer (a pin is pinned when Kubo says so, not when a stream ends); a call whose
+ * What it promises: KUBO_OK of a pin operation means that Kubo answered with a "Pins"
+ * object (a pin is pinned when Kubo says so, not when a stream ends); a call whose
  * outcome nobody knows (KUBO_TIMED_OUT, KUBO_UNREACHABLE, KUBO_CANCELED, KUBO_STALLED)
  * may have happened; failed calls are not repeated here.  A struct kubo belongs to one thread;
  * only kubo_wake() may be called from others.
