@@ -78,6 +78,9 @@ struct cid_view { /* all that is known of one CID, in key order; lives in an are
 	size_t n_facts;
 	const struct copy *copies;
 	size_t n_copies;
+	/* In a decision: the version to give to all that it writes, revisions and generations.
+	 * Above every version in the view and never given twice (model/version.h).  0 else. */
+	uint64_t next;
 };
 
 /* Reads the facts and copies of a CID; none is an empty view. */
@@ -97,7 +100,8 @@ struct cid_change {               /* what becomes true of one CID; all zero: not
 	size_t n_woken;
 	const uint32_t *forget; /* copies whose row is removed: tombstone time is over */
 	size_t n_forget;
-	const struct fact *bury; /* facts that are removed: likewise, of requests that ended */
+	const struct fact *bury; /* facts that are removed, by owner, id and rev: likewise, of
+				    requests that ended */
 	size_t n_bury;
 };
 

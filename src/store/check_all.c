@@ -1,0 +1,454 @@
+/*
+ * check_all.c -- store_check(): the whole store, CID by CID, then what no CID explains.
+ *
+ * Rows without a cause are searched for only in tables with another number of rows than the
+ * truth gives, so a sound store is read through once.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "store/handle.h"
+
+#define PAGE      1024
+#define LOOKS_MAX 8 /* of totals that change while they are counted */
+
+struct checking {
+	struct store *store;
+	bool repair;
+	void (*progress)(void *ctx, double share);
+	void *ctx;
+	struct store_check *out;
+	char *first;                  /* 240 bytes; empty until something is found */
+	size_t expected[TABLE_COUNT]; /* rows that the truth gives */
+	struct err err;               /* of a callback that gave up */
+};
+
+static void found(struct checking *c, const char *what, enum table table, struct slice cid)
+{
+	char hex[2 * 40 + 1] = "";
+	size_t n = cid.len < 40 ? cid.len : 40;
+
+	if (c->first[0])
+		return;
+	for (size_t i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", cid.ptr[i]);
+	snprintf(c->first, 240, "%s in %s, CID %s", what, table_schema(table)->name, hex);
+}
+
+/* ---- CID by CID ---------------------------------------------------------------------------- */
+
+static bool on_cid(void *ctx, const struct cid_view *view, struct slice position)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct mended mended = { 0 };
+	struct checking *c = ctx;
+	struct request *requests;
+
+	if (!cid_mend(c->store, view->cid, !c->repair, &mended, &c->err))
+		return false;
+	c->out->cids++;
+	c->out->copies += view->n_copies;
+	c->out->requests += requests_fold(view->facts, view->n_facts, mem, &requests);
+	for (int t = 0; t < TABLE_COUNT; t++)
+		c->expected[t] += mended.rows[t];
+	if (mended.wrong > 0)
+		found(c, "wrong or missing row", mended.first, view->cid);
+	c->out->wrong += mended.wrong;
+	if (c->repair)
+		c->out->repaired += mended.wrong;
+	if (c->progress && c->out->cids % PAGE == 0)
+		c->progress(c->ctx, (double)((uint32_t)position.ptr[0] << 24 |
+					     (uint32_t)position.ptr[1] << 16 |
+					     (uint32_t)position.ptr[2] << 8 | position.ptr[3]) /
+					    (1 << BUCKET_BITS));
+	return true;
+}
+
+/* ---- rows that no CID explains -------------------------------------------------------------- */
+
+static const struct request *live_request(const struct folded_view *view, struct slice owner,
+					  struct ulid id)
+{
+	for (size_t i = 0; i < view->n_requests; i++) {
+		const struct request *r = &view->requests[i];
+
+		if (r->life == REQUEST_LIVE && slice_eq(r->create->owner, owner) &&
+		    ulid_cmp(&r->create->request_id, &id) == 0)
+			return r;
+	}
+	return NULL;
+}
+
+static const struct copy *desired_copy(const struct folded_view *view, uint32_t peer_no)
+{
+	for (size_t i = 0; i < view->view->n_copies; i++)
+		if (view->view->copies[i].peer_no == peer_no && view->view->copies[i].gen > 0)
+			return &view->view->copies[i];
+	return NULL;
+}
+
+/* Whether a row of the key of `row` belongs to the view. */
+struct explain {
+	struct checking *checking;
+	const struct folded_view *view;
+	struct arena *mem;
+};
+
+static bool explains_pin(const struct explain *e, const void *row)
+{
+	const struct owner_pin *pin = row;
+
+	return live_request(e->view, pin->owner, pin->request_id) && pin->shard == 0 &&
+	       pin->period == period_of(&pin->request_id);
+}
+
+static bool explains_tag(const struct explain *e, const void *row)
+{
+	const struct tag_pin *tag = row;
+	const struct request *r = live_request(e->view, tag->owner, tag->request_id);
+	struct store *store = e->checking->store;
+	struct slice_list tags;
+	struct derive_now now;
+	struct owner_pin pin;
+
+	if (!r || tag->period != period_of(&tag->request_id))
+		return false;
+	now = derive_at(store, e->view, clock_wall_us(store->options.clock), e->mem);
+	pin = derive_owner_pin(e->view, r, &now, NULL);
+	tags = row_index_tags(&pin, e->mem);
+	for (size_t i = 0; i < tags.n; i++)
+		if (slice_eq(tags.at[i], tag->tag))
+			return true;
+	return false;
+}
+
+static bool explains_ttl(const struct explain *e, const void *row)
+{
+	const struct ttl_row *ttl = row;
+	const struct request *r = live_request(e->view, ttl->owner, ttl->request_id);
+	struct owner_pin pin = { .expires_at = ttl->expires_at };
+
+	return r && r->revision->rev == ttl->rev && ttl->shard == 0 &&
+	       r->revision->expires_at == ttl->expires_at &&
+	       derive_ttl(&pin).ttl_bucket == ttl->ttl_bucket;
+}
+
+static bool explains_peer_pin(const struct explain *e, const void *row)
+{
+	const struct peer_pin *pin = row;
+	const struct copy *copy = desired_copy(e->view, pin->peer_no);
+
+	return copy && derive_peer_pin(e->view, copy).pb == pin->pb;
+}
+
+static bool explains_open(const struct explain *e, const void *row)
+{
+	const struct peer_open *open = row;
+	const struct copy *copy = desired_copy(e->view, open->peer_no);
+	struct peer_open is;
+
+	return copy && derive_peer_open(e->view, copy, &is) && open->hour == 0 && open->shard == 0;
+}
+
+static struct slice cid_of(enum table table, const void *row)
+{
+	if (table == TABLE_OWNER_PINS)
+		return ((const struct owner_pin *)row)->cid;
+	if (table == TABLE_TAGS_INDEX)
+		return ((const struct tag_pin *)row)->cid;
+	if (table == TABLE_PIN_TTL_QUEUE)
+		return ((const struct ttl_row *)row)->cid;
+	if (table == TABLE_PINS_BY_PEER)
+		return ((const struct peer_pin *)row)->cid;
+	assert(table == TABLE_PEER_OPEN);
+	return ((const struct peer_open *)row)->cid;
+}
+
+static bool remove_orphan(struct checking *c, enum table table, const void *row, uint64_t version,
+			  struct arena *mem, struct err *err)
+{
+	struct owner_total total;
+	const struct owner_pin *pin = row;
+	struct store_write writes[] = {
+		{ .table = table, .kind = WRITE_DELETE, .version = version, .row = row },
+		{ .table = TABLE_OWNER_TOTALS, .kind = WRITE_ADD, .row = &total },
+	};
+	const void *stored;
+
+	/* Somebody may have taken it away by now. */
+	if (!store_get(c->store, table, row, mem, &stored, err))
+		return false;
+	if (!stored)
+		return true;
+	if (table == TABLE_OWNER_PINS)
+		total = (struct owner_total){ .owner = pin->owner,
+					      .writer = (uint16_t)c->store->options.instance,
+					      .status = pin->status,
+					      .pins = -1,
+					      .bytes = -(int64_t)pin->size };
+	return c->store->ops->write(c->store->backend, writes, table == TABLE_OWNER_PINS ? 2 : 1,
+				    err);
+}
+
+typedef bool explains_fn(const struct explain *e, const void *row);
+
+static bool check_row(struct checking *c, enum table table, explains_fn *explains, const void *row,
+		      uint32_t bucket, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct cid_view view;
+	struct folded_view folded;
+	struct explain e = { c, &folded, mem };
+	struct slice cid = cid_of(table, row);
+
+	if (!view_read(c->store, cid, bucket, mem, &view, err))
+		return false;
+	folded = view_fold(&view, bucket, mem);
+	if (explains(&e, row))
+		return true;
+	c->out->orphans++;
+	found(c, "row without cause", table, cid);
+	if (!c->repair)
+		return true;
+	c->out->repaired++;
+	return remove_orphan(c, table, row, row_version(&folded, STATUS_QUEUED), mem, err);
+}
+
+static bool check_orphan(struct checking *c, enum table table, explains_fn *explains,
+			 const void *row, struct err *err)
+{
+	uint32_t bucket = bucket_of_cid(c->store, cid_of(table, row));
+	bool ok;
+
+	if (!store_serial(c->store))
+		return check_row(c, table, explains, row, bucket, err);
+	c->store->ops->lock(c->store->backend, &bucket, 1);
+	ok = check_row(c, table, explains, row, bucket, err);
+	c->store->ops->unlock(c->store->backend, &bucket, 1);
+	return ok;
+}
+
+static bool count_row(void *ctx, const void *row UNUSED)
+{
+	++*(size_t *)ctx;
+	return true;
+}
+
+/* Pages through a table. */
+typedef bool page_row_fn(struct checking *c, const void *row, void *ctx, struct err *err);
+static bool each_row(struct checking *c, enum table table, page_row_fn *each, void *ctx,
+		     struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new(), *old = arena_new();
+	const void *after = NULL, **rows;
+	size_t n;
+
+	do {
+		struct arena *t = old;
+
+		old = mem; /* `after` lies in it */
+		mem = t;
+		arena_reset(mem);
+		if (!store_rows(c->store, table, after, PAGE, mem, &rows, &n, err))
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if (!each(c, rows[i], ctx, err))
+				return false;
+		if (n > 0)
+			after = rows[n - 1];
+	} while (n == PAGE);
+	return true;
+}
+
+struct orphan_search {
+	enum table table;
+	explains_fn *explains;
+};
+
+static bool on_derived_row(struct checking *c, const void *row, void *ctx, struct err *err)
+{
+	const struct orphan_search *search = ctx;
+
+	return check_orphan(c, search->table, search->explains, row, err);
+}
+
+static bool check_orphans(struct checking *c, struct err *err)
+{
+	static const struct orphan_search searches[] = {
+		{ TABLE_OWNER_PINS, explains_pin },    { TABLE_TAGS_INDEX, explains_tag },
+		{ TABLE_PIN_TTL_QUEUE, explains_ttl }, { TABLE_PINS_BY_PEER, explains_peer_pin },
+		{ TABLE_PEER_OPEN, explains_open },
+	};
+
+	for (size_t i = 0; i < sizeof(searches) / sizeof(*searches); i++) {
+		struct orphan_search search = searches[i];
+		struct store_query query = { .table = search.table };
+		size_t n = 0;
+
+		/* Void expiries are left to the drop of their hour. */
+		if (search.table == TABLE_PIN_TTL_QUEUE && !store_serial(c->store))
+			continue;
+		if (!store_read(c->store, &query, count_row, &n, err))
+			return false;
+		/* What a dry run found missing may hide as many that are too many. */
+		if (n == c->expected[search.table] && (c->repair || c->out->wrong == 0))
+			continue;
+		if (!each_row(c, search.table, on_derived_row, &search, err))
+			return false;
+	}
+	return true;
+}
+
+/* ---- totals
+ * -------------------------------------------------------------------------------------- */
+
+struct totals_sum {
+	int64_t pins[STATUS_COUNT], bytes[STATUS_COUNT];
+};
+
+static bool add_pin(void *ctx, const void *row)
+{
+	struct totals_sum *sum = ctx;
+	const struct owner_pin *pin = row;
+
+	sum->pins[pin->status]++;
+	sum->bytes[pin->status] += (int64_t)pin->size;
+	return true;
+}
+
+static bool subtract_total(void *ctx, const void *row)
+{
+	struct totals_sum *sum = ctx;
+	const struct owner_total *total = row;
+
+	sum->pins[total->status] -= total->pins;
+	sum->bytes[total->status] -= total->bytes;
+	return true;
+}
+
+/* What has to be added to the totals of an owner; read until two looks agree. */
+static bool totals_gap(struct store *store, struct slice owner, struct totals_sum *gap,
+		       struct err *err)
+{
+	struct owner_total total_key = { .owner = owner };
+	struct owner_pin pin_key = { .owner = owner };
+	struct store_query totals = { .table = TABLE_OWNER_TOTALS,
+				      .equal = &total_key,
+				      .n_equal = 1 };
+	struct store_query pins = { .table = TABLE_OWNER_PINS, .equal = &pin_key, .n_equal = 1 };
+	struct totals_sum last = { 0 };
+
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		memset(gap, 0, sizeof(*gap));
+		if (!store_read(store, &totals, subtract_total, gap, err) ||
+		    !store_read(store, &pins, add_pin, gap, err))
+			return false;
+		if (i > 0 && memcmp(gap, &last, sizeof(last)) == 0)
+			return true;
+		last = *gap;
+	}
+	memset(gap, 0, sizeof(*gap)); /* busy: nothing can be said of him now */
+	return true;
+}
+
+static bool check_owner_totals(struct checking *c, struct slice owner, struct err *err)
+{
+	struct owner_total rows[STATUS_COUNT];
+	struct store_write writes[STATUS_COUNT];
+	struct totals_sum gap;
+	size_t n = 0;
+
+	if (!totals_gap(c->store, owner, &gap, err))
+		return false;
+	for (unsigned s = 0; s < STATUS_COUNT; s++) {
+		if (gap.pins[s] == 0 && gap.bytes[s] == 0)
+			continue;
+		rows[n] = (struct owner_total){ .owner = owner,
+						.writer = (uint16_t)c->store->options.instance,
+						.status = (uint8_t)s,
+						.pins = gap.pins[s],
+						.bytes = gap.bytes[s] };
+		writes[n] = (struct store_write){ .table = TABLE_OWNER_TOTALS,
+						  .kind = WRITE_ADD,
+						  .row = &rows[n] };
+		n++;
+	}
+	if (n == 0)
+		return true;
+	c->out->wrong += n;
+	if (!c->first[0])
+		snprintf(c->first, 240, "owner_totals of %.*s are not the sum of the rows",
+			 SLICE_FMT(owner));
+	if (!c->repair)
+		return true;
+	c->out->repaired += n;
+	return c->store->ops->write(c->store->backend, writes, n, err);
+}
+
+/* The owner whose rows are passing. */
+struct owner_pass {
+	uint8_t bytes[OWNER_MAX];
+	size_t len;
+};
+
+static bool check_next_owner(struct checking *c, struct owner_pass *pass, struct slice owner,
+			     struct err *err)
+{
+	if (slice_eq(SLICE_OF(pass->bytes, pass->len), owner))
+		return true;
+	assert(owner.len <= sizeof(pass->bytes));
+	memcpy(pass->bytes, owner.ptr, owner.len);
+	pass->len = owner.len;
+	return check_owner_totals(c, owner, err);
+}
+
+static bool on_pin_row(struct checking *c, const void *row, void *ctx, struct err *err)
+{
+	return check_next_owner(c, ctx, ((const struct owner_pin *)row)->owner, err);
+}
+
+static bool on_total_row(struct checking *c, const void *row, void *ctx, struct err *err)
+{
+	return check_next_owner(c, ctx, ((const struct owner_total *)row)->owner, err);
+}
+
+static bool check_totals(struct checking *c, struct err *err)
+{
+	struct owner_pass by_pins = { .len = 0 }, by_totals = { .len = 0 };
+
+	if (!store_serial(c->store))
+		return true; /* there they are approximate */
+	return each_row(c, TABLE_OWNER_PINS, on_pin_row, &by_pins, err) &&
+	       each_row(c, TABLE_OWNER_TOTALS, on_total_row, &by_totals, err);
+}
+
+/* ---- all
+ * ------------------------------------------------------------------------------------------- */
+
+bool store_check(struct store *store, bool repair, void (*progress)(void *ctx, double share),
+		 void *ctx, struct store_check *out, char first[240], struct err *err)
+{
+	struct checking c = { .store = store,
+			      .repair = repair,
+			      .progress = progress,
+			      .ctx = ctx,
+			      .out = out,
+			      .first = first };
+
+	memset(out, 0, sizeof(*out));
+	first[0] = '\0';
+	if (!store->ops->verify(store->backend, err))
+		return err_wrap(err, "verify");
+	if (!store_scan_cids(store, 0, 1, (struct slice){ NULL, 0 }, on_cid, &c, err))
+		return err_wrap(err, "check");
+	if (c.err.code != ERR_NONE) {
+		*err = c.err;
+		return err_wrap(err, "check");
+	}
+	if (!check_orphans(&c, err) || !check_totals(&c, err))
+		return err_wrap(err, "check");
+	if (progress)
+		progress(ctx, 1);
+	return true;
+}

@@ -1,0 +1,109 @@
+/*
+ * handle.h -- inside of `struct store`, for the files of this folder alone.
+ *
+ * What a handle keeps in memory is only what spares reads or makes numbers unique; all of
+ * it may be lost.  The mutex is never held across a call of the back end.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "store/created.h"
+#include "store/derive.h"
+#include "store/siphash.h"
+#include "store/store_ops.h"
+
+#define VERSION_STRIPES 1024
+
+struct store {
+	struct store_backend *backend;
+	const struct store_ops *ops;
+	struct store_options options;
+	uint8_t cluster_key[SIPHASH_KEY_LEN];
+	char id[27];
+	struct created *created;
+
+	pthread_mutex_t mutex;          /* of all below */
+	uint64_t made[VERSION_STRIPES]; /* highest version given for the buckets of a stripe */
+	struct arena *zones_mem;
+	struct peer_zones zones; /* in zones_mem */
+	int64_t zones_until;     /* monotonic us; read again then */
+};
+
+/* Whether the back end holds others off between reading and writing. */
+static inline bool store_serial(const struct store *store)
+{
+	return store->ops->lock != NULL;
+}
+
+/* Where a CID's rows lie. */
+uint32_t bucket_of_cid(const struct store *store, struct slice cid);
+
+/* A version above `seen` that this handle has not given before for `bucket`. */
+uint64_t store_version(struct store *store, uint32_t bucket, uint64_t seen, int64_t now_us);
+
+/* ---- reading ------------------------------------------------------------------------- */
+
+bool store_read(struct store *store, const struct store_query *query, store_row_fn *each, void *ctx,
+		struct err *err) MUST_CHECK;
+
+/* The row with the key columns of `key`, NULL if there is none. */
+bool store_get(struct store *store, enum table table, const void *key, struct arena *mem,
+	       const void **out, struct err *err) MUST_CHECK;
+
+/* Deep copies of rows in an arena. */
+struct row_list {
+	enum table table;
+	struct arena *mem;
+	void **at;
+	size_t n, cap;
+};
+bool row_list_add(void *list, const void *row); /* a store_row_fn */
+
+bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct arena *mem,
+	       struct cid_view *out, struct err *err) MUST_CHECK;
+
+/* ---- views that change (view.c) -------------------------------------------------------- */
+
+/* `view` after `change`.  What would change nothing is taken out of *change: facts that are
+ * there, halves that are not newer. */
+struct cid_view view_apply(const struct cid_view *view, struct cid_change *change,
+			   struct arena *mem);
+
+/* Whether both have the same facts and the same versions of all halves. */
+bool view_same(const struct cid_view *a, const struct cid_view *b);
+
+/* The writes of the truth, without wake rows. */
+void view_truth_writes(const struct cid_change *change, struct slice cid, uint32_t bucket,
+		       uint64_t version, struct write_list *out);
+
+/* Collects facts and copies of one CID as they are read. */
+struct view_builder {
+	struct arena *mem;
+	struct fact *facts;
+	size_t n_facts, cap_facts;
+	struct copy *copies;
+	size_t n_copies, cap_copies;
+};
+void view_add_fact(struct view_builder *builder, const struct fact *fact);
+void view_add_copy(struct view_builder *builder, const struct copy *copy);
+
+/* ---- derived rows ------------------------------------------------------------------------ */
+
+/* The zones are read only if one of the requests names any. */
+struct derive_now derive_at(struct store *store, const struct folded_view *view, int64_t now_us,
+			    struct arena *mem);
+
+/* Compares each row that a view can have with what is stored and adds the writes that
+ * put it right; counts those, and the rows that there are by table. */
+struct mended {
+	size_t wrong;
+	size_t rows[TABLE_COUNT];
+	enum table first; /* table of the first wrong row */
+};
+bool view_mend(struct store *store, const struct cid_view *view, uint32_t bucket, int64_t now_us,
+	       struct write_list *out, struct mended *mended, struct err *err) MUST_CHECK;
+
+/* The same for what is stored of a CID, with others held off; writes unless `dry_run`. */
+bool cid_mend(struct store *store, struct slice cid, bool dry_run, struct mended *mended,
+	      struct err *err) MUST_CHECK;

@@ -1,0 +1,356 @@
+/*
+ * list.c -- one owner's live requests, newest first.
+ *
+ * Rows come from one of three sources, all in the order of ids, newest first: the owner's
+ * rows, the rows under one tag of tags_index, or the requests of a few CIDs.  Each row goes
+ * through the whole filter, so the choice of a source changes the cost alone.
+ *
+ * `created` is the time in the id (store_new_request_id()), so `before` and `after` bound
+ * the ids that are read.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "store/filter.h"
+#include "store/handle.h"
+
+#define TAG_PAGE       256
+#define PAGE_GROUP_MAX 1000 /* rows of one millisecond that a page may end with */
+
+typedef bool row_visit(void *ctx, const struct owner_pin *row); /* false: enough */
+
+struct listing {
+	struct store *store;
+	struct slice owner;
+	struct row_filter filter;
+	struct arena *mem;
+	struct arena *scratch; /* emptied for each row */
+	bool bounded;          /* only ids below `below` */
+	struct ulid below;
+	size_t budget;    /* rows that may still be read */
+	struct ulid last; /* the row that was read last */
+	bool cut;         /* the budget is used up */
+	row_visit *visit;
+	void *ctx;
+};
+
+/* Whether the rows behind this one are wanted too. */
+static bool offer(struct listing *l, const struct owner_pin *row)
+{
+	int64_t after = l->filter.filter->after;
+
+	if (after != 0 && ulid_us(&row->request_id) < after)
+		return false;
+	if (l->budget == 0) {
+		l->cut = true;
+		return false;
+	}
+	l->budget--;
+	l->last = row->request_id;
+	arena_reset(l->scratch);
+	return !row_matches(&l->filter, row, l->scratch) || l->visit(l->ctx, row);
+}
+
+/* ---- sources ---------------------------------------------------------------------------- */
+
+static bool on_owner_row(void *ctx, const void *row)
+{
+	return offer(ctx, row);
+}
+
+static bool list_owner(struct listing *l, struct err *err)
+{
+	struct owner_pin key = { .owner = l->owner };
+	struct store_query query = { .table = TABLE_OWNER_PINS, .equal = &key, .n_equal = 1 };
+
+	if (l->bounded) {
+		key.period = period_of(&l->below);
+		key.request_id = l->below;
+		query.after = &key;
+		query.n_after = 4;
+	}
+	return store_read(l->store, &query, on_owner_row, l, err);
+}
+
+/* Offers the rows of some ids; *more is false when enough was seen. */
+static bool offer_ids(struct listing *l, const struct ulid *ids, size_t n, bool *more,
+		      struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+
+	for (size_t i = 0; i < n && *more; i++) {
+		const struct owner_pin *row;
+
+		arena_reset(mem);
+		if (!store_find(l->store, l->owner, ids[i], mem, &row, err))
+			return false;
+		*more = !row || offer(l, row);
+	}
+	return true;
+}
+
+struct id_page {
+	struct ulid ids[TAG_PAGE];
+	size_t n;
+};
+
+static bool on_tag_row(void *ctx, const void *row)
+{
+	struct id_page *page = ctx;
+
+	page->ids[page->n++] = ((const struct tag_pin *)row)->request_id;
+	return true;
+}
+
+static bool list_tag(struct listing *l, struct slice tag, struct err *err)
+{
+	struct tag_pin key = { .owner = l->owner, .tag = tag };
+	struct store_query query = {
+		.table = TABLE_TAGS_INDEX, .equal = &key, .n_equal = 2, .limit = TAG_PAGE
+	};
+	struct id_page page;
+	bool more = true;
+
+	if (l->bounded) {
+		key.request_id = l->below;
+		key.period = period_of(&l->below);
+		query.after = &key;
+		query.n_after = 4;
+	}
+	do {
+		page.n = 0;
+		if (!store_read(l->store, &query, on_tag_row, &page, err) ||
+		    !offer_ids(l, page.ids, page.n, &more, err))
+			return false;
+		if (page.n > 0) {
+			key.request_id = page.ids[page.n - 1];
+			key.period = period_of(&key.request_id);
+			query.after = &key;
+			query.n_after = 4;
+		}
+	} while (more && page.n == TAG_PAGE);
+	return true;
+}
+
+static bool on_fact(void *ctx, const void *row)
+{
+	view_add_fact(ctx, &((const struct fact_row *)row)->fact);
+	return true;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return ulid_cmp(b, a);
+}
+
+static bool list_cids(struct listing *l, struct err *err)
+{
+	const struct pin_filter *f = l->filter.filter;
+	struct view_builder facts = { .mem = l->mem };
+	struct request *requests;
+	struct ulid *ids;
+	size_t n, n_ids = 0;
+	bool more = true;
+
+	for (size_t i = 0; i < f->n_cids; i++) {
+		struct fact_row key = { .bucket = bucket_of_cid(l->store, f->cids[i]),
+					.fact = { .cid = f->cids[i], .owner = l->owner } };
+		struct store_query query = { .table = TABLE_PINS_BY_CID,
+					     .equal = &key,
+					     .n_equal = 4 };
+
+		if (!store_read(l->store, &query, on_fact, &facts, err))
+			return false;
+	}
+	n = requests_fold(facts.facts, facts.n_facts, l->mem, &requests);
+	ids = arena_new_array(l->mem, struct ulid, n);
+	for (size_t i = 0; i < n; i++) {
+		struct ulid id = requests[i].create->request_id;
+
+		if (requests[i].life == REQUEST_LIVE &&
+		    !(l->bounded && ulid_cmp(&id, &l->below) >= 0))
+			ids[n_ids++] = id;
+	}
+	if (n_ids > 0)
+		qsort(ids, n_ids, sizeof(*ids), newest_first);
+	return offer_ids(l, ids, n_ids, &more, err);
+}
+
+static void bound(struct listing *l, struct ulid id)
+{
+	if (!l->bounded || ulid_cmp(&id, &l->below) < 0)
+		l->below = id;
+	l->bounded = true;
+}
+
+/* The lowest id of a time: those made then and later are not below it. */
+static struct ulid lowest_id(int64_t us)
+{
+	static const uint8_t zero[8];
+	int64_t ms = us / US_PER_MS;
+
+	if (us <= 0)
+		return (struct ulid){ { 0 } };
+	return ms > ULID_MS_MAX ? ulid_make(ULID_MS_MAX, 999, 0, zero)
+				: ulid_make(ms, (unsigned)(us % US_PER_MS), 0, zero);
+}
+
+static bool list_rows(struct store *store, struct slice owner, const struct pin_filter *filter,
+		      const struct ulid *below, struct arena *mem, row_visit *visit, void *ctx,
+		      struct listing *l, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *scratch = arena_new();
+	struct slice tag;
+
+	*l = (struct listing){ .store = store,
+			       .owner = owner,
+			       .filter = row_filter(filter, mem),
+			       .mem = mem,
+			       .scratch = scratch,
+			       .budget = PIN_SCAN_BUDGET,
+			       .visit = visit,
+			       .ctx = ctx };
+	if (below)
+		bound(l, *below);
+	if (filter->before != 0)
+		bound(l, lowest_id(filter->before));
+	if (filter->n_cids > 0)
+		return list_cids(l, err);
+	tag = row_filter_tag(&l->filter, mem);
+	return tag.len > 0 ? list_tag(l, tag, err) : list_owner(l, err);
+}
+
+/* ---- pages -------------------------------------------------------------------------------- */
+
+struct page_builder {
+	struct arena *mem;
+	struct owner_pin *rows;
+	size_t n, cap, limit;
+	bool more;
+};
+
+static int64_t ms_of(const struct owner_pin *row)
+{
+	return row->created_at / US_PER_MS;
+}
+
+static void page_add(struct page_builder *p, const struct owner_pin *row)
+{
+	if (p->n == p->cap) {
+		size_t cap = p->cap ? 2 * p->cap : 16;
+		struct owner_pin *rows = arena_new_array(p->mem, struct owner_pin, cap);
+
+		if (p->n > 0)
+			memcpy(rows, p->rows, p->n * sizeof(*rows));
+		p->rows = rows;
+		p->cap = cap;
+	}
+	p->rows[p->n++] = *(const struct owner_pin *)row_copy(TABLE_OWNER_PINS, row, p->mem);
+}
+
+/* The page is full and this row comes next. */
+static bool page_end(struct page_builder *p, const struct owner_pin *row)
+{
+	size_t max = p->limit > PAGE_GROUP_MAX ? p->limit : PAGE_GROUP_MAX;
+	size_t first = p->n;
+
+	p->more = true;
+	if (ms_of(row) != ms_of(&p->rows[p->n - 1]))
+		return false;
+	while (first > 0 && ms_of(&p->rows[first - 1]) == ms_of(row))
+		first--;
+	if (first > 0) {
+		p->n = first; /* the whole group comes with the next page */
+		return false;
+	}
+	if (p->n >= max)
+		return false;
+	p->more = false;
+	page_add(p, row);
+	return true;
+}
+
+static bool page_visit(void *ctx, const struct owner_pin *row)
+{
+	struct page_builder *p = ctx;
+
+	if (p->n >= p->limit)
+		return page_end(p, row);
+	page_add(p, row);
+	return true;
+}
+
+bool store_list(struct store *store, struct slice owner, const struct pin_filter *filter,
+		struct slice cursor, size_t limit, struct arena *mem, struct pin_page *out,
+		struct err *err)
+{
+	struct page_builder page = { .mem = mem, .limit = limit };
+	struct listing l;
+	struct ulid below;
+
+	assert(limit > 0);
+	if (cursor.len > 0 &&
+	    !cursor_decode(store->cluster_key, owner, filter, cursor, &below, err))
+		return false;
+	if (!list_rows(store, owner, filter, cursor.len > 0 ? &below : NULL, mem, page_visit, &page,
+		       &l, err))
+		return err_wrap(err, "list pins of %.*s", SLICE_FMT(owner));
+	*out = (struct pin_page){ .rows = page.rows, .n = page.n, .more = page.more, .cut = l.cut };
+	if (page.more)
+		out->next = cursor_encode(store->cluster_key, owner, filter,
+					  page.rows[page.n - 1].request_id, mem);
+	else if (l.cut)
+		out->next = cursor_encode(store->cluster_key, owner, filter, l.last, mem);
+	return true;
+}
+
+/* ---- counts ---------------------------------------------------------------------------------- */
+
+struct counter {
+	size_t n, at_most;
+};
+
+static bool count_visit(void *ctx, const struct owner_pin *row UNUSED)
+{
+	struct counter *c = ctx;
+
+	return ++c->n <= c->at_most;
+}
+
+static bool only_statuses(const struct pin_filter *f)
+{
+	return f->n_cids == 0 && !f->name.ptr && f->before == 0 && f->after == 0 &&
+	       f->meta.n == 0 && f->tags.n == 0;
+}
+
+static bool count_totals(struct store *store, struct slice owner, unsigned statuses, size_t at_most,
+			 size_t *out, struct err *err)
+{
+	struct owner_usage usage;
+	uint64_t n = 0;
+
+	if (!store_usage(store, owner, &usage, err))
+		return false;
+	for (unsigned s = 0; s < STATUS_COUNT; s++)
+		if (statuses == 0 || statuses & 1u << s)
+			n += usage.pins[s];
+	*out = n > at_most ? at_most + 1 : (size_t)n;
+	return true;
+}
+
+bool store_count(struct store *store, struct slice owner, const struct pin_filter *filter,
+		 size_t at_most, size_t *out, bool *cut, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct counter counter = { .at_most = at_most };
+	struct listing l;
+
+	*cut = false;
+	if (store_serial(store) && only_statuses(filter))
+		return count_totals(store, owner, filter->statuses, at_most, out, err);
+	if (!list_rows(store, owner, filter, NULL, mem, count_visit, &counter, &l, err))
+		return err_wrap(err, "count pins of %.*s", SLICE_FMT(owner));
+	*out = counter.n;
+	*cut = l.cut;
+	return true;
+}

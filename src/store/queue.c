@@ -1,0 +1,168 @@
+/*
+ * queue.c -- what is due: wake rows, open copies, expiries.
+ */
+#include <assert.h>
+
+#include "store/handle.h"
+
+static uint32_t minute_of(int64_t us)
+{
+	return us > 0 ? (uint32_t)(us / US_PER_MIN) : 0;
+}
+
+static uint32_t hour_of(int64_t us)
+{
+	int64_t hour = us > 0 ? us / US_PER_H : 0;
+
+	return hour < UINT32_MAX ? (uint32_t)hour : UINT32_MAX;
+}
+
+static bool read_rows(struct store *store, const struct store_query *query, struct arena *mem,
+		      struct row_list *out, struct err *err)
+{
+	*out = (struct row_list){ .table = query->table, .mem = mem };
+	return query->limit == 0 || store_read(store, query, row_list_add, out, err);
+}
+
+/* An array of the rows themselves. */
+static void *rows_flat(const struct row_list *list)
+{
+	size_t size = table_schema(list->table)->row_size;
+	uint8_t *flat = arena_array(list->mem, size, list->n);
+
+	for (size_t i = 0; i < list->n; i++)
+		memcpy(flat + i * size, list->at[i], size);
+	return flat;
+}
+
+/* ---- wake ------------------------------------------------------------------------------ */
+
+bool store_wakes(struct store *store, int64_t until, const struct wake *after, size_t limit,
+		 struct arena *mem, struct wake **out, size_t *n, struct err *err)
+{
+	struct wake last = { .minute = minute_of(until), .due_at = until };
+	struct store_query query = {
+		.table = TABLE_WAKE,
+		.after = after,
+		.n_after = after ? 5 : 0,
+		.until = &last,
+		.n_until = 3,
+		.limit = limit,
+	};
+	struct row_list list;
+
+	if (!read_rows(store, &query, mem, &list, err))
+		return false;
+	*out = rows_flat(&list);
+	*n = list.n;
+	return true;
+}
+
+static bool write_wakes(struct store *store, const struct wake *wakes, size_t n,
+			enum write_kind kind, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct store_write *writes = arena_new_array(mem, struct store_write, n);
+	struct wake *rows = arena_new_array(mem, struct wake, n);
+
+	for (size_t i = 0; i < n; i++) {
+		rows[i] = wakes[i];
+		rows[i].minute = minute_of(rows[i].due_at);
+		writes[i] =
+			(struct store_write){ .table = TABLE_WAKE, .kind = kind, .row = &rows[i] };
+	}
+	return n == 0 || store->ops->write(store->backend, writes, n, err);
+}
+
+bool store_wake(struct store *store, const struct wake *wakes, size_t n, struct err *err)
+{
+	return write_wakes(store, wakes, n, WRITE_PUT, err);
+}
+
+bool store_woken(struct store *store, const struct wake *wakes, size_t n, struct err *err)
+{
+	return write_wakes(store, wakes, n, WRITE_DELETE, err);
+}
+
+/* ---- copies by peer ---------------------------------------------------------------------- */
+
+bool store_open_copies(struct store *store, uint32_t peer_no, struct slice after, size_t limit,
+		       struct arena *mem, struct peer_open **out, size_t *n, struct err *err)
+{
+	struct peer_open key = { .peer_no = peer_no, .cid = after };
+	struct store_query query = {
+		.table = TABLE_PEER_OPEN,
+		.equal = &key,
+		.n_equal = 1,
+		.after = after.len > 0 ? &key : NULL,
+		.n_after = after.len > 0 ? 4 : 0,
+		.limit = limit,
+	};
+	struct row_list list;
+
+	if (!read_rows(store, &query, mem, &list, err))
+		return false;
+	*out = rows_flat(&list);
+	*n = list.n;
+	return true;
+}
+
+bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct slice after,
+		     size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
+		     struct err *err)
+{
+	struct peer_pin key = { .peer_no = peer_no, .pb = pb, .cid = after };
+	struct store_query query = {
+		.table = TABLE_PINS_BY_PEER,
+		.equal = &key,
+		.n_equal = 2,
+		.after = after.len > 0 ? &key : NULL,
+		.n_after = after.len > 0 ? 3 : 0,
+		.limit = limit,
+	};
+	struct row_list list;
+
+	if (!read_rows(store, &query, mem, &list, err))
+		return false;
+	*out = rows_flat(&list);
+	*n = list.n;
+	return true;
+}
+
+/* ---- expiries -------------------------------------------------------------------------------- */
+
+bool store_expiries(struct store *store, int64_t from_us, int64_t until,
+		    const struct ttl_row *after, size_t limit, struct arena *mem,
+		    struct ttl_row **out, size_t *n, struct err *err)
+{
+	struct ttl_row first = { .ttl_bucket = hour_of(from_us) };
+	struct ttl_row last = { .ttl_bucket = hour_of(until), .expires_at = until };
+	struct store_query query = {
+		.table = TABLE_PIN_TTL_QUEUE,
+		.until = &last,
+		.n_until = 3,
+		.limit = limit,
+	};
+	struct row_list list;
+
+	if (after) {
+		query.after = after;
+		query.n_after = table_schema(TABLE_PIN_TTL_QUEUE)->n_key;
+	} else if (first.ttl_bucket > 0) {
+		first.ttl_bucket--; /* behind the last row of the hour before */
+		query.after = &first;
+		query.n_after = 1;
+	}
+	if (!read_rows(store, &query, mem, &list, err))
+		return false;
+	*out = rows_flat(&list);
+	*n = list.n;
+	return true;
+}
+
+bool store_drop_expiries(struct store *store, int64_t before_us, struct err *err)
+{
+	struct ttl_row first = { 0 }, end = { .ttl_bucket = hour_of(before_us) };
+
+	return store->ops->drop(store->backend, TABLE_PIN_TTL_QUEUE, &first, &end, 1, err);
+}

@@ -1,0 +1,403 @@
+/*
+ * scan.c -- every CID in store order, with all its rows.
+ *
+ * Facts and copies lie in two tables of one order; chunks of both are read and merged up
+ * to the last CID that is known whole, so memory is bounded by a chunk or by the largest
+ * CID.
+ *
+ * A position is
+ *
+ *	| bucket (4, big-endian) | length of CID (1) | CID | owner and id (0 or 16 + n) |
+ *
+ * and says: go on behind this; with an owner and an id: behind that request of the CID.
+ */
+#include <assert.h>
+
+#include "model/cid.h"
+#include "store/handle.h"
+
+#define CHUNK_FACTS  1024
+#define CHUNK_COPIES 2048
+#define BUCKETS      (UINT32_C(1) << BUCKET_BITS)
+
+struct place { /* a CID in store order */
+	uint32_t bucket;
+	struct slice cid;
+};
+
+static int place_cmp(struct place a, struct place b)
+{
+	if (a.bucket != b.bucket)
+		return a.bucket < b.bucket ? -1 : 1;
+	return slice_cmp(a.cid, b.cid);
+}
+
+/* ---- positions --------------------------------------------------------------------------- */
+
+struct position {
+	struct place place; /* empty CID: before the first of its bucket */
+	struct slice owner; /* empty: behind the whole CID */
+	struct ulid id;
+};
+
+static struct slice position_encode(struct place place, const struct fact *create,
+				    struct arena *mem)
+{
+	size_t head = 5 + place.cid.len;
+	size_t len = head + (create ? sizeof(create->request_id) + create->owner.len : 0);
+	uint8_t *p = arena_alloc(mem, len);
+
+	assert(place.cid.len <= UINT8_MAX);
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(place.bucket >> (24 - 8 * i));
+	p[4] = (uint8_t)place.cid.len;
+	memcpy(p + 5, place.cid.ptr, place.cid.len);
+	if (create) {
+		memcpy(p + head, &create->request_id, sizeof(create->request_id));
+		memcpy(p + head + sizeof(create->request_id), create->owner.ptr, create->owner.len);
+	}
+	return SLICE_OF(p, len);
+}
+
+static bool position_decode(struct slice bytes, struct position *out, struct err *err)
+{
+	size_t cid_len = bytes.len > 5 ? bytes.ptr[4] : 0, rest;
+
+	memset(out, 0, sizeof(*out));
+	if (cid_len == 0 || bytes.len < 5 + cid_len)
+		return err_set(err, ERR_INVALID, "scan position of %zu bytes makes no sense",
+			       bytes.len);
+	for (int i = 0; i < 4; i++)
+		out->place.bucket = out->place.bucket << 8 | bytes.ptr[i];
+	out->place.cid = SLICE_OF(bytes.ptr + 5, cid_len);
+	rest = bytes.len - 5 - cid_len;
+	if (rest == 0)
+		return true;
+	if (rest <= sizeof(out->id))
+		return err_set(err, ERR_INVALID, "scan position of %zu bytes makes no sense",
+			       bytes.len);
+	memcpy(&out->id, bytes.ptr + 5 + cid_len, sizeof(out->id));
+	out->owner =
+		SLICE_OF(bytes.ptr + bytes.len - rest + sizeof(out->id), rest - sizeof(out->id));
+	return true;
+}
+
+/* ---- chunks ------------------------------------------------------------------------------ */
+
+struct chunk {
+	struct arena *mem;
+	struct view_builder rows;
+	uint32_t *fact_buckets;     /* of rows.facts */
+	struct copy_row *copy_rows; /* of rows.copies; of each only the place is used */
+	size_t cap_buckets, cap_rows;
+	size_t max_facts, max_copies;
+};
+
+static void *grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size)
+{
+	void *more;
+
+	if (n < *cap)
+		return at;
+	*cap = *cap ? 2 * *cap : CHUNK_FACTS;
+	more = arena_array(mem, size, *cap);
+	if (n > 0)
+		memcpy(more, at, n * size);
+	return more;
+}
+
+static bool on_fact(void *ctx, const void *row)
+{
+	const struct fact_row *r = row;
+	struct chunk *c = ctx;
+
+	c->fact_buckets = grow(c->mem, c->fact_buckets, c->rows.n_facts, &c->cap_buckets,
+			       sizeof(*c->fact_buckets));
+	c->fact_buckets[c->rows.n_facts] = r->bucket;
+	view_add_fact(&c->rows, &r->fact);
+	return true;
+}
+
+static bool on_copy(void *ctx, const void *row)
+{
+	const struct copy_row *r = row;
+	struct chunk *c = ctx;
+
+	c->copy_rows =
+		grow(c->mem, c->copy_rows, c->rows.n_copies, &c->cap_rows, sizeof(*c->copy_rows));
+	c->copy_rows[c->rows.n_copies] =
+		(struct copy_row){ .bucket = r->bucket, .cid = arena_copy(c->mem, r->cid) };
+	view_add_copy(&c->rows, &r->copy);
+	return true;
+}
+
+static bool chunk_read(struct store *store, struct chunk *c, struct place from, uint32_t last,
+		       struct err *err)
+{
+	struct fact_row fact_from = { .bucket = from.bucket, .fact.cid = from.cid };
+	struct copy_row copy_from = { .bucket = from.bucket, .cid = from.cid };
+	struct fact_row fact_last = { .bucket = last };
+	struct copy_row copy_last = { .bucket = last };
+	bool whole = from.cid.len == 0; /* behind the bucket, not behind a CID of it */
+	bool start = whole && from.bucket == UINT32_MAX;
+	struct store_query facts = {
+		.table = TABLE_PINS_BY_CID,
+		.after = start ? NULL : &fact_from,
+		.n_after = start   ? 0
+			   : whole ? 1
+				   : 3,
+		.until = &fact_last,
+		.n_until = 1,
+		.limit = c->max_facts,
+	};
+	struct store_query copies = {
+		.table = TABLE_PLACEMENTS_BY_CID,
+		.after = start ? NULL : &copy_from,
+		.n_after = start   ? 0
+			   : whole ? 1
+				   : 2,
+		.until = &copy_last,
+		.n_until = 1,
+		.limit = c->max_copies,
+	};
+
+	return store_read(store, &facts, on_fact, c, err) &&
+	       store_read(store, &copies, on_copy, c, err);
+}
+
+static struct place fact_at(const struct chunk *c, size_t i)
+{
+	return (struct place){ c->fact_buckets[i], c->rows.facts[i].cid };
+}
+
+static struct place copy_at(const struct chunk *c, size_t i)
+{
+	return (struct place){ c->copy_rows[i].bucket, c->copy_rows[i].cid };
+}
+
+/* Everything before this place is whole; false: all of the chunk is. */
+static bool chunk_horizon(const struct chunk *c, struct place *out)
+{
+	bool cut = false;
+
+	if (c->rows.n_facts >= c->max_facts) {
+		*out = fact_at(c, c->rows.n_facts - 1);
+		cut = true;
+	}
+	if (c->rows.n_copies >= c->max_copies) {
+		struct place p = copy_at(c, c->rows.n_copies - 1);
+
+		if (!cut || place_cmp(p, *out) < 0)
+			*out = p;
+		cut = true;
+	}
+	return cut;
+}
+
+/* ---- the scan ------------------------------------------------------------------------------ */
+
+typedef bool view_fn(void *ctx, const struct cid_view *view, struct place place, struct arena *mem);
+
+struct merge {
+	size_t fact, copy; /* the next of each */
+	size_t views;
+};
+
+/* The next whole CID of a chunk; false if there is none. */
+static bool merge_next(const struct chunk *c, struct merge *m, const struct place *horizon,
+		       struct cid_view *view, struct place *place)
+{
+	bool has_fact = m->fact < c->rows.n_facts, has_copy = m->copy < c->rows.n_copies;
+	size_t fact = m->fact, copy = m->copy;
+
+	if (!has_fact && !has_copy)
+		return false;
+	if (has_fact && (!has_copy || place_cmp(fact_at(c, fact), copy_at(c, copy)) <= 0))
+		*place = fact_at(c, fact);
+	else
+		*place = copy_at(c, copy);
+	if (horizon && place_cmp(*place, *horizon) >= 0)
+		return false;
+	while (m->fact < c->rows.n_facts && place_cmp(fact_at(c, m->fact), *place) == 0)
+		m->fact++;
+	while (m->copy < c->rows.n_copies && place_cmp(copy_at(c, m->copy), *place) == 0)
+		m->copy++;
+	*view = (struct cid_view){ .cid = place->cid,
+				   .facts = c->rows.facts + fact,
+				   .n_facts = m->fact - fact,
+				   .copies = c->rows.copies + copy,
+				   .n_copies = m->copy - copy };
+	m->views++;
+	return true;
+}
+
+static bool scan_views(struct store *store, struct place from, uint32_t last, view_fn *each,
+		       void *ctx, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new(), *one = arena_new();
+	struct chunk chunk = { .max_facts = CHUNK_FACTS, .max_copies = CHUNK_COPIES };
+	struct slice from_cid = from.cid;
+	uint8_t kept[UINT8_MAX]; /* the CID of `from` while the arena is emptied */
+
+	for (;;) {
+		struct place horizon, place;
+		struct cid_view view;
+		struct merge m = { 0 };
+		bool cut;
+
+		arena_reset(mem);
+		from.cid = arena_copy(mem, from_cid);
+		chunk = (struct chunk){ .mem = mem,
+					.rows.mem = mem,
+					.max_facts = chunk.max_facts,
+					.max_copies = chunk.max_copies };
+		if (!chunk_read(store, &chunk, from, last, err))
+			return false;
+		cut = chunk_horizon(&chunk, &horizon);
+		while (merge_next(&chunk, &m, cut ? &horizon : NULL, &view, &place)) {
+			arena_reset(one);
+			if (!each(ctx, &view, place, one))
+				return true;
+			from = place;
+		}
+		if (!cut)
+			return true;
+		if (m.views == 0) { /* one CID is larger than a chunk */
+			chunk.max_facts *= 2;
+			chunk.max_copies *= 2;
+			continue;
+		}
+		assert(from.cid.len <= sizeof(kept));
+		memcpy(kept, from.cid.ptr, from.cid.len);
+		from_cid = SLICE_OF(kept, from.cid.len);
+		chunk.max_facts = CHUNK_FACTS;
+		chunk.max_copies = CHUNK_COPIES;
+	}
+}
+
+/* The buckets of `part`: behind `from`, up to `last`. */
+static bool share(unsigned part, unsigned parts, struct place *from, uint32_t *last)
+{
+	uint32_t first = (uint32_t)((uint64_t)BUCKETS * part / parts);
+	uint32_t end = (uint32_t)((uint64_t)BUCKETS * (part + 1) / parts);
+
+	*from = (struct place){ first - 1, { NULL, 0 } }; /* wraps: before the first */
+	*last = end - 1;
+	return end > first;
+}
+
+struct cid_scan {
+	store_cid_fn *each;
+	void *ctx;
+};
+
+static bool on_cid(void *ctx, const struct cid_view *view, struct place place, struct arena *mem)
+{
+	struct cid_scan *scan = ctx;
+
+	return scan->each(scan->ctx, view, position_encode(place, NULL, mem));
+}
+
+bool store_scan_cids(struct store *store, unsigned part, unsigned parts, struct slice from,
+		     store_cid_fn *each, void *ctx, struct err *err)
+{
+	struct cid_scan scan = { each, ctx };
+	struct position position;
+	struct place start;
+	uint32_t last;
+
+	assert(part < parts);
+	if (!share(part, parts, &start, &last))
+		return true;
+	if (from.len > 0) {
+		if (!position_decode(from, &position, err))
+			return false;
+		start = position.place;
+	}
+	return scan_views(store, start, last, on_cid, &scan, err);
+}
+
+struct pin_scan {
+	struct store *store;
+	struct slice owner;            /* empty: all */
+	const struct position *behind; /* a request to go on after; NULL: none */
+	store_pin_fn *each;
+	void *ctx;
+	int64_t now_us;
+	bool stopped;
+};
+
+static bool passed(const struct pin_scan *scan, struct place place, const struct fact *create)
+{
+	const struct position *p = scan->behind;
+	int c;
+
+	if (!p || place_cmp(p->place, place) != 0)
+		return false;
+	c = slice_cmp(create->owner, p->owner);
+	return c < 0 || (c == 0 && ulid_cmp(&create->request_id, &p->id) <= 0);
+}
+
+static bool on_view(void *ctx, const struct cid_view *view, struct place place, struct arena *mem)
+{
+	struct pin_scan *scan = ctx;
+	struct folded_view f = view_fold(view, place.bucket, mem);
+	struct derive_now now = derive_at(scan->store, &f, scan->now_us, mem);
+
+	for (size_t i = 0; i < f.n_requests; i++) {
+		const struct request *r = &f.requests[i];
+		struct scanned_pin pin = { .request = r,
+					   .copies = view->copies,
+					   .n_copies = view->n_copies };
+
+		if (r->life != REQUEST_LIVE || passed(scan, place, r->create) ||
+		    (scan->owner.len > 0 && !slice_eq(scan->owner, r->create->owner)))
+			continue;
+		pin.status = request_status(r, view->copies, view->n_copies, now.zones, now.now_us,
+					    now.expiring_us);
+		if (!scan->each(scan->ctx, &pin, position_encode(place, r->create, mem))) {
+			scan->stopped = true;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The CID that a position lies in: its other requests are still to come. */
+static bool rest_of_cid(struct store *store, struct pin_scan *scan, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct place place = scan->behind->place;
+	struct cid_view view;
+
+	if (!view_read(store, place.cid, place.bucket, mem, &view, err))
+		return false;
+	on_view(scan, &view, place, mem);
+	return true;
+}
+
+bool store_scan(struct store *store, struct slice owner, unsigned part, unsigned parts,
+		struct slice from, store_pin_fn *each, void *ctx, struct err *err)
+{
+	struct pin_scan scan = { .store = store,
+				 .owner = owner,
+				 .each = each,
+				 .ctx = ctx,
+				 .now_us = clock_wall_us(store->options.clock) };
+	struct position position;
+	struct place start;
+	uint32_t last;
+
+	assert(part < parts);
+	if (!share(part, parts, &start, &last))
+		return true;
+	if (from.len > 0) {
+		if (!position_decode(from, &position, err))
+			return false;
+		start = position.place;
+		scan.behind = &position;
+		if (position.owner.len > 0 && !rest_of_cid(store, &scan, err))
+			return false;
+	}
+	return scan.stopped || scan_views(store, start, last, on_view, &scan, err);
+}

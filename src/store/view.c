@@ -1,0 +1,270 @@
+#include "store/handle.h"
+
+static void *grow(struct arena *mem, const void *at, size_t n, size_t *cap, size_t size)
+{
+	void *more;
+
+	*cap = *cap ? 2 * *cap : 8;
+	more = arena_array(mem, size, *cap);
+	if (n > 0)
+		memcpy(more, at, n * size);
+	return more;
+}
+
+void view_add_fact(struct view_builder *b, const struct fact *fact)
+{
+	if (b->n_facts == b->cap_facts)
+		b->facts = grow(b->mem, b->facts, b->n_facts, &b->cap_facts, sizeof(*b->facts));
+	b->facts[b->n_facts++] = fact_copy(b->mem, fact);
+}
+
+void view_add_copy(struct view_builder *b, const struct copy *copy)
+{
+	struct copy *c;
+
+	if (b->n_copies == b->cap_copies)
+		b->copies =
+			grow(b->mem, b->copies, b->n_copies, &b->cap_copies, sizeof(*b->copies));
+	c = &b->copies[b->n_copies++];
+	*c = *copy;
+	c->error = arena_copy(b->mem, copy->error);
+}
+
+static bool on_fact(void *ctx, const void *row)
+{
+	view_add_fact(ctx, &((const struct fact_row *)row)->fact);
+	return true;
+}
+
+static bool on_copy(void *ctx, const void *row)
+{
+	view_add_copy(ctx, &((const struct copy_row *)row)->copy);
+	return true;
+}
+
+bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct arena *mem,
+	       struct cid_view *out, struct err *err)
+{
+	struct fact_row fact_key = { .bucket = bucket, .fact.cid = cid };
+	struct copy_row copy_key = { .bucket = bucket, .cid = cid };
+	struct view_builder b = { .mem = mem };
+
+	if (!store_read(store,
+			&(struct store_query){
+				.table = TABLE_PINS_BY_CID, .equal = &fact_key, .n_equal = 3 },
+			on_fact, &b, err) ||
+	    !store_read(store,
+			&(struct store_query){ .table = TABLE_PLACEMENTS_BY_CID,
+					       .equal = &copy_key,
+					       .n_equal = 2 },
+			on_copy, &b, err))
+		return false;
+	*out = (struct cid_view){ .cid = cid,
+				  .facts = b.facts,
+				  .n_facts = b.n_facts,
+				  .copies = b.copies,
+				  .n_copies = b.n_copies };
+	return true;
+}
+
+/* ---- a change, applied --------------------------------------------------------------- */
+
+static int fact_key_cmp(const struct fact *a, const struct fact *b)
+{
+	int c = slice_cmp(a->owner, b->owner);
+
+	c = c ? c : ulid_cmp(&a->request_id, &b->request_id);
+	return c ? c : (a->rev > b->rev) - (a->rev < b->rev);
+}
+
+/* Where `key` is or would be. */
+static size_t fact_place(const struct fact *facts, size_t n, const struct fact *key, bool *there)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (fact_key_cmp(&facts[mid], key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*there = low < n && fact_key_cmp(&facts[low], key) == 0;
+	return low;
+}
+
+static void apply_facts(struct cid_view *view, struct cid_change *change, struct arena *mem)
+{
+	size_t n = view->n_facts, n_new = 0, at;
+	struct fact *all = arena_new_array(mem, struct fact, n + change->n_facts);
+	struct fact *fresh = arena_new_array(mem, struct fact, change->n_facts);
+	bool there;
+
+	if (n > 0)
+		memcpy(all, view->facts, n * sizeof(*all));
+	for (size_t i = 0; i < change->n_facts; i++) {
+		struct fact f = change->facts[i];
+
+		f.cid = view->cid;
+		at = fact_place(all, n, &f, &there);
+		if (there)
+			continue;
+		memmove(all + at + 1, all + at, (n - at) * sizeof(*all));
+		all[at] = fresh[n_new++] = f;
+		n++;
+	}
+	for (size_t i = 0; i < change->n_bury; i++) {
+		at = fact_place(all, n, &change->bury[i], &there);
+		if (!there)
+			continue;
+		memmove(all + at, all + at + 1, (n - at - 1) * sizeof(*all));
+		n--;
+	}
+	change->facts = fresh;
+	change->n_facts = n_new;
+	view->facts = all;
+	view->n_facts = n;
+}
+
+static struct copy *copy_place(struct copy *copies, size_t *n, uint32_t peer_no)
+{
+	size_t at = 0;
+
+	while (at < *n && copies[at].peer_no < peer_no)
+		at++;
+	if (at == *n || copies[at].peer_no != peer_no) {
+		memmove(copies + at + 1, copies + at, (*n - at) * sizeof(*copies));
+		copies[at] = (struct copy){ .peer_no = peer_no };
+		++*n;
+	}
+	return &copies[at];
+}
+
+/* Merges one half of each of `halves` and returns those that were newer. */
+static struct copy *apply_halves(struct copy *all, size_t *n, const struct copy *halves,
+				 size_t *n_halves, bool desired, struct arena *mem)
+{
+	struct copy *newer = arena_new_array(mem, struct copy, *n_halves);
+	size_t n_newer = 0;
+
+	for (size_t i = 0; i < *n_halves; i++) {
+		struct copy half = halves[i];
+
+		if (desired)
+			half.stamp = 0;
+		else
+			half.gen = 0;
+		if (copy_version(&half) > 0 && copy_merge(copy_place(all, n, half.peer_no), &half))
+			newer[n_newer++] = halves[i];
+	}
+	*n_halves = n_newer;
+	return newer;
+}
+
+static void apply_copies(struct cid_view *view, struct cid_change *change, struct arena *mem)
+{
+	size_t n = view->n_copies;
+	struct copy *all =
+		arena_new_array(mem, struct copy, n + change->n_desired + change->n_observed);
+
+	if (n > 0)
+		memcpy(all, view->copies, n * sizeof(*all));
+	change->desired = apply_halves(all, &n, change->desired, &change->n_desired, true, mem);
+	change->observed = apply_halves(all, &n, change->observed, &change->n_observed, false, mem);
+	for (size_t i = 0; i < change->n_forget; i++) {
+		size_t at = 0;
+
+		while (at < n && all[at].peer_no != change->forget[i])
+			at++;
+		if (at == n)
+			continue;
+		memmove(all + at, all + at + 1, (n - at - 1) * sizeof(*all));
+		n--;
+	}
+	view->copies = all;
+	view->n_copies = n;
+}
+
+struct cid_view view_apply(const struct cid_view *view, struct cid_change *change,
+			   struct arena *mem)
+{
+	struct cid_view after = *view;
+
+	if (change->n_facts > 0 || change->n_bury > 0)
+		apply_facts(&after, change, mem);
+	if (change->n_desired > 0 || change->n_observed > 0 || change->n_forget > 0)
+		apply_copies(&after, change, mem);
+	return after;
+}
+
+bool view_same(const struct cid_view *a, const struct cid_view *b)
+{
+	if (a->n_facts != b->n_facts || a->n_copies != b->n_copies)
+		return false;
+	for (size_t i = 0; i < a->n_facts; i++)
+		if (fact_key_cmp(&a->facts[i], &b->facts[i]) != 0)
+			return false;
+	for (size_t i = 0; i < a->n_copies; i++)
+		if (a->copies[i].peer_no != b->copies[i].peer_no ||
+		    a->copies[i].gen != b->copies[i].gen ||
+		    a->copies[i].stamp != b->copies[i].stamp)
+			return false;
+	return true;
+}
+
+/* ---- the truth ------------------------------------------------------------------------- */
+
+static void fact_write(const struct fact *fact, uint32_t bucket, enum write_kind kind,
+		       uint64_t version, struct write_list *out)
+{
+	struct fact_row *row = arena_new_of(out->mem, struct fact_row);
+
+	row->bucket = bucket;
+	row->fact = *fact;
+	write_list_add(out, (struct store_write){ .table = TABLE_PINS_BY_CID,
+						  .kind = kind,
+						  .version = version,
+						  .row = row });
+}
+
+static void copy_write(const struct copy *copy, struct slice cid, uint32_t bucket,
+		       enum write_kind kind, uint8_t group, uint64_t version,
+		       struct write_list *out)
+{
+	struct copy_row *row = arena_new_of(out->mem, struct copy_row);
+
+	row->bucket = bucket;
+	row->cid = cid;
+	row->copy = *copy;
+	write_list_add(out, (struct store_write){ .table = TABLE_PLACEMENTS_BY_CID,
+						  .kind = kind,
+						  .group = group,
+						  .version = version,
+						  .row = row });
+}
+
+void view_truth_writes(const struct cid_change *change, struct slice cid, uint32_t bucket,
+		       uint64_t version, struct write_list *out)
+{
+	for (size_t i = 0; i < change->n_facts; i++) {
+		const struct fact *f = &change->facts[i];
+
+		fact_write(f, bucket, WRITE_PUT, f->rev ? f->rev : version, out);
+	}
+	for (size_t i = 0; i < change->n_desired; i++)
+		copy_write(&change->desired[i], cid, bucket, WRITE_PUT, GROUP_DESIRED,
+			   change->desired[i].gen, out);
+	for (size_t i = 0; i < change->n_observed; i++)
+		copy_write(&change->observed[i], cid, bucket, WRITE_PUT, GROUP_OBSERVED,
+			   change->observed[i].stamp, out);
+	for (size_t i = 0; i < change->n_forget; i++)
+		copy_write(&(struct copy){ .peer_no = change->forget[i] }, cid, bucket,
+			   WRITE_DELETE, 0, version, out);
+	for (size_t i = 0; i < change->n_bury; i++) {
+		struct fact f = change->bury[i];
+
+		f.cid = cid;
+		fact_write(&f, bucket, WRITE_DELETE, version, out);
+	}
+}
