@@ -91,24 +91,18 @@ bool cluster_introduce(struct cluster *cluster, uint32_t peer_no, struct slice z
 	return store_peer_wish(cluster->store, &row, err);
 }
 
-/* The origins that live requests name, without repetition. */
-static struct slice_list origins_of(const struct request *requests, size_t n, struct arena *mem)
+static void add_origins(const struct request *r, struct slice_list *out)
 {
-	struct slice_list out = { .at = arena_new_array(mem, struct slice, PIN_ORIGINS_MAX) };
+	const struct slice_list *from = &r->create->origins;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct slice_list *from = &requests[i].create->origins;
+	for (size_t k = 0; k < from->n && out->n < PIN_ORIGINS_MAX; k++) {
+		size_t seen = 0;
 
-		for (size_t k = 0; k < from->n && out.n < PIN_ORIGINS_MAX; k++) {
-			size_t seen = 0;
-
-			while (seen < out.n && !slice_eq(out.at[seen], from->at[k]))
-				seen++;
-			if (seen == out.n)
-				out.at[out.n++] = from->at[k];
-		}
+		while (seen < out->n && !slice_eq(out->at[seen], from->at[k]))
+			seen++;
+		if (seen == out->n)
+			out->at[out->n++] = from->at[k];
 	}
-	return out;
 }
 
 struct bus_msg assignment(const struct copy *copy, struct slice cid, const struct request *requests,
@@ -118,10 +112,15 @@ struct bus_msg assignment(const struct copy *copy, struct slice cid, const struc
 		.topic = BUS_PIN_ASSIGN, .cid = cid, .peer_no = copy->peer_no, .copy = *copy
 	};
 
-	if (copy->desired) {
-		msg.origins = origins_of(requests, n, mem);
-		if (n > 0)
-			msg.owner = requests[0].create->owner;
+	if (!copy->desired)
+		return msg;
+	msg.origins.at = arena_new_array(mem, struct slice, PIN_ORIGINS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (requests[i].life == REQUEST_ENDED)
+			continue;
+		add_origins(&requests[i], &msg.origins);
+		if (msg.owner.len == 0)
+			msg.owner = requests[i].create->owner;
 	}
 	return msg;
 }
@@ -229,11 +228,9 @@ bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t pe
 		if (view.copies[i].peer_no == peer_no)
 			copy = &view.copies[i];
 	others = pinned_elsewhere(&view, peer_no);
-	/* The order to remove was given because every request had ended, or because enough
-	 * other copies were pinned.  Whichever it was has to hold still. */
-	*wanted = copy && copy->desired;
-	if (need > 0)
-		*wanted |= !copy || copy->reason == REASON_ENDED || others < need;
+	/* The order to remove was given because no request wanted the copy, or because enough
+	 * others were pinned.  Enough others have to be there still. */
+	*wanted = (copy && copy->desired) || others < need;
 	if (*wanted)
 		return true;
 	/* "Not wanted" is about to be acted on: it has to outlive a crash. */

@@ -93,7 +93,7 @@ struct picture {
 	size_t n_reported;
 	struct fact *ends; /* of requests whose expiry has passed */
 	size_t n_ends;
-	uint64_t seen; /* the highest version */
+	uint64_t seen; /* the highest version of a copy */
 };
 
 static struct copy *copy_of(struct picture *p, uint32_t peer_no)
@@ -124,39 +124,37 @@ static void take_in_reports(struct picture *p, const struct cid_view *view,
 	for (size_t i = 0; i < p->n_copies; i++)
 		if (copy_version(&p->copies[i]) > p->seen)
 			p->seen = copy_version(&p->copies[i]);
-	for (size_t i = 0; i < view->n_facts; i++)
-		if (view->facts[i].rev > p->seen)
-			p->seen = view->facts[i].rev;
 }
 
 /* Whoever sees a live request past its expiry ends it, judging the revision seen. */
-static void end_expired(struct picture *p, struct wanted_request *requests, size_t *n,
-			int64_t now_us, unsigned instance, struct arena *mem)
+static void end_expired(struct picture *p, struct wanted_request *requests, size_t n,
+			int64_t now_us, uint64_t rev, struct arena *mem)
 {
-	size_t kept = 0;
-
-	p->ends = arena_new_array(mem, struct fact, *n);
-	for (size_t i = 0; i < *n; i++) {
+	p->ends = arena_new_array(mem, struct fact, n);
+	for (size_t i = 0; i < n; i++) {
 		const struct request *r = requests[i].request;
-		bool over = r->life == REQUEST_LIVE && r->revision->expires_at > 0 &&
-			    r->revision->expires_at <= now_us;
+		struct request *ended;
+		struct fact *end;
 
-		if (!over) {
-			requests[kept++] = requests[i];
+		if (r->life != REQUEST_LIVE || r->revision->expires_at == 0 ||
+		    r->revision->expires_at > now_us)
 			continue;
-		}
-		p->seen = version_next(p->seen, now_us, instance);
-		p->ends[p->n_ends++] = (struct fact){
+		end = &p->ends[p->n_ends++];
+		*end = (struct fact){
 			.cid = r->create->cid,
 			.owner = r->create->owner,
 			.request_id = r->create->request_id,
-			.rev = p->seen,
+			.rev = rev,
 			.kind = FACT_END,
 			.cause = END_BY_TTL,
 			.judged_rev = r->revision->rev,
 		};
+		ended = arena_new_of(mem, struct request);
+		*ended = *r;
+		ended->life = REQUEST_ENDED;
+		ended->end = end;
+		requests[i] = (struct wanted_request){ .request = ended };
 	}
-	*n = kept;
 }
 
 /* ---- the guard ------------------------------------------------------------------ */
@@ -324,13 +322,16 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	struct wanted_request *requests;
 	struct reconcile_plan plan;
 	struct copy *observed;
+	uint64_t next;
 	int64_t pending;
 	size_t n;
 
 	take_in_reports(&p, view, look->item, mem);
 	if (!wanted_requests(r->options.store, view, now_us, mem, &requests, &n, &pending, err))
 		return false;
-	end_expired(&p, requests, &n, now_us, r->options.instance, mem);
+	/* A worker may be ahead of the store: what is decided now lies above its report too. */
+	next = view->next > p.seen ? view->next : version_next(p.seen, now_us, r->options.instance);
+	end_expired(&p, requests, n, now_us, next, mem);
 	plan = reconcile_step(
 		&(struct reconcile_view){
 			.now_us = now_us,
@@ -341,7 +342,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 			.n_copies = p.n_copies,
 			.peers = r->peers.at,
 			.n_peers = r->peers.n,
-			.next_gen = version_next(p.seen, now_us, r->options.instance),
+			.next_gen = next,
 			.pending_until = pending,
 		},
 		&r->policy.reconcile, mem);

@@ -38,8 +38,6 @@ bool wanted_requests(struct store *store, const struct cid_view *view, int64_t n
 		struct replacement replacement = { 0 };
 		bool wanted;
 
-		if (r->life != REQUEST_LIVE && r->life != REQUEST_REPLACED)
-			continue;
 		if (r->life == REQUEST_REPLACED && !look_up(store, r, mem, &replacement, err))
 			return false;
 		wanted = request_wanted(r, &replacement, now_us);

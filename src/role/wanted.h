@@ -7,11 +7,12 @@
 #include "reconcile/reconcile.h"
 #include "store/store.h"
 
-/* Folds the facts of `view` and tells of each request that is live or replaced whether
- * its copies are wanted; ended ones are left out.  Reads the replacing requests, which
- * may lie under other CIDs.  *pending_until (may be NULL): when a replaced one is to be
- * looked at again, 0 if there is none. */
 #define REPLACEMENT_LOOK_US (60 * US_PER_S)
+
+/* Folds the facts of `view` and tells of each request whether its copies are wanted, ended
+ * ones included.  Reads the replacing requests, which may lie under other CIDs.
+ * *pending_until (may be NULL): when a replaced one is to be looked at again, 0 if there is
+ * none. */
 bool wanted_requests(struct store *store, const struct cid_view *view, int64_t now_us,
 		     struct arena *mem, struct wanted_request **out, size_t *n,
 		     int64_t *pending_until, struct err *err) MUST_CHECK;
