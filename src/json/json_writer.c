@@ -183,7 +183,7 @@ void json_bool(struct json_writer *w, bool b)
 	json_raw(w, b ? SLICE_LIT("true") : SLICE_LIT("false"));
 }
 
-void json_null(struct json_writer *w)
+void json_null_value(struct json_writer *w)
 {
 	json_raw(w, SLICE_LIT("null"));
 }

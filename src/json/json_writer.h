@@ -48,7 +48,7 @@ void json_cstr(struct json_writer *w, const char *text);
 void json_i64(struct json_writer *w, int64_t n);
 void json_u64(struct json_writer *w, uint64_t n);
 void json_bool(struct json_writer *w, bool b);
-void json_null(struct json_writer *w);
+void json_null_value(struct json_writer *w);
 /* A value that is JSON already. */
 void json_raw(struct json_writer *w, struct slice json);
 

@@ -31,7 +31,7 @@ static void nests_objects_and_arrays_with_commas_in_the_right_places(void **stat
 	json_begin_array(&w);
 	json_end_array(&w);
 	json_bool(&w, true);
-	json_null(&w);
+	json_null_value(&w);
 	json_end_array(&w);
 	json_key_slice(&w, SLICE_LIT("k\"ey"));
 	json_raw(&w, SLICE_LIT("{\"r\":1}"));
