@@ -1,16 +1,163 @@
 #include "bin/commands.h"
 
+#define MANY      4000000000u
+#define TO_SERVER .takes = TAKES_CLIENT | TAKES_JSON
+
+/* Options of pin add and pin update. */
+#define PIN_NAME                                                           \
+	{                                                                  \
+		"name", "NAME", "A name for people, up to 255 characters." \
+	}
+#define PIN_TAG                                         \
+	{                                               \
+		"tag", "TAG", "A tag; may be repeated." \
+	}
+#define PIN_META                                                           \
+	{                                                                  \
+		"meta", "NAME=VALUE", "Data of your own; may be repeated." \
+	}
+#define PIN_REPLICAS                                                       \
+	{                                                                  \
+		"replicas", "N", "Copies: 2, a range such as 2-3, or all." \
+	}
+#define PIN_ZONE                                                                \
+	{                                                                       \
+		"zone", "ZONE", "A zone where copies may lie; may be repeated." \
+	}
+#define PIN_PRIORITY                                                            \
+	{                                                                       \
+		"priority", "N", "From -100 to 100, higher first; 0 is normal." \
+	}
+#define PIN_TTL                                                     \
+	{                                                           \
+		"ttl", "DURATION", "Keep it for so long: 12h, 30d." \
+	}
+#define PIN_EXPIRES                                                                      \
+	{                                                                                \
+		"expires", "TIME", "Keep it until then: 2027-01-31T12:00:00Z, or never." \
+	}
+
 const struct command commands[] = {
+	{ "pin add", "CID... | -", "Ask for content to be kept.",
+	  "With - every line of stdin is a CID or a JSON object as POST /v1/bulk/create takes it; "
+	  "the "
+	  "options then are defaults for lines that say nothing else. A progress bar shows on a "
+	  "terminal, refused lines go to stderr with their number.",
+	  cmd_pin_add, 1, MANY, TO_SERVER,
+	  .options = { PIN_NAME,
+		       PIN_TAG,
+		       PIN_META,
+		       PIN_REPLICAS,
+		       PIN_ZONE,
+		       PIN_PRIORITY,
+		       PIN_TTL,
+		       PIN_EXPIRES,
+		       { "origin", "MULTIADDR", "A node that has the content; may be repeated." },
+		       { "wait", NULL, "Return when it is pinned, or failed." },
+		       { "timeout", "DURATION", "With --wait: no longer than this, at most 5m." },
+		       { "verbose", NULL, "With -: print id and CID of every pin." } } },
+	{ "pin ls", "", "List pins, newest first.", NULL, cmd_pin_ls, TO_SERVER,
+	  .options = { { "cid", "CID", "Only of this content; may be repeated." },
+		       { "status", "STATUS",
+			 "Only queued, pinning, pinned, failed or expiring; may be repeated." },
+		       { "name", "NAME", "Only with this name; see --match." },
+		       { "match", "HOW", "exact, iexact, partial or ipartial." },
+		       { "tag", "TAG", "Only with this tag; repeated: with all of them." },
+		       { "before", "TIME", "Only created before." },
+		       { "after", "TIME", "Only created after." },
+		       { "limit", "N", "This many at most; 100 if not given." },
+		       { "all", NULL, "All of them." } } },
+	{ "pin get", "ID|CID...", "Show a pin and each of its copies.", NULL, cmd_pin_get, 1, MANY,
+	  TO_SERVER },
+	{ "pin wait", "ID|CID...", "Return when they are pinned.",
+	  "Fails as soon as one has failed.", cmd_pin_wait, 1, MANY, TO_SERVER,
+	  .options = { { "timeout", "DURATION", "No longer than this, at most 5m." } } },
+	{ "pin update", "ID|CID...", "Change what is kept of a pin, how long and how often.",
+	  "Tags, zones and metadata are replaced as a whole.", cmd_pin_update, 1, MANY, TO_SERVER,
+	  .options = { PIN_NAME, PIN_TAG, PIN_META, PIN_REPLICAS, PIN_ZONE, PIN_PRIORITY, PIN_TTL,
+		       PIN_EXPIRES } },
+	{ "pin retry", "ID|CID...", "Try failed copies again at once.", NULL, cmd_pin_retry, 1,
+	  MANY, TO_SERVER },
+	{ "pin rm", "ID|CID...", "Keep it no longer.",
+	  "The copies go with the last request of any owner for the content.", cmd_pin_rm, 1, MANY,
+	  TO_SERVER },
+
+	{ "peer ls", "", "List the nodes, their state and their space.", NULL, cmd_peer_ls,
+	  TO_SERVER },
+	{ "peer add", "URL|PEERID", "Add a node, or take a removed one back.", NULL, cmd_peer_add,
+	  1, 1, TO_SERVER,
+	  .options = { { "name", "NAME", "A name for people." },
+		       { "zone", "ZONE", "Where it stands; copies are spread over zones." },
+		       { "tag", "TAG", "A tag; may be repeated." } } },
+	{ "peer set", "PEER...", "Change name, zone or tags of a node.", NULL, cmd_peer_set, 1,
+	  MANY, TO_SERVER,
+	  .options = { { "name", "NAME", "A name for people." },
+		       { "zone", "ZONE", "Where it stands; copies are spread over zones." },
+		       { "tag", "TAG", "A tag; repeated: the whole set." } } },
+	{ "peer drain", "PEER...", "Move all copies away from a node.", NULL, cmd_peer_drain, 1,
+	  MANY, TO_SERVER },
+	{ "peer pause", "PEER...", "Give a node nothing new, and move nothing.", NULL,
+	  cmd_peer_pause, 1, MANY, TO_SERVER },
+	{ "peer resume", "PEER...", "Back to work.", NULL, cmd_peer_resume, 1, MANY, TO_SERVER },
+	{ "peer rm", "PEER...", "Remove a node that holds nothing.", NULL, cmd_peer_rm, 1, MANY,
+	  TO_SERVER,
+	  .options = { { "lost", NULL,
+			 "It is lost: make its copies elsewhere at once, without grace." } } },
+
+	{ "key create", "", "Make an API key and print it.",
+	  "The key is shown this once. --owner NAME makes it for another owner.", cmd_key_create,
+	  TO_SERVER,
+	  .options = { { "scope", "SCOPE", "read, write (which includes read) or admin; write." },
+		       { "name", "NAME", "A name for people." },
+		       { "ttl", "DURATION", "Good for so long: 12h, 30d." },
+		       { "expires", "TIME", "Good until then, or never." } } },
+	{ "key ls", "", "List API keys.", NULL, cmd_key_ls, TO_SERVER },
+	{ "key rotate", "ID", "Give an API key a new secret and print it.", NULL, cmd_key_rotate, 1,
+	  1, TO_SERVER,
+	  .options = { { "overlap", "DURATION", "The old one stays good for so long; 24h." } } },
+	{ "key revoke", "ID...", "Make API keys useless.", NULL, cmd_key_revoke, 1, MANY,
+	  TO_SERVER },
+
+	{ "owner ls", "", "List owners with settings of their own.", NULL, cmd_owner_ls,
+	  TO_SERVER },
+	{ "owner show", "NAME...", "Show the settings of an owner.", NULL, cmd_owner_show, 1, MANY,
+	  TO_SERVER },
+	{ "owner set", "NAME...", "Set defaults and limits of an owner.",
+	  "Defaults are used where a request is silent; 0 of a limit means none.", cmd_owner_set, 1,
+	  MANY, TO_SERVER,
+	  .options = { { "replicas", "N", "Copies: 2, a range such as 2-3, or all." },
+		       { "ttl", "DURATION", "How long pins are kept; 0s: for ever." },
+		       { "max-ttl", "DURATION", "The longest that may be asked for; 0s: any." },
+		       { "zone", "ZONE", "A zone where copies may lie; repeated: the whole set." },
+		       { "priority", "N", "From -100 to 100." },
+		       { "max-pins", "N", "Pins at most." },
+		       { "max-bytes", "SIZE", "Size at most, soft: 100GiB." },
+		       { "max-requests", "N", "Requests a second." },
+		       { "max-fetches", "N", "Fetches at once." },
+		       { "disabled", "true|false", "Whether everything is refused." } } },
+
+	{ "deny add", "CID|DIGEST...", "Forbid content.",
+	  "DIGEST is the SHA-256 of a multihash in hex: it names content without telling which.",
+	  cmd_deny_add, 1, MANY, TO_SERVER,
+	  .options = { { "reason", "TEXT", "Why, for those who look." } } },
+	{ "deny ls", "", "List what is forbidden.", NULL, cmd_deny_ls, TO_SERVER },
+	{ "deny rm", "CID|DIGEST...", "Allow content again.", NULL, cmd_deny_rm, 1, MANY,
+	  TO_SERVER },
+
 	{ "config check", "", "Read the whole configuration and name every mistake.", NULL,
 	  cmd_config_check, .takes = TAKES_CONFIG },
 	{ "config show", "", "Print every option, its value and where it came from.",
 	  "Secrets are not shown.", cmd_config_show, .takes = TAKES_CONFIG | TAKES_JSON },
 	{ "config doc", "", "Print the description of every option.", NULL, cmd_config_doc },
 
+	{ "status", "", "Tell whether the server is well, who asks, and what is held.", NULL,
+	  cmd_status, TO_SERVER },
+	{ "drift", "", "List copies that are not as they should be.", NULL, cmd_drift, TO_SERVER,
+	  .options = { { "limit", "N", "This many at most; 100 if not given." } } },
 	{ "completion", "SHELL", "Print the completion script for bash, zsh or fish.", NULL,
-	  cmd_completion, .min_args = 1, .max_args = 1 },
+	  cmd_completion, 1, 1 },
 	{ "doc", "man|metrics|config", "Print the manual page or a list as docs/ holds it.", NULL,
-	  cmd_doc, .min_args = 1, .max_args = 1 },
+	  cmd_doc, 1, 1 },
 	{ "help", "[COMMAND]", "Print what a command does and takes.", NULL, cmd_help,
 	  .max_args = 2 },
 	{ "version", "", "Print the version.", NULL, cmd_version, .takes = TAKES_JSON },

@@ -3,6 +3,40 @@
 
 #include "bin/command.h"
 
+/* cmd_pin.c */
+enum exit_code cmd_pin_add(struct invocation *in);
+enum exit_code cmd_pin_ls(struct invocation *in);
+enum exit_code cmd_pin_get(struct invocation *in);
+enum exit_code cmd_pin_rm(struct invocation *in);
+enum exit_code cmd_pin_update(struct invocation *in);
+enum exit_code cmd_pin_wait(struct invocation *in);
+enum exit_code cmd_pin_retry(struct invocation *in);
+
+/* cmd_peer.c */
+enum exit_code cmd_peer_ls(struct invocation *in);
+enum exit_code cmd_peer_add(struct invocation *in);
+enum exit_code cmd_peer_set(struct invocation *in);
+enum exit_code cmd_peer_drain(struct invocation *in);
+enum exit_code cmd_peer_pause(struct invocation *in);
+enum exit_code cmd_peer_resume(struct invocation *in);
+enum exit_code cmd_peer_rm(struct invocation *in);
+
+/* cmd_admin.c */
+enum exit_code cmd_key_create(struct invocation *in);
+enum exit_code cmd_key_ls(struct invocation *in);
+enum exit_code cmd_key_revoke(struct invocation *in);
+enum exit_code cmd_key_rotate(struct invocation *in);
+enum exit_code cmd_owner_ls(struct invocation *in);
+enum exit_code cmd_owner_show(struct invocation *in);
+enum exit_code cmd_owner_set(struct invocation *in);
+enum exit_code cmd_deny_add(struct invocation *in);
+enum exit_code cmd_deny_ls(struct invocation *in);
+enum exit_code cmd_deny_rm(struct invocation *in);
+
+/* cmd_status.c */
+enum exit_code cmd_status(struct invocation *in);
+enum exit_code cmd_drift(struct invocation *in);
+
 /* cmd_config.c */
 enum exit_code cmd_config_check(struct invocation *in);
 enum exit_code cmd_config_show(struct invocation *in);

@@ -1,0 +1,299 @@
+#include "bin/client.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bin/config_kubo.h"
+
+#define CONNECT_TIMEOUT_S 5
+#define REPLY_MAX         (64 << 20)
+
+static const char *from_env(const struct invocation *in, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *const *e = in->env; e && *e; e++)
+		if (!strncmp(*e, name, n) && (*e)[n] == '=' && (*e)[n + 1])
+			return *e + n + 1;
+	return NULL;
+}
+
+/* A listening address as one that can be called. */
+static const char *url_of(const struct config *config, struct arena *mem)
+{
+	const char *scheme = *config->tls.cert_file ? "https" : "http", *listen = config->listen;
+
+	if (!strncmp(listen, "0.0.0.0:", 8))
+		return arena_printf(mem, "%s://127.0.0.1:%s", scheme, listen + 8);
+	if (!strncmp(listen, "[::]:", 5))
+		return arena_printf(mem, "%s://[::1]:%s", scheme, listen + 5);
+	return arena_printf(mem, "%s://%s", scheme, listen);
+}
+
+static const char *trimmed(const char *url, struct arena *mem)
+{
+	size_t n = strlen(url);
+
+	while (n > 0 && url[n - 1] == '/')
+		n--;
+	return arena_printf(mem, "%s%.*s", strstr(url, "://") ? "" : "http://", (int)n, url);
+}
+
+static enum exit_code find_key(struct client *client, const struct config *config)
+{
+	struct invocation *in = client->in;
+	const char *path;
+	struct err err;
+
+	client->key = given(in, "key");
+	if (!client->key && given(in, "key-file")) {
+		client->key = config_secret_file(given(in, "key-file"), in->mem, &err);
+		if (!client->key) {
+			fprintf(stderr, "pinfold: %s\n", err.text);
+			return EXIT_USAGE;
+		}
+	}
+	if (!client->key)
+		client->key = from_env(in, "PINFOLD_KEY");
+	if (client->key)
+		return EXIT_DONE;
+	path = arena_printf(in->mem, "%s/admin.key", config->data);
+	client->key = config_secret_file(path, in->mem, &err);
+	if (client->key)
+		return EXIT_DONE;
+	fprintf(stderr,
+		"pinfold: no API key: give --key or PINFOLD_KEY, or --data DIR if %s is not where "
+		"the server keeps it\n",
+		path);
+	return EXIT_USAGE;
+}
+
+enum exit_code client_open(struct invocation *in, struct client *out)
+{
+	struct config_result result;
+	const char *server = given(in, "server");
+	enum exit_code code;
+	struct err err;
+
+	*out = (struct client){ .in = in, .json = is_given(in, "json") };
+	if (!command_config(in, NULL, &result, &err)) {
+		fprintf(stderr, "pinfold: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	if (!server)
+		server = from_env(in, "PINFOLD_SERVER");
+	out->base = trimmed(server ? server : url_of(&result.config, in->mem), in->mem);
+	out->owner = given(in, "owner");
+	if (!out->owner)
+		out->owner = from_env(in, "PINFOLD_OWNER");
+	code = find_key(out, &result.config);
+	if (code)
+		return code;
+	out->curl = curl_easy_init();
+	return out->curl ? EXIT_DONE : EXIT_FAILED;
+}
+
+void client_close(struct client *client)
+{
+	if (client->curl)
+		curl_easy_cleanup(client->curl);
+	client->curl = NULL;
+}
+
+const char *client_escape(struct client *client, const char *text)
+{
+	char *escaped = curl_easy_escape(client->curl, text, 0);
+	const char *out = arena_printf(client->in->mem, "%s", escaped ? escaped : "");
+
+	curl_free(escaped);
+	return out;
+}
+
+struct curl_slist *client_prepare(struct client *client, const char *method, const char *path,
+				  const char *accept, const char *content_type)
+{
+	struct arena *mem = client->in->mem;
+	struct curl_slist *headers = NULL;
+	CURL *curl = client->curl;
+
+	headers = curl_slist_append(headers,
+				    arena_printf(mem, "Authorization: Bearer %s", client->key));
+	headers = curl_slist_append(headers, arena_printf(mem, "Accept: %s", accept));
+	headers = curl_slist_append(headers, "Expect:");
+	if (content_type)
+		headers = curl_slist_append(headers,
+					    arena_printf(mem, "Content-Type: %s", content_type));
+	if (client->owner)
+		headers = curl_slist_append(headers,
+					    arena_printf(mem, "Pinfold-Owner: %s", client->owner));
+	curl_easy_reset(curl);
+	curl_easy_setopt(curl, CURLOPT_URL, arena_printf(mem, "%s%s", client->base, path));
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "pinfold/" PINFOLD_VERSION);
+	return headers;
+}
+
+static size_t take_reply(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct buf *out = ctx;
+
+	if (out->len + size * n > REPLY_MAX)
+		return 0;
+	buf_add(out, bytes, size * n);
+	return size * n;
+}
+
+static enum exit_code refused(struct client *client, long status, struct slice body)
+{
+	CLEANUP(json) json_t *problem = json_loadb((const char *)body.ptr, body.len, 0, NULL);
+	struct arena *mem = client->in->mem;
+	const char *detail = member(mem, problem, "detail", member(mem, problem, "title", ""));
+
+	if (status == 401)
+		fprintf(stderr, "pinfold: %s does not accept this API key", client->base);
+	else
+		fprintf(stderr, "pinfold: %s", *detail ? detail : "the server refused");
+	fprintf(stderr, " (%s, HTTP %ld)\n", member(mem, problem, "code", "no code"), status);
+	return EXIT_FAILED;
+}
+
+enum exit_code client_outcome(struct client *client, CURLcode code, struct slice body)
+{
+	long status = 0;
+
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 0) {
+		fprintf(stderr, "pinfold: no server at %s: %s\n", client->base,
+			curl_easy_strerror(code));
+		if (code == CURLE_COULDNT_CONNECT)
+			fprintf(stderr, "Is it running?  pinfold up starts it; --server and "
+					"PINFOLD_SERVER name another.\n");
+		return EXIT_UNREACHABLE;
+	}
+	if (status / 100 != 2)
+		return refused(client, status, body);
+	if (code != CURLE_OK) {
+		fprintf(stderr, "pinfold: the answer of %s broke off: %s\n", client->base,
+			curl_easy_strerror(code));
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+enum exit_code client_call(struct client *client, const char *method, const char *path,
+			   const json_t *body, json_t **reply)
+{
+	CLEANUP(buf_free) struct buf answer = { 0 };
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct curl_slist *headers = client_prepare(client, method, path, "application/json",
+						    text ? "application/json" : NULL);
+	enum exit_code code;
+	CURLcode sent;
+
+	if (text)
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, text);
+	else if (strcmp(method, "GET") != 0)
+		curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, "");
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_reply);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &answer);
+	sent = curl_easy_perform(client->curl);
+	code = client_outcome(client, sent, buf_slice(&answer));
+	curl_slist_free_all(headers);
+	free(text);
+	if (reply)
+		*reply = NULL;
+	if (code || !reply || answer.len == 0)
+		return code;
+	*reply = json_loadb((const char *)answer.ptr, answer.len, 0, NULL);
+	if (*reply)
+		return EXIT_DONE;
+	fprintf(stderr, "pinfold: %s answered no JSON; is it a Pinfold server?\n", client->base);
+	return EXIT_FAILED;
+}
+
+/* ---- JSON in answers ---------------------------------------------------------------------- */
+
+const char *member(struct arena *mem, const json_t *object, const char *name, const char *missing)
+{
+	const json_t *value = json_object_get(object, name);
+
+	if (json_is_string(value))
+		return arena_printf(mem, "%s", json_string_value(value));
+	if (json_is_integer(value))
+		return arena_printf(mem, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	if (json_is_boolean(value))
+		return json_is_true(value) ? "true" : "false";
+	return missing;
+}
+
+const char *member_size(struct arena *mem, const json_t *object, const char *name)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+	const json_t *value = json_object_get(object, name);
+	double size = (double)json_integer_value(value);
+	unsigned unit = 0;
+
+	if (!json_is_integer(value))
+		return "-";
+	for (; size >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
+		size /= 1024;
+	return arena_printf(mem, unit && size < 100 ? "%.1f %s" : "%.0f %s", size, units[unit]);
+}
+
+static const char *span(struct arena *mem, double s)
+{
+	if (s < 90)
+		return arena_printf(mem, "%.0f s", s);
+	if (s < 90 * 60)
+		return arena_printf(mem, "%.0f min", s / 60);
+	if (s < 48 * 3600)
+		return arena_printf(mem, "%.0f h", s / 3600);
+	return arena_printf(mem, "%.0f d", s / 86400);
+}
+
+const char *member_when(struct arena *mem, const json_t *object, const char *name)
+{
+	const char *text = member(mem, object, name, "");
+	struct tm tm = { 0 };
+	double ago;
+
+	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
+		return "-";
+	ago = difftime(time(NULL), timegm(&tm));
+	return ago >= 0 ? arena_printf(mem, "%s ago", span(mem, ago))
+			: arena_printf(mem, "in %s", span(mem, -ago));
+}
+
+const char *member_list(struct arena *mem, const json_t *object, const char *name)
+{
+	const char *out = "";
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(object, name), i, item) if (json_is_string(item)) out =
+		arena_printf(mem, "%s%s%s", out, *out ? "," : "", json_string_value(item));
+	return out;
+}
+
+const char *member_range(struct arena *mem, const json_t *object, const char *name)
+{
+	const json_t *range = json_object_get(object, name);
+	const char *min = member(mem, range, "min", ""), *max = member(mem, range, "max", "");
+
+	if (!strcmp(max, "-1"))
+		return "all";
+	return strcmp(min, max) != 0 ? arena_printf(mem, "%s-%s", min, max) : max;
+}
+
+void print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	putchar('\n');
+}

@@ -1,0 +1,75 @@
+/*
+ * client.h -- the commands' side of /v1 (src/role/api/openapi.json), blocking.
+ *
+ * Where the server is: --server, PINFOLD_SERVER, else where the configuration of this machine
+ * listens.  The key: --key, --key-file, PINFOLD_KEY, else admin.key in the data directory, so
+ * that on the machine of a fresh server every command works without any option.
+ *
+ * Calls answer with an exit code, having said on stderr what went wrong: 3 if no server
+ * was reached, 1 if it refused, with its own words.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <jansson.h>
+
+#include "bin/command.h"
+
+struct client {
+	struct invocation *in;
+	CURL *curl;
+	const char *base; /* "http://127.0.0.1:9480", no slash at the end */
+	const char *key;
+	const char *owner; /* NULL: the key's own */
+	bool json;         /* --json */
+};
+
+enum exit_code client_open(struct invocation *in, struct client *out);
+void client_close(struct client *client);
+static inline void client_close_at_scope_end(struct client *client)
+{
+	client_close(client);
+}
+
+/*
+ * One call.  `path` begins with /v1; `body` may be NULL and is not released.  *reply, if
+ * `reply` is not NULL, gets the JSON of an answer 2xx (NULL without one), to be released.
+ */
+enum exit_code client_call(struct client *client, const char *method, const char *path,
+			   const json_t *body, json_t **reply);
+
+/* Sets a call up, but for its body and its answer: for streams. */
+struct curl_slist *client_prepare(struct client *client, const char *method, const char *path,
+				  const char *accept, const char *content_type);
+
+/* What to say of a finished call: transport failure, or the problem in `body`. */
+enum exit_code client_outcome(struct client *client, CURLcode code, struct slice body);
+
+/* `text` with everything escaped that has a meaning in a path or query; in the arena. */
+const char *client_escape(struct client *client, const char *text);
+
+/* ---- JSON in answers ---------------------------------------------------------------- */
+
+/* The text of a member, `missing` if there is none; numbers and booleans as text. */
+const char *member(struct arena *mem, const json_t *object, const char *name, const char *missing);
+
+/* "1.5 GiB", "7 B", "-" if it is not there. */
+const char *member_size(struct arena *mem, const json_t *object, const char *name);
+
+/* "3 min ago", "in 2 h", "-": against the clock of this machine. */
+const char *member_when(struct arena *mem, const json_t *object, const char *name);
+
+/* The texts of an array, with commas between. */
+const char *member_list(struct arena *mem, const json_t *object, const char *name);
+
+/* {"min":2,"max":3} as people write it: 2-3, 2, all; "" if it is not there. */
+const char *member_range(struct arena *mem, const json_t *object, const char *name);
+
+/* One document on a line. */
+void print_json(const json_t *value);
+
+/* Releases at the end of a scope: CLEANUP(json) json_t *reply = NULL; */
+static inline void json_at_scope_end(json_t **value)
+{
+	json_decref(*value);
+}

@@ -1,0 +1,387 @@
+#include <string.h>
+
+#include "bin/ask.h"
+#include "bin/client.h"
+#include "bin/cmd_pin.h"
+#include "bin/commands.h"
+#include "bin/table.h"
+
+#define PAGE_MAX   1000
+#define WAIT_ROUND "1m" /* one long poll */
+
+static const struct ask_member pin_members[] = {
+	{ "name", "name", ASK_TEXT },       { "tag", "tags", ASK_TEXTS },
+	{ "meta", "meta", ASK_PAIRS },      { "replicas", "replicas", ASK_REPLICAS },
+	{ "zone", "zones", ASK_TEXTS },     { "priority", "priority", ASK_NUMBER },
+	{ "ttl", "ttl", ASK_TEXT },         { "expires", "expires", ASK_EXPIRES },
+	{ "origin", "origins", ASK_TEXTS }, { "peer", "allocations", ASK_TEXTS },
+	{ "mode", "mode", ASK_TEXT },
+};
+
+enum exit_code pin_body(const struct invocation *in, json_t *body)
+{
+	return ask_build(in, pin_members, ARRAY_LEN(pin_members), body);
+}
+
+/* ---- printing -------------------------------------------------------------------------- */
+
+/* Pinned ones and wanted ones: "1/2-3". */
+static const char *replicas(struct arena *mem, const json_t *pin)
+{
+	return arena_printf(mem, "%s/%s", member(mem, pin, "pinned_copies", "?"),
+			    member_range(mem, pin, "replicas"));
+}
+
+static struct table *pins_table(struct arena *mem)
+{
+	static const char *const heads[] = { "ID",    "CID",  "STATUS",  ">COPIES",
+					     ">SIZE", "NAME", "CREATED", "EXPIRES" };
+
+	return table_new(mem, heads, ARRAY_LEN(heads));
+}
+
+static void add_pin(struct table *table, struct arena *mem, const json_t *pin)
+{
+	const char *status = member(mem, pin, "status", "?");
+	const char *cells[] = { member(mem, pin, "id", "?"),
+				member(mem, pin, "cid", "?"),
+				status,
+				replicas(mem, pin),
+				member_size(mem, pin, "size"),
+				member(mem, pin, "name", ""),
+				member_when(mem, pin, "created"),
+				member_when(mem, pin, "expires") };
+
+	table_add(table, cells, 2, tone_of(status));
+}
+
+static void print_copies(struct arena *mem, const json_t *pin)
+{
+	static const char *const heads[] = { "PEER", "STATE", ">ATTEMPTS", "RETRY", "ERROR" };
+	struct table *table = table_new(mem, heads, ARRAY_LEN(heads));
+	const json_t *copy;
+	size_t i;
+
+	json_array_foreach(json_object_get(pin, "copies"), i, copy)
+	{
+		const char *state = member(mem, copy, "state", "?");
+		const char *cells[] = {
+			member(mem, copy, "peer_name", member(mem, copy, "peer", "?")), state,
+			member(mem, copy, "attempts", ""), member_when(mem, copy, "next_retry"),
+			member(mem, copy, "error", "")
+		};
+
+		table_add(table, cells, 1, tone_of(state));
+	}
+	table_print(table);
+}
+
+/* One pin with everything about it. */
+static void print_pin(struct client *client, const json_t *pin)
+{
+	static const char *const texts[] = { "id",      "cid",     "status",   "mode",    "name",
+					     "created", "expires", "priority", "revision" };
+	static const char *const lists[] = { "tags", "zones", "origins" };
+	struct arena *mem = client->in->mem;
+
+	if (client->json) {
+		print_json(pin);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (*member(mem, pin, texts[i], ""))
+			printf("%-9s %s\n", texts[i], member(mem, pin, texts[i], ""));
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		if (*member_list(mem, pin, lists[i]))
+			printf("%-9s %s\n", lists[i], member_list(mem, pin, lists[i]));
+	printf("%-9s %s\n%-9s %s\n", "copies", replicas(mem, pin), "size",
+	       member_size(mem, pin, "size"));
+	if (json_array_size(json_object_get(pin, "copies")) > 0) {
+		putchar('\n');
+		print_copies(mem, pin);
+	}
+}
+
+static void print_pins(struct client *client, json_t *const *pins, size_t n)
+{
+	struct table *table = pins_table(client->in->mem);
+
+	for (size_t i = 0; i < n; i++) {
+		if (client->json)
+			print_json(pins[i]);
+		else
+			add_pin(table, client->in->mem, pins[i]);
+	}
+	table_print(table);
+}
+
+/* ---- one pin by its id or CID ------------------------------------------------------------- */
+
+/* 26 characters of Crockford's alphabet: no CID looks like that. */
+static bool is_id(const char *text)
+{
+	return strlen(text) == 26 && text[0] >= '0' && text[0] <= '7' &&
+	       strspn(text, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == 26;
+}
+
+static enum exit_code by_cid(struct client *client, const char *cid, const char **id)
+{
+	struct invocation *in = client->in;
+	CLEANUP(json) json_t *page = NULL;
+	const char *path =
+		arena_printf(in->mem, "/v1/pins?cid=%s&limit=2", client_escape(client, cid));
+	enum exit_code code = client_call(client, "GET", path, NULL, &page);
+	const json_t *pins = json_object_get(page, "pins");
+
+	if (code)
+		return code;
+	if (json_array_size(pins) == 0) {
+		fprintf(stderr, "pinfold: %s is not pinned for this owner\n", cid);
+		return EXIT_FAILED;
+	}
+	if (json_array_size(pins) > 1) {
+		fprintf(stderr,
+			"pinfold: %s is pinned more than once; name one by its id: pinfold "
+			"pin ls --cid %s\n",
+			cid, cid);
+		return EXIT_FAILED;
+	}
+	*id = member(in->mem, json_array_get(pins, 0), "id", "");
+	return EXIT_DONE;
+}
+
+static enum exit_code pin_path(struct client *client, const char *what, const char *behind,
+			       const char **path)
+{
+	enum exit_code code = is_id(what) ? EXIT_DONE : by_cid(client, what, &what);
+
+	*path = arena_printf(client->in->mem, "/v1/pins/%s%s", client_escape(client, what), behind);
+	return code;
+}
+
+/* Waits until it is pinned or failed, or the time of --timeout is over. */
+static enum exit_code wait_for(struct client *client, const char *id, json_t **pin)
+{
+	const char *most = given(client->in, "timeout");
+	const char *path =
+		arena_printf(client->in->mem, "/v1/pins/%s?wait=%s", id, most ? most : WAIT_ROUND);
+	const char *status;
+
+	do {
+		enum exit_code code;
+
+		json_decref(*pin);
+		*pin = NULL;
+		code = client_call(client, "GET", path, NULL, pin);
+		if (code)
+			return code;
+		status = member(client->in->mem, *pin, "status", "");
+		if (!strcmp(status, "pinned") || !strcmp(status, "expiring"))
+			return EXIT_DONE;
+	} while (!most && strcmp(status, "failed") != 0);
+	if (strcmp(status, "failed") != 0)
+		fprintf(stderr, "pinfold: %s is still %s\n", id, status);
+	else
+		fprintf(stderr,
+			"pinfold: %s failed; pinfold pin get %s tells why, and it is still "
+			"tried\n",
+			id, id);
+	return EXIT_FAILED;
+}
+
+/* Waits for each of `pins` in turn, replacing it by what became of it. */
+static enum exit_code wait_all(struct client *client, json_t **pins, size_t n)
+{
+	enum exit_code worst = EXIT_DONE;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *id = member(client->in->mem, pins[i], "id", "");
+		enum exit_code code = wait_for(client, id, &pins[i]);
+
+		if (code == EXIT_UNREACHABLE)
+			return code;
+		worst = code ? code : worst;
+	}
+	return worst;
+}
+
+/* ---- the commands -------------------------------------------------------------------------- */
+
+static enum exit_code create_all(struct client *client, json_t **pins, size_t *n)
+{
+	struct invocation *in = client->in;
+	enum exit_code worst = EXIT_DONE;
+
+	for (size_t i = 0; i < in->n_args; i++) {
+		CLEANUP(json) json_t *body = json_object();
+		enum exit_code code;
+
+		json_object_set_new(body, "cid", json_string(in->args[i]));
+		code = pin_body(in, body);
+		if (code)
+			return code;
+		code = client_call(client, "POST", "/v1/pins", body, &pins[*n]);
+		if (code == EXIT_UNREACHABLE)
+			return code;
+		worst = code ? code : worst;
+		*n += code == EXIT_DONE;
+	}
+	return worst;
+}
+
+enum exit_code cmd_pin_add(struct invocation *in)
+{
+	CLEANUP(client_close) struct client client = { 0 };
+	json_t **pins = arena_new_array(in->mem, json_t *, in->n_args + 1);
+	enum exit_code code, waited = EXIT_DONE;
+	size_t n = 0;
+
+	if (in->n_args == 1 && !strcmp(in->args[0], "-"))
+		return pin_add_stdin(in);
+	code = client_open(in, &client);
+	if (code)
+		return code;
+	code = create_all(&client, pins, &n);
+	if (is_given(in, "wait") && code != EXIT_UNREACHABLE)
+		waited = wait_all(&client, pins, n);
+	print_pins(&client, pins, n);
+	for (size_t i = 0; i < n; i++)
+		json_decref(pins[i]);
+	return code ? code : waited;
+}
+
+/* The query of a listing but for its cursor. */
+static const char *list_query(struct client *client)
+{
+	static const char *const filters[] = { "cid", "name",   "match", "status",
+					       "tag", "before", "after" };
+	struct invocation *in = client->in;
+	const char *query = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+		struct texts values = given_all(in, filters[i]);
+		const char *joined = given(in, filters[i]);
+
+		for (size_t k = 0; k < values.n; k++)
+			joined = k ? arena_printf(in->mem, "%s,%s", joined, values.items[k])
+				   : values.items[k];
+		if (joined)
+			query = arena_printf(in->mem, "%s&%s=%s", query, filters[i],
+					     client_escape(client, joined));
+	}
+	return query;
+}
+
+static enum exit_code list_pages(struct client *client, size_t left)
+{
+	struct invocation *in = client->in;
+	const char *query = list_query(client), *cursor = "";
+
+	while (left > 0) {
+		CLEANUP(json) json_t *page = NULL;
+		size_t limit = left < PAGE_MAX ? left : PAGE_MAX, n;
+		const char *path = arena_printf(in->mem, "/v1/pins?limit=%zu%s%s%s", limit, query,
+						*cursor ? "&cursor=" : "", cursor);
+		enum exit_code code = client_call(client, "GET", path, NULL, &page);
+		json_t *pins = json_object_get(page, "pins"), *pin, **row;
+		size_t i;
+
+		if (code)
+			return code;
+		n = json_array_size(pins);
+		row = arena_new_array(in->mem, json_t *, n + 1);
+		json_array_foreach(pins, i, pin) row[i] = pin;
+		print_pins(client, row, n);
+		left -= n < left ? n : left;
+		cursor = client_escape(client, member(in->mem, page, "next", ""));
+		if (!*cursor)
+			return EXIT_DONE;
+	}
+	fprintf(stderr, "There are more; --all shows them.\n");
+	return EXIT_DONE;
+}
+
+enum exit_code cmd_pin_ls(struct invocation *in)
+{
+	CLEANUP(client_close) struct client client = { 0 };
+	CLEANUP(json) json_t *limit = json_object();
+	static const struct ask_member members[] = { { "limit", "limit", ASK_NUMBER } };
+	enum exit_code code = ask_build(in, members, 1, limit);
+	json_int_t n = json_integer_value(json_object_get(limit, "limit"));
+
+	if (code || (is_given(in, "limit") && n < 1))
+		return code ? code : usage_error(in, "--limit must be 1 or more");
+	code = client_open(in, &client);
+	if (code)
+		return code;
+	return list_pages(&client, is_given(in, "all") ? SIZE_MAX : n ? (size_t)n : 100);
+}
+
+/* Calls `method` on each argument and prints the pin that comes back. */
+static enum exit_code each(struct invocation *in, const char *method, const char *behind,
+			   const json_t *body)
+{
+	CLEANUP(client_close) struct client client = { 0 };
+	enum exit_code worst = client_open(in, &client);
+
+	for (size_t i = 0; i < in->n_args && worst != EXIT_UNREACHABLE && client.curl; i++) {
+		CLEANUP(json) json_t *pin = NULL;
+		const char *path;
+		enum exit_code code = pin_path(&client, in->args[i], behind, &path);
+
+		if (!code)
+			code = client_call(&client, method, path, body, &pin);
+		if (pin && i > 0 && !client.json)
+			putchar('\n');
+		if (pin)
+			print_pin(&client, pin);
+		worst = code ? code : worst;
+	}
+	return worst;
+}
+
+enum exit_code cmd_pin_get(struct invocation *in)
+{
+	return each(in, "GET", "", NULL);
+}
+
+enum exit_code cmd_pin_retry(struct invocation *in)
+{
+	return each(in, "POST", "/retry", NULL);
+}
+
+enum exit_code cmd_pin_rm(struct invocation *in)
+{
+	return each(in, "DELETE", "", NULL);
+}
+
+enum exit_code cmd_pin_update(struct invocation *in)
+{
+	CLEANUP(json) json_t *body = json_object();
+	enum exit_code code = pin_body(in, body);
+
+	if (code)
+		return code;
+	if (json_object_size(body) == 0)
+		return usage_error(in, "say what to change, such as --name or --ttl");
+	return each(in, "PATCH", "", body);
+}
+
+enum exit_code cmd_pin_wait(struct invocation *in)
+{
+	CLEANUP(client_close) struct client client = { 0 };
+	enum exit_code worst = client_open(in, &client);
+
+	for (size_t i = 0; i < in->n_args && worst != EXIT_UNREACHABLE && client.curl; i++) {
+		CLEANUP(json) json_t *pin = NULL;
+		const char *id = in->args[i];
+		enum exit_code code = is_id(id) ? EXIT_DONE : by_cid(&client, id, &id);
+
+		if (!code)
+			code = wait_for(&client, id, &pin);
+		if (pin)
+			print_pins(&client, &pin, 1);
+		worst = code ? code : worst;
+	}
+	return worst;
+}

@@ -1,0 +1,74 @@
+#include <string.h>
+
+#include "bin/commands.h"
+#include "bin/listing.h"
+
+static void print_usage(struct arena *mem, const json_t *usage)
+{
+	const char *name;
+	json_t *count;
+
+	printf("\npins of %s%s\n", member(mem, usage, "owner", "?"),
+	       json_is_true(json_object_get(usage, "approximate")) ? " (approximate)" : "");
+	json_object_foreach(json_object_get(usage, "pins"), name, count)
+		printf("  %-10s %lld\n", name, (long long)json_integer_value(count));
+	printf("  %-10s %s\n", "size", member_size(mem, usage, "bytes"));
+}
+
+enum exit_code cmd_status(struct invocation *in)
+{
+	static const struct column columns[] = {
+		{ "version", "version", COLUMN_TEXT },     { "store", "store", COLUMN_TEXT },
+		{ "time", "time", COLUMN_TEXT },           { "owner", "owner", COLUMN_TEXT },
+		{ "scope", "scope", COLUMN_TEXT },         { "store id", "store_id", COLUMN_TEXT },
+		{ "read only", "read_only", COLUMN_TEXT },
+	};
+	CLEANUP(client_close) struct client client = { 0 };
+	CLEANUP(json) json_t *status = NULL, *usage = NULL;
+	enum exit_code code = client_open(in, &client);
+
+	if (!code)
+		code = client_call(&client, "GET", "/v1/status", NULL, &status);
+	if (!code)
+		code = client_call(&client, "GET", "/v1/usage", NULL, &usage);
+	if (code)
+		return code;
+	if (client.json) {
+		json_object_set(status, "usage", usage);
+		print_json(status);
+		return EXIT_DONE;
+	}
+	printf("%-12s %s\n", "server", client.base);
+	print_object(&client, status, columns, ARRAY_LEN(columns));
+	print_usage(in->mem, usage);
+	return EXIT_DONE;
+}
+
+enum exit_code cmd_drift(struct invocation *in)
+{
+	static const struct column columns[] = {
+		{ "CID", "cid", COLUMN_TEXT },     { "PEER", "peer", COLUMN_TEXT },
+		{ "OPEN", "op", COLUMN_TEXT },     { ">ATTEMPTS", "attempts", COLUMN_TEXT },
+		{ "SINCE", "since", COLUMN_WHEN }, { "RETRY", "next_retry", COLUMN_WHEN },
+	};
+	CLEANUP(client_close) struct client client = { 0 };
+	CLEANUP(json) json_t *drift = NULL;
+	enum exit_code code = client_open(in, &client);
+	const char *limit = given(in, "limit"), *path = "/v1/drift";
+
+	if (!code && limit)
+		path = arena_printf(in->mem, "%s?limit=%s", path, client_escape(&client, limit));
+	if (!code)
+		code = client_call(&client, "GET", path, NULL, &drift);
+	if (code)
+		return code;
+	if (client.json) {
+		print_json(drift);
+		return EXIT_DONE;
+	}
+	printf("%s missing, %s surplus%s\n", member(in->mem, drift, "missing", "?"),
+	       member(in->mem, drift, "surplus", "?"),
+	       json_is_false(json_object_get(drift, "complete")) ? ", counting not complete" : "");
+	print_rows(&client, json_object_get(drift, "copies"), columns, ARRAY_LEN(columns));
+	return EXIT_DONE;
+}

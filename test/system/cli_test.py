@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""The commands as people and scripts use them, against a fake server: cli_test.py PROGRAM."""
+import json
+import os
+import pathlib
+import pty
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import fcntl
+import termios
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from fake_v1 import KEY, FakeServer  # noqa: E402
+
+PROGRAM = sys.argv.pop(1)
+CID = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.TemporaryDirectory(prefix="pinfold-cli-")
+        self.addCleanup(self.home.cleanup)
+        self.fake = FakeServer()
+        self.fake.__enter__()
+        self.addCleanup(self.fake.__exit__)
+        self.env = {"PATH": os.environ["PATH"], "HOME": self.home.name, "PINFOLD_SERVER": self.fake.url,
+                    "PINFOLD_KEY": KEY, "TERM": "xterm"}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+
+    def run_it(self, *args, code=0, stdin="", **env):
+        full = {k: v for k, v in {**self.env, **env}.items() if v is not None}
+        out = subprocess.run([PROGRAM, *args], env=full, input=stdin, capture_output=True, text=True,
+                             timeout=60)
+        self.assertEqual(out.returncode, code, f"{args}: {out.stdout}{out.stderr}")
+        return out
+
+    def on_terminal(self, *args, columns=60, stdin=None, **env):
+        """What a terminal of that width would show; stdout and stderr together."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        child = subprocess.Popen([PROGRAM, *args], env={**self.env, **env}, stdout=slave, stderr=slave,
+                                 stdin=stdin or subprocess.DEVNULL)
+        os.close(slave)
+        text = b""
+        try:
+            while part := os.read(master, 65536):
+                text += part
+        except OSError:  # the other end is closed
+            pass
+        os.close(master)
+        self.assertEqual(child.wait(60), 0, text)
+        return text.decode().replace("\r\n", "\n")
+
+
+class Usage(Case):
+    def test_nothing_at_all_is_wrong_usage_and_help_is_not(self):
+        self.assertIn("pin add", self.run_it(code=2).stderr)
+        for args in (["--help"], ["help"], ["pin", "--help"], ["pin", "add", "--help"], ["help", "pin", "add"]):
+            self.assertIn("pin add", self.run_it(*args).stdout)
+
+    def test_mistyped_words_are_told_with_the_nearest(self):
+        for args, said in (
+            (["pn", "add"], 'no command "pn"'),
+            (["stauts"], 'did you mean "status"?'),
+            (["pin", "lst"], 'did you mean "pin ls"?'),
+            (["pin", "ls", "--stats", "x"], "did you mean --status?"),
+            (["pin", "ls", "--stat", "x"], "did you mean --status?"),
+            (["pin", "ls", "--limit"], "--limit wants a value"),
+            (["pin", "ls", "--all=yes"], "--all takes no value"),
+            (["pin", "ls", "--limit", "x"], "a number"),
+            (["pin", "ls", "extra"], 'does not want "extra"'),
+            (["pin", "get"], "wants ID|CID..."),
+            (["pin", "add", CID, "--replicas", "3-2"], "a range such as 2-3"),
+            (["pin", "add", CID, "--meta", "novalue"], "NAME=VALUE"),
+            (["pin", "update", CID], "say what to change"),
+            (["completion", "tcsh"], "bash, zsh or fish"),
+            (["config", "show", "--worker-kubo-auth", "bearer:x"], "--worker-kubo-auth-file"),
+        ):
+            self.assertIn(said, self.run_it(*args, code=2).stderr, args)
+        self.assertEqual(self.fake.calls, [])
+
+    def test_without_a_key_the_remedy_is_told(self):
+        self.assertIn("--key", self.run_it("status", code=2, PINFOLD_KEY=None).stderr)
+
+    def test_no_server_is_code_3(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            gone = f"http://127.0.0.1:{s.getsockname()[1]}"
+        for args in (["status"], ["pin", "add", CID, CID], ["pin", "add", "-"], ["pin", "rm", CID], ["peer", "ls"]):
+            said = self.run_it(*args, "--server", gone, code=3, stdin=CID + "\n").stderr
+            self.assertIn(f"no server at {gone}", said)
+
+    def test_a_key_that_is_not_accepted_is_code_1(self):
+        self.assertIn("does not accept this API key", self.run_it("status", "--key", "x", code=1).stderr)
+        self.run_it("pin", "add", "-", "--key", "x", code=1, stdin=CID + "\n")
+
+    def test_completion_scripts_are_sound(self):
+        script = self.run_it("completion", "bash").stdout
+        check = script + '\nCOMP_WORDS=(pinfold pin ""); COMP_CWORD=2; _pinfold; echo "${COMPREPLY[@]}"'
+        check += '\nCOMP_WORDS=(pinfold pin add --repl); COMP_CWORD=3; _pinfold; echo "${COMPREPLY[@]}"'
+        out = subprocess.run(["bash", "-c", check], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(out.splitlines(), ["add ls get wait update retry rm", "--replicas"])
+        self.assertTrue(self.run_it("completion", "zsh").stdout.startswith("#compdef pinfold"))
+        self.assertIn("complete -c pinfold", self.run_it("completion", "fish").stdout)
+
+    def test_every_command_of_the_help_has_help_and_stands_in_the_manual_page(self):
+        man = self.run_it("doc", "man").stdout.replace("\\-", "-").replace("\\&", "")
+        lines = re.findall(r"^  ((?:[a-z]+ ?)+)", self.run_it("help").stdout, re.M)
+        self.assertGreater(len(lines), 25)
+        for words in (line.strip() for line in lines):
+            text = self.run_it(*words.split(), "--help").stdout
+            self.assertIn(f'.SS "{words}', man)
+            for option in re.findall(r"^  --([a-z-]+)", text, re.M):
+                if not words.startswith("config"):
+                    self.assertIn(f"--{option}\\fR", man, words)
+
+
+class Finding(Case):
+    """Where server and key come from."""
+
+    def test_the_admin_key_of_the_data_directory_is_found(self):
+        data = pathlib.Path(self.home.name, "data")
+        data.mkdir()
+        (data / "admin.key").write_text(KEY + "\n")
+        self.run_it("status", "--data", str(data), PINFOLD_KEY=None)
+        (pathlib.Path(self.home.name) / ".pinfold").symlink_to(data)
+        self.run_it("status", PINFOLD_KEY=None)
+
+    def test_the_server_is_where_the_configuration_listens(self):
+        listen = self.fake.url.removeprefix("http://")
+        self.run_it("status", PINFOLD_SERVER=None, PINFOLD_LISTEN=listen)
+        config = pathlib.Path(self.home.name, "c.json")
+        config.write_text(json.dumps({"listen": listen}))
+        self.run_it("status", "--config", str(config), PINFOLD_SERVER=None)
+
+    def test_a_key_file_and_an_owner_are_used(self):
+        path = pathlib.Path(self.home.name, "k")
+        path.write_text(KEY + "\n")
+        self.run_it("pin", "ls", "--key-file", str(path), "--owner", "alice", PINFOLD_KEY=None)
+        self.assertEqual(self.fake.calls[-1][4], "alice")
+        self.run_it("pin", "ls", PINFOLD_OWNER="bob")
+        self.assertEqual(self.fake.calls[-1][4], "bob")
+
+
+class Pins(Case):
+    def test_options_become_members(self):
+        self.run_it("pin", "add", CID, "--name", "n", "--tag", "a,b", "--tag", "c", "--meta", "k=v,w=x",
+                    "--replicas", "2-3", "--zone", "z", "--priority", "-5", "--ttl", "30d")
+        self.assertEqual(self.fake.calls[-1][3], {
+            "cid": CID, "name": "n", "tags": ["a", "b", "c"], "meta": {"k": "v,w=x"}, "zones": ["z"],
+            "replicas": {"min": 2, "max": 3}, "priority": -5, "ttl": "30d"})
+        self.run_it("pin", "update", CID, "--replicas", "all", "--expires", "never")
+        self.assertEqual(self.fake.calls[-1][3], {"replicas": -1, "expires": None})
+
+    def test_json_is_a_document_a_line(self):
+        for args in (["pin", "add", CID, "Qm1"], ["pin", "ls"], ["pin", "get", CID, "Qm1"]):
+            lines = self.run_it(*args, "--json").stdout.splitlines()
+            self.assertEqual({json.loads(line)["cid"] for line in lines}, {CID, "Qm1"})
+
+    def test_what_the_server_refuses_is_told_and_the_rest_is_done(self):
+        out = self.run_it("pin", "add", "nonsense", CID, code=1)
+        self.assertIn("cid: nonsense is no CID (INVALID, HTTP 400)", out.stderr)
+        self.assertIn(CID, out.stdout)
+
+    def test_a_pin_is_named_by_id_or_by_cid_if_that_is_clear(self):
+        self.run_it("pin", "add", CID)
+        pin = self.fake.pins[0]
+        self.assertIn("no provider found", self.run_it("pin", "get", pin["id"]).stdout)
+        self.run_it("pin", "add", CID)
+        self.assertIn("more than once", self.run_it("pin", "rm", CID, code=1).stderr)
+        self.run_it("pin", "rm", pin["id"])
+        self.run_it("pin", "rm", CID)
+        self.assertEqual(self.fake.pins, [])
+        self.assertIn("not pinned", self.run_it("pin", "get", CID, code=1).stderr)
+
+    def test_wait_ends_with_what_became_of_it(self):
+        self.fake.becomes = "pinned"
+        self.assertIn("pinned", self.run_it("pin", "add", CID, "--wait").stdout)
+        self.fake.becomes = "failed"
+        self.assertIn("pin get", self.run_it("pin", "wait", CID, code=1).stderr)
+        self.fake.becomes = "pinning"
+        self.assertIn("still pinning", self.run_it("pin", "wait", CID, "--timeout", "1s", code=1).stderr)
+
+    def test_a_list_goes_over_as_many_pages_as_are_wanted(self):
+        for n in range(25):
+            self.fake.pins.append(self.fake.pin({"cid": f"Qm{n}"}))
+        self.assertEqual(len(self.run_it("pin", "ls", "--json", "--all").stdout.splitlines()), 25)
+        out = self.run_it("pin", "ls", "--json", "--limit", "7")
+        self.assertEqual(len(out.stdout.splitlines()), 7)
+        self.assertIn("--all", out.stderr)
+
+    def test_filters_reach_the_server(self):
+        self.run_it("pin", "ls", "--status", "failed", "--status", "queued", "--tag", "a b", "--name", "x&y")
+        query = self.fake.calls[-1][2]
+        self.assertEqual((query["status"], query["tag"], query["name"]), ("failed,queued", "a b", "x&y"))
+
+    def test_retry_posts(self):
+        self.run_it("pin", "add", CID)
+        self.run_it("pin", "retry", CID)
+        self.assertEqual(self.fake.calls[-1][:2], ("POST", f"/v1/pins/{self.fake.pins[0]['id']}/retry"))
+
+
+class Bulk(Case):
+    def test_lines_are_cids_or_objects_and_options_are_defaults(self):
+        lines = f'{CID}\n\n  Qm1 \r\n{{"cid":"Qm2","name":"own"}}\nQm3'
+        out = self.run_it("pin", "add", "-", "--name", "n", stdin=lines)
+        self.assertEqual([(i["cid"], i["name"]) for i in self.fake.bulk],
+                         [(CID, "n"), ("Qm1", "n"), ("Qm2", "own"), ("Qm3", "n")])
+        self.assertIn("4 pins accepted, 0 refused", out.stderr)
+        self.assertEqual(out.stdout, "")
+
+    def test_refused_lines_are_told_by_number(self):
+        out = self.run_it("pin", "add", "-", code=1, stdin='Qm1\nbad\n{"cid":\nQm2\n')
+        self.assertIn("line 2: cid: bad is no CID", out.stderr)
+        self.assertIn("2 pins accepted, 2 refused", out.stderr)
+
+    def test_many_lines_stream_and_json_tells_each(self):
+        out = self.run_it("pin", "add", "-", "--json", stdin="".join(f"Qm{n}\n" for n in range(20000)))
+        self.assertEqual(len(out.stdout.splitlines()), 20000)
+        self.assertEqual(len(self.fake.bulk), 20000)
+
+    def test_answers_come_while_stdin_is_still_open(self):
+        child = subprocess.Popen([PROGRAM, "pin", "add", "-", "--json"], env=self.env, text=True,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                 bufsize=1)
+        for cid in ("Qm1", "Qm2"):
+            child.stdin.write(cid + "\n")
+            self.assertEqual(json.loads(child.stdout.readline())["pin"]["cid"], cid)
+        child.stdin.close()
+        child.stdout.close()
+        self.assertEqual(child.wait(60), 0)
+
+    def test_a_terminal_sees_a_bar_with_rate_and_time_left(self):
+        with tempfile.TemporaryFile("w+") as f:
+            f.write("".join(f"Qm{n}\n" for n in range(5000)))
+            f.seek(0)
+            text = self.on_terminal("pin", "add", "-", columns=100, stdin=f)
+        self.assertRegex(text, r"done  \[=*>? *\] +\d+ %  [\d,]+/s  \d+ s left")
+
+
+class People(Case):
+    def test_tables_are_cut_to_the_terminal_and_coloured_only_there(self):
+        self.fake.pins.append(self.fake.pin({"cid": CID, "name": "\x1b[2Jevil\n"}))
+        text = self.on_terminal("pin", "ls", columns=80)
+        self.assertIn("\x1b[33mqueued\x1b[0m", text)
+        self.assertNotIn("\x1b[2Jevil", text)
+        for line in re.sub(r"\x1b\[\d*m", "", text).splitlines():
+            self.assertLessEqual(len(line), 80)
+        self.assertNotIn("\x1b", self.on_terminal("pin", "ls", NO_COLOR="1"))
+        plain = self.run_it("pin", "ls").stdout
+        self.assertIn(CID, plain)
+        self.assertNotIn("\x1b", plain)
+
+    def test_peers_have_states_and_sizes(self):
+        out = self.run_it("peer", "ls").stdout
+        self.assertRegex(out, r"1  12D3KooWGRUV +one +a +up +active +5.0 GiB +1.5 KiB +\d+ d ago")
+        self.assertIn("connection refused", out)
+        self.assertEqual([json.loads(line)["up"] for line in self.run_it("peer", "ls", "--json").stdout.splitlines()],
+                         [True, False])
+
+    def test_peers_are_added_by_url_or_id_and_wished_about(self):
+        for args, call in (
+            (["add", "http://127.0.0.1:5001", "--zone", "a"], ("POST", "/v1/peers", {"url": "http://127.0.0.1:5001", "zone": "a"})),
+            (["add", "12D3"], ("POST", "/v1/peers", {"id": "12D3"})),
+            (["set", "12D3", "--tag", "ssd"], ("PATCH", "/v1/peers/12D3", {"tags": ["ssd"]})),
+            (["drain", "12D3"], ("POST", "/v1/peers/12D3/drain", None)),
+            (["pause", "a/b"], ("POST", "/v1/peers/a%2Fb/pause", None)),
+            (["resume", "12D3"], ("POST", "/v1/peers/12D3/resume", None)),
+            (["rm", "12D3"], ("DELETE", "/v1/peers/12D3", None)),
+            (["rm", "12D3", "--lost"], ("POST", "/v1/peers/12D3/forget", None)),
+        ):
+            self.run_it("peer", *args)
+            method, path, _, body, _ = self.fake.calls[-1]
+            self.assertEqual((method, path, body), call)
+
+    def test_a_new_key_is_printed_alone(self):
+        out = self.run_it("key", "create", "--owner", "alice", "--scope", "write")
+        self.assertEqual(out.stdout, "pin_live_new\n")
+        self.assertEqual(self.fake.calls[-1][3:], ({"scope": "write"}, "alice"))
+        self.assertEqual(self.run_it("key", "rotate", "0123456789ab", "--overlap", "1h").stdout, "pin_live_new\n")
+        self.assertEqual(self.fake.calls[-1][1:4:2], ("/v1/keys/0123456789ab/rotate", {"overlap": "1h"}))
+        self.assertEqual(len(self.run_it("key", "ls", "--json").stdout.splitlines()), 3)
+        self.run_it("key", "revoke", "0123456789ab")
+        self.assertEqual(self.fake.calls[-1][:2], ("DELETE", "/v1/keys/0123456789ab"))
+
+    def test_owners_denials_status_and_drift(self):
+        self.run_it("owner", "set", "alice", "--replicas", "2", "--max-bytes", "1GiB", "--disabled", "false")
+        self.assertEqual(self.fake.calls[-1][1:4:2], ("/v1/owners/alice", {"replicas": 2, "max_bytes": 1 << 30, "disabled": False}))
+        self.assertRegex(self.run_it("owner", "show", "alice").stdout, r"REPLICAS +2-3\n")
+        self.assertIn("1.0 TiB", self.run_it("owner", "ls").stdout)
+        self.run_it("deny", "add", CID, "--reason", "r")
+        self.assertEqual(self.fake.calls[-1][3], {"cid": CID, "reason": "r"})
+        self.run_it("deny", "add", "ab" * 32)
+        self.assertEqual(self.fake.calls[-1][3], {"digest": "ab" * 32})
+        self.assertIn("ab" * 32, self.run_it("deny", "ls").stdout)
+        self.run_it("deny", "rm", CID)
+        self.assertIn("pinned     7", self.run_it("status").stdout)
+        self.assertEqual(json.loads(self.run_it("status", "--json").stdout)["usage"]["pins"], {"pinned": 7})
+        self.assertIn("1 missing, 0 surplus", self.run_it("drift").stdout)
+
+    def test_config_check_names_every_mistake(self):
+        out = self.run_it("config", "check", "--http-workers", "0", code=2, PINFOLD_LOG_LEVEL="loud", PINFOLD_LOGLEVEL="x")
+        for said in ('http.workers: "0" (--http-workers)', 'log.level: "loud" (PINFOLD_LOG_LEVEL)', "did you mean PINFOLD_LOG_LEVEL?"):
+            self.assertIn(said, out.stderr)
+        self.run_it("config", "check")
+        shown = self.run_it("config", "show", "--kubo", "http://a:1", "--kubo", "http://b:2",
+                            PINFOLD_WORKER_KUBO_AUTH="bearer:hunter2").stdout
+        self.assertIn("(hidden)", shown)
+        self.assertNotIn("hunter2", shown)
+        self.assertRegex(shown, r"kubo +http://a:1,http://b:2 +flag +--kubo")
+
+
+if __name__ == "__main__":
+    unittest.main()
