@@ -24,6 +24,7 @@ struct client {
 	bool json;         /* --json */
 };
 
+/* Finds server and key; no call is made yet. */
 enum exit_code client_open(struct invocation *in, struct client *out);
 void client_close(struct client *client);
 static inline void client_close_at_scope_end(struct client *client)

@@ -15,6 +15,7 @@ struct progress {
 	int64_t started_us, drawn_us; /* mono */
 };
 
+/* Takes the time from here on. */
 void progress_start(struct progress *p);
 
 /* `share` of the work that is done, 0 to 1; below 0 if nobody knows how much there is. */
