@@ -11,12 +11,15 @@
  * is sent where no directory can be, and RocksDB goes without it. */
 #define NO_DIRECTORY "/dev/null/none"
 
-#define BLOOM_BITS     10
-#define LEVELS         7
-#define PLAIN_LEVELS   2 /* the youngest are rewritten soon: not worth compressing */
-#define BACKGROUND     2
-#define LOG_LEVEL_WARN 2
-#define FAMILIES       (TABLE_COUNT + 1) /* RocksDB insists on one called "default" */
+#define BLOOM_BITS   10
+#define LEVELS       7
+#define PLAIN_LEVELS 2 /* the youngest are rewritten soon: not worth compressing */
+#define BACKGROUND   2
+/* RocksDB's text log (LOG) stays empty: when it cannot be written on a full disk, Debian's
+ * library, which is built with its assertions, aborts the process.  That holds only as long
+ * as it is not rolled by size, which makes some lines exempt from the level. */
+#define LOG_LEVEL_FATAL 4
+#define FAMILIES        (TABLE_COUNT + 1) /* RocksDB insists on one called "default" */
 
 struct database_owned {
 	rocksdb_options_t *db_options, *options[FAMILIES];
@@ -152,9 +155,8 @@ static rocksdb_options_t *make_db_options(const struct database_settings *s,
 	rocksdb_options_set_bytes_per_sync(o, 1 << 20);
 	rocksdb_options_set_max_open_files(o, -1);
 	rocksdb_options_set_stats_dump_period_sec(o, 0);
-	rocksdb_options_set_info_log_level(o, LOG_LEVEL_WARN);
-	rocksdb_options_set_max_log_file_size(o, 1 << 20);
-	rocksdb_options_set_keep_log_file_num(o, 2);
+	rocksdb_options_set_info_log_level(o, LOG_LEVEL_FATAL);
+	rocksdb_options_set_keep_log_file_num(o, 1);
 	if (mode == DATABASE_READ_ONLY)
 		rocksdb_options_set_db_log_dir(o, NO_DIRECTORY);
 	return o;

@@ -197,28 +197,41 @@ static bool find_stranger(void *ctx, const char *name)
 	return false;
 }
 
+/* Who holds the lock of this directory, by the kernel's list; 0: not known.  (Asking for
+ * RocksDB's own lock would mean to open and close its file, and closing it in the process
+ * that holds the lock would release it.) */
+static long lock_holder(const struct directory *dir)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	unsigned long long inode;
+	char line[256];
+	struct stat st;
+	long pid = 0;
+
+	if (!locks)
+		return 0;
+	while (pid == 0 && fstat(dir->fd, &st) == 0 && fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*s FLOCK %*s %*s %ld %*x:%*x:%llu", &pid, &inode) != 2 ||
+		    inode != st.st_ino)
+			pid = 0;
+	fclose(locks);
+	return pid;
+}
+
 static bool lock(struct directory *dir, struct err *err)
 {
-	struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd;
+	long pid;
 
-	/* RocksDB's own lock tells who holds it, but not of this process's other stores. */
-	fd = openat(dir->fd, "LOCK", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		bool told = fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK;
-
-		close(fd);
-		if (told)
-			return err_set(err, ERR_UNAVAILABLE,
-				       "%s is in use by process %ld: stop it first", dir->path,
-				       (long)held.l_pid);
-	}
 	if (flock(dir->fd, (dir->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return true;
 	if (errno != EWOULDBLOCK)
 		return failed(dir, ".", err);
-	return err_set(err, ERR_UNAVAILABLE, "%s is in use: stop the program that has it open",
-		       dir->path);
+	pid = lock_holder(dir);
+	if (pid == 0)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "%s is in use: stop the program that has it open", dir->path);
+	return err_set(err, ERR_UNAVAILABLE, "%s is in use by process %ld: stop it first",
+		       dir->path, pid);
 }
 
 static bool open_path(struct directory *dir, bool create, struct err *err)

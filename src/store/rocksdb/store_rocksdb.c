@@ -29,6 +29,7 @@ struct store_rocksdb {
 	struct committer *committer; /* NULL: opened read-only */
 	uint64_t end_at_failure;     /* 0: there was none */
 	rocksdb_writeoptions_t *write_options;
+	_Atomic bool write_failed; /* since it was opened last */
 	_Atomic uint64_t writes, bytes_written;
 };
 
@@ -86,6 +87,7 @@ static bool write_batch(struct store_rocksdb *s, const struct kv_change *changes
 	if (!database_ok(message, s->dir.path, err)) {
 		if (err->code != ERR_NO_SPACE)
 			err->code = ERR_UNAVAILABLE;
+		atomic_store(&s->write_failed, true);
 		committer_fail(s->committer, err);
 		return false;
 	}
@@ -225,6 +227,9 @@ static bool log_sync(void *ctx, uint64_t end, struct err *err)
 	char *message = NULL;
 	bool ok;
 
+	/* RocksDB asserts that nobody syncs a log that it could not write. */
+	if (atomic_load(&s->write_failed))
+		return err_set(err, ERR_UNAVAILABLE, "%s: a write failed", s->dir.path);
 	pthread_rwlock_rdlock(&s->use);
 	rocksdb_flush_wal(s->db.db, 1, &message);
 	ok = database_ok(message, s->dir.path, err);
@@ -251,6 +256,7 @@ static bool open_anew(struct store_rocksdb *s, struct err *err)
 		end = rocksdb_get_latest_sequence_number(s->db.db);
 		if (end >= s->end_at_failure) {
 			s->end_at_failure = 0;
+			atomic_store(&s->write_failed, false);
 			directory_set_synced(&s->dir, end);
 			return true;
 		}
