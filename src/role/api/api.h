@@ -1,0 +1,55 @@
+/*
+ * api.h -- the HTTP interface for users: /pins, /v1, health and metrics.
+ *
+ * What it looks like is openapi.json in this folder, which the server serves and tests
+ * hold it to.  router.c has the table of routes and what happens before a handler
+ * (authentication, scope, owner, rate); one file for each group of routes has the handlers;
+ * errors.c has one table from errors to replies.
+ *
+ * A handler runs on a worker of the HTTP server, blocks at most on the store, and
+ * holds its reply until what it tells is durable.  Waits and streams are resumed by the
+ * server; nobody sleeps.
+ */
+#pragma once
+
+#include "net/http_server.h"
+#include "role/keys.h"
+#include "role/pins.h"
+
+struct api_options { /* what they point to outlives the api */
+	struct store *store;
+	struct pins *pins;
+	struct keys *keys;
+	struct clock *clock;
+	unsigned instance;   /* of `store` */
+	int64_t expiring_us; /* of `store` */
+
+	uint32_t requests_per_s; /* per owner, where the owner's row does not say; 0: no limit */
+	int64_t peer_up_us;      /* a peer counts as up so long after it was last seen; 0: 90 s */
+	bool open_metrics;       /* /metrics without a key */
+
+	/* Appends the exposition; NULL: none. */
+	void (*metrics)(void *ctx, struct buf *out);
+	void *metrics_ctx;
+
+	/* May requests be served?  Else it says why not.  NULL: yes. */
+	bool (*ready)(void *ctx, char why[160]);
+	void *ready_ctx;
+
+	/* Begins to drive the Kubo at `url` and tells its peer id, in `mem`; NULL: that is not
+	 * possible in this process. */
+	bool (*add_peer)(void *ctx, struct slice url, struct arena *mem, struct slice *peer_id,
+			 struct err *err);
+	void *add_peer_ctx;
+};
+
+struct api;
+struct api *api_new(const struct api_options *options);
+void api_free(struct api *api); /* NULL is fine; the server has been freed */
+DEFINE_CLEANUP(struct api, api_free)
+
+/* What to give the HTTP server. */
+void api_app(struct api *api, struct http_app *out);
+
+/* Something about `cid` has changed: answers who waits for it.  Any thread. */
+void api_pin_changed(struct api *api, struct slice cid);

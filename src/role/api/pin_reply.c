@@ -1,0 +1,128 @@
+#include "role/api/pin_reply.h"
+
+#define QUEUE_LOOK 256 /* rows of a peer's queue that are read for a position */
+
+/* The place of a copy among what its peer has not settled; 0: the queue is too long. */
+static bool queue_position(struct call *c, const struct copy *copy, uint32_t *position,
+			   uint32_t *length, struct err *err)
+{
+	struct slice first = { NULL, 0 };
+	struct peer_open *rows;
+	size_t n;
+
+	*position = *length = 0;
+	if (!store_open_copies(c->api->options.store, copy->peer_no, first, QUEUE_LOOK, c->mem,
+			       &rows, &n, err))
+		return false;
+	if (n == QUEUE_LOOK)
+		return true;
+	*position = 1;
+	for (size_t i = 0; i < n; i++) {
+		bool before =
+			rows[i].priority > copy->priority ||
+			(rows[i].priority == copy->priority && rows[i].since < copy->assigned_at);
+
+		*length += rows[i].desired;
+		*position += rows[i].desired && before;
+	}
+	if (*length < *position)
+		*length = *position;
+	return true;
+}
+
+static bool look_queues(struct call *c, const struct cid_view *view, struct pin_extra *extra,
+			struct err *err)
+{
+	uint32_t *positions = arena_new_array(c->mem, uint32_t, view->n_copies);
+	uint32_t *lengths = arena_new_array(c->mem, uint32_t, view->n_copies);
+	bool any = false;
+
+	for (size_t i = 0; i < view->n_copies; i++) {
+		const struct copy *copy = &view->copies[i];
+
+		if (!copy->desired || copy_state(copy) != COPY_QUEUED)
+			continue;
+		if (!queue_position(c, copy, &positions[i], &lengths[i], err))
+			return false;
+		any = any || (i == 0 && positions[0]);
+	}
+	/* The summary of /pins speaks of the first copy. */
+	extra->queue_position = any || !c->psa ? positions : NULL;
+	extra->queue_length = lengths;
+	return true;
+}
+
+bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra, struct err *err)
+{
+	struct cid_view *view = arena_new_of(c->mem, struct cid_view);
+	struct peer_row *peers = NULL;
+
+	if (!store_view(c->api->options.store, cid, c->mem, view, err))
+		return false;
+	if (!c->psa && !store_peers(c->api->options.store, c->mem, &peers, &extra->n_peers, err))
+		return false;
+	extra->peers = peers;
+	extra->view = view;
+	return look_queues(c, view, extra, err);
+}
+
+void pin_reply_write(struct pin_reply *reply, const struct owner_pin *row)
+{
+	struct json_writer w = reply_writer(reply->call);
+
+	reply->call->res->body.len = 0;
+	if (reply->call->psa)
+		psa_write_status(&w, row, &reply->extra);
+	else
+		v1_write_pin(&w, row, &reply->extra);
+}
+
+static void encode(void *ctx, const struct pins_result *result, struct arena *mem,
+		   uint16_t *http_status, struct slice *body)
+{
+	struct pin_reply *reply = ctx;
+
+	*http_status = (uint16_t)reply->status;
+	if (!reply->body || !result->pin)
+		return;
+	pin_reply_write(reply, result->pin);
+	*body = arena_copy(mem, buf_slice(&reply->call->res->body));
+}
+
+struct pins_call pin_reply_call(struct pin_reply *reply)
+{
+	struct pins_call call = call_pins(reply->call);
+
+	call.encode = encode;
+	call.encode_ctx = reply;
+	return call;
+}
+
+static void etag(struct call *c, uint64_t rev)
+{
+	if (!c->psa)
+		http_response_header(
+			c->res, "ETag",
+			slice_str(arena_printf(c->mem, "\"%llu\"", (unsigned long long)rev)));
+}
+
+bool pin_reply_result(struct pin_reply *reply, const struct pins_result *result, uint64_t mark)
+{
+	struct call *c = reply->call;
+
+	if (result->outcome != PINS_DONE)
+		return reply_outcome(c, result);
+	reply_when_durable(c, mark);
+	if (result->replayed) {
+		http_response_header(c->res, "Idempotency-Replayed", SLICE_LIT("true"));
+		buf_add_slice(&c->res->body, result->body);
+		return result->body.len ? reply_json(c, result->http_status)
+					: reply_empty(c, result->http_status);
+	}
+	if (!reply->body)
+		return reply_empty(c, reply->status);
+	if (c->res->body.len == 0) /* else encode() has written it */
+		pin_reply_write(reply, result->pin);
+	etag(c, result->pin->rev);
+	return reply_json(c, reply->status);
+}

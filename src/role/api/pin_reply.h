@@ -1,0 +1,28 @@
+/*
+ * pin_reply.h -- replies that show one pin, in either shape.
+ */
+#pragma once
+
+#include "role/api/call.h"
+#include "role/api/pin_json.h"
+
+struct pin_reply {
+	struct call *call;
+	unsigned status; /* of HTTP, when it was done */
+	bool body;       /* false: the status says it all */
+	struct pin_extra extra;
+};
+
+/* Looks at the copies of `cid` and at the peers, and where in their queues copies stand
+ * that are not settled: for pin_reply.extra. */
+bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra,
+		    struct err *err) MUST_CHECK;
+
+/* What to give a verb, so that a repetition under the same key gets this reply. */
+struct pins_call pin_reply_call(struct pin_reply *reply);
+
+/* Writes a pin into the body of the response. */
+void pin_reply_write(struct pin_reply *reply, const struct owner_pin *row);
+
+/* The reply to a verb: what was done, once it is durable; or why not.  Returns true. */
+bool pin_reply_result(struct pin_reply *reply, const struct pins_result *result, uint64_t mark);

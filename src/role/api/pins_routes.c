@@ -1,0 +1,169 @@
+/* The IPFS Pinning Service API 1.0.0. */
+#include "role/api/pin_reply.h"
+#include "role/api/query.h"
+
+#define COUNT_EXACT 1000 /* counts are exact to here */
+
+static bool look_delegates(struct call *c, struct pin_extra *extra, struct err *err)
+{
+	struct buf json = { 0 };
+	bool ok = delegates_write(c->api->delegates, &json, err);
+
+	if (ok)
+		extra->delegates = arena_copy(c->mem, buf_slice(&json));
+	buf_free(&json);
+	return ok;
+}
+
+/* Reads the Pin in the body; false: replied to. */
+static bool read_ask(struct call *c, struct json_doc **doc, struct pin_ask *ask)
+{
+	struct err why = { 0 };
+	struct slice key;
+
+	if (!call_key(c, &key) || !(*doc = call_json(c)))
+		return false;
+	if (!psa_read_pin(json_root(*doc), c->mem, ask, &why))
+		return reply_error(c, API_INVALID, why.text), false;
+	ask->key = key;
+	return true;
+}
+
+bool psa_add(struct call *c, struct err *err)
+{
+	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
+	struct pin_reply reply = { .call = c, .status = 202, .body = true };
+	struct pins_call call = pin_reply_call(&reply);
+	struct pins_result result;
+	struct pin_ask ask;
+	uint64_t mark;
+
+	if (!read_ask(c, &doc, &ask))
+		return true;
+	return look_delegates(c, &reply.extra, err) &&
+	       pins_create(c->api->options.pins, &call, &ask, 1, c->mem, &result, &mark, err) &&
+	       pin_reply_result(&reply, &result, mark);
+}
+
+bool psa_replace(struct call *c, struct err *err)
+{
+	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
+	struct pin_reply reply = { .call = c, .status = 202, .body = true };
+	struct pins_call call = pin_reply_call(&reply);
+	struct pins_result result;
+	struct pin_ask ask;
+	struct ulid old;
+	uint64_t mark;
+
+	if (!call_ulid(c, &old) || !read_ask(c, &doc, &ask))
+		return true;
+	return look_delegates(c, &reply.extra, err) &&
+	       pins_replace(c->api->options.pins, &call, old, &ask, c->mem, &result, &mark, err) &&
+	       pin_reply_result(&reply, &result, mark);
+}
+
+bool psa_delete(struct call *c, struct err *err)
+{
+	struct pin_reply reply = { .call = c, .status = 202 };
+	struct pins_call call = pin_reply_call(&reply);
+	struct pins_result result;
+	struct pin_target target;
+	uint64_t mark;
+
+	if (!call_ulid(c, &target.id) || !call_key(c, &target.key))
+		return true;
+	return pins_remove(c->api->options.pins, &call, &target, 1, c->mem, &result, &mark, err) &&
+	       pin_reply_result(&reply, &result, mark);
+}
+
+/* By request id, or by CID: the owner's newest request for it. */
+static bool find(struct call *c, const struct owner_pin **out, struct err *err)
+{
+	struct store *store = c->api->options.store;
+	struct pin_filter filter = { .n_cids = 1 };
+	struct slice cursor = { NULL, 0 }, bytes;
+	struct pin_page page;
+	struct err ignored;
+	struct ulid id;
+	struct cid cid;
+
+	*out = NULL;
+	if (ulid_parse(c->params[0], &id, &ignored))
+		return store_find(store, c->owner, id, c->mem, out, err);
+	if (!cid_parse(c->params[0], &cid, NULL, &ignored))
+		return true;
+	bytes = cid_slice(&cid);
+	filter.cids = &bytes;
+	if (!store_list(store, c->owner, &filter, cursor, 1, c->mem, &page, err))
+		return false;
+	if (page.n > 0)
+		*out = &page.rows[0];
+	return true;
+}
+
+bool psa_get(struct call *c, struct err *err)
+{
+	struct pin_reply reply = { .call = c };
+	const struct owner_pin *row;
+
+	if (!find(c, &row, err) || !look_delegates(c, &reply.extra, err))
+		return false;
+	if (!row)
+		return reply_error(c, API_NOT_FOUND, "");
+	if (row->status != STATUS_PINNED && !pin_reply_look(c, row->cid, &reply.extra, err))
+		return false;
+	pin_reply_write(&reply, row);
+	return reply_json(c, 200);
+}
+
+/*
+ * How many match the filters, `before` and `after` included: clients stop when they have
+ * as many.  Where the search was cut off it is one more than was found, so that they go on.
+ */
+static bool count(struct call *c, const struct query *q, const struct pin_page *page, size_t *out,
+		  struct err *err)
+{
+	bool cut;
+
+	*out = page->n;
+	if (!page->more && !page->cut)
+		return true;
+	if (page->cut) {
+		*out = page->n + 1;
+		return true;
+	}
+	if (!store_count(c->api->options.store, c->owner, &q->filter, COUNT_EXACT, out, &cut, err))
+		return false;
+	if (*out <= page->n) /* changed in between, or cut */
+		*out = page->n + 1;
+	return true;
+}
+
+bool psa_list(struct call *c, struct err *err)
+{
+	struct json_writer w = reply_writer(c);
+	struct pin_extra extra = { .view = NULL };
+	struct slice cursor = { NULL, 0 };
+	struct err why = { 0 };
+	struct pin_page page;
+	struct query q;
+	size_t n;
+
+	if (!query_read(c->req->query, QUERY_PSA, c->mem, &q, &why))
+		return reply_error(c, API_INVALID, why.text);
+	if (!store_list(c->api->options.store, c->owner, &q.filter, cursor, (size_t)q.limit, c->mem,
+			&page, err) ||
+	    !look_delegates(c, &extra, err) || !count(c, &q, &page, &n, err))
+		return false;
+	if (page.cut && page.n == 0)
+		return reply_error(c, API_TOO_BROAD, "");
+	json_begin_object(&w);
+	json_key_u64(&w, "count", n);
+	json_key(&w, "results");
+	json_begin_array(&w);
+	for (size_t i = 0; i < page.n; i++)
+		psa_write_status(&w, &page.rows[i], &extra);
+	json_end_array(&w);
+	json_end_object(&w);
+	return reply_json(c, 200);
+}

@@ -1,0 +1,47 @@
+#include "role/api/settings.h"
+
+#include "model/time_text.h"
+
+bool page_read(struct call *c, struct query *q)
+{
+	struct err why = { 0 };
+
+	return query_read(c->req->query, QUERY_PAGE, c->mem, q, &why) ||
+	       (reply_error(c, API_INVALID, why.text), false);
+}
+
+void json_key_str_if(struct json_writer *w, const char *name, struct slice text)
+{
+	if (text.len > 0)
+		json_key_str(w, name, text);
+}
+
+void json_key_time_if(struct json_writer *w, const char *name, int64_t us)
+{
+	if (us)
+		json_key_time(w, name, us);
+}
+
+bool expiry_read(struct slice ttl, bool has_ttl, struct slice expires, bool has_expires,
+		 int64_t now_us, int64_t *out, struct err *err)
+{
+	int64_t us;
+
+	*out = 0;
+	if (has_ttl && has_expires)
+		return err_set(err, ERR_INVALID, "ttl and expires say the same; give one");
+	if (has_ttl) {
+		if (!v1_read_duration(ttl, "ttl", &us, err))
+			return false;
+		if (us == 0 || us > 36600 * US_PER_DAY)
+			return err_set(err, ERR_INVALID, "ttl must be from 1us to 36600d");
+		*out = now_us + us;
+	}
+	if (has_expires && expires.ptr) {
+		if (!time_text_parse(expires, out, err))
+			return err_wrap(err, "expires");
+		if (*out <= now_us)
+			return err_set(err, ERR_INVALID, "expires has passed; it must lie ahead");
+	}
+	return true;
+}

@@ -1,0 +1,263 @@
+/* GET /v1/pins: a page of them, or all as a stream. */
+#include "role/api/pin_reply.h"
+#include "role/api/query.h"
+
+#define COUNT_EXACT 10000
+#define PIECE_BYTES (64 * 1024)
+#define PIECE_PINS  1000
+
+/* A row with its copies, if they are asked for. */
+static bool write_row(struct call *c, const struct query *q, struct json_writer *w,
+		      const struct owner_pin *row, struct pin_extra *extra, struct err *err)
+{
+	struct cid_view view;
+
+	extra->view = NULL;
+	if (q->copies && !store_view(c->api->options.store, row->cid, c->mem, &view, err))
+		return false;
+	if (q->copies)
+		extra->view = &view;
+	v1_write_pin(w, row, extra);
+	return true;
+}
+
+static bool write_count(struct call *c, const struct query *q, struct json_writer *w,
+			struct err *err)
+{
+	size_t n;
+	bool cut;
+
+	if (!store_count(c->api->options.store, c->owner, &q->filter, COUNT_EXACT, &n, &cut, err))
+		return false;
+	json_key_u64(w, "count", cut && n <= COUNT_EXACT ? n + 1 : n);
+	json_key_bool(w, "count_exact", !cut && n <= COUNT_EXACT);
+	return true;
+}
+
+/* A cursor is bytes of the store; hex keeps it plain in a URL. */
+static void json_key_cursor(struct json_writer *w, struct slice cursor, struct arena *mem)
+{
+	char *hex = arena_alloc(mem, 2 * cursor.len + 1);
+
+	for (size_t i = 0; i < cursor.len; i++) {
+		hex[2 * i] = "0123456789abcdef"[cursor.ptr[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[cursor.ptr[i] & 15];
+	}
+	json_key_str(w, "next", SLICE_OF(hex, 2 * cursor.len));
+}
+
+static bool reply_page(struct call *c, struct query *q, struct err *err)
+{
+	struct json_writer w = reply_writer(c);
+	struct pin_extra extra = { .view = NULL };
+	struct peer_row *peers = NULL;
+	struct pin_page page;
+
+	if (q->copies && !store_peers(c->api->options.store, c->mem, &peers, &extra.n_peers, err))
+		return false;
+	extra.peers = peers;
+	if (!store_list(c->api->options.store, c->owner, &q->filter, q->cursor, (size_t)q->limit,
+			c->mem, &page, err))
+		return false;
+	json_begin_object(&w);
+	json_key(&w, "pins");
+	json_begin_array(&w);
+	for (size_t i = 0; i < page.n; i++) {
+		if (!write_row(c, q, &w, &page.rows[i], &extra, err))
+			return false;
+	}
+	json_end_array(&w);
+	if (page.next.len > 0)
+		json_key_cursor(&w, page.next, c->mem);
+	if (page.cut)
+		json_key_bool(&w, "cut", true);
+	if (q->count && !write_count(c, q, &w, err))
+		return false;
+	json_end_object(&w);
+	return reply_json(c, 200);
+}
+
+/* ---- streams ---------------------------------------------------------------------------- */
+
+struct stream { /* NDJSON of all pins; its arena is emptied after each piece */
+	struct call *c;
+	struct query q;
+	struct arena *mem;
+	struct peer_row *peers; /* in the request's arena: read once */
+	size_t n_peers;
+	struct peer_zones zones; /* likewise */
+	struct buf position;     /* cursor, or place in the store */
+	struct buf *out;
+	bool more;
+};
+
+static void keep_position(struct stream *s, struct slice position)
+{
+	s->position.len = 0;
+	buf_add_slice(&s->position, position);
+}
+
+static struct pin_extra stream_extra(const struct stream *s)
+{
+	return (struct pin_extra){ .peers = s->peers, .n_peers = s->n_peers };
+}
+
+static bool next_newest(struct stream *s, struct buf *out, struct err *err)
+{
+	struct pin_extra extra = stream_extra(s);
+	struct slice cursor = arena_copy(s->mem, buf_slice(&s->position));
+	struct call inner = *s->c;
+	struct pin_page page;
+
+	inner.mem = s->mem;
+	if (!store_list(s->c->api->options.store, s->c->owner, &s->q.filter, cursor, PIECE_PINS / 4,
+			s->mem, &page, err))
+		return false;
+	for (size_t i = 0; i < page.n; i++) {
+		struct json_writer w = json_writer(out);
+
+		if (!write_row(&inner, &s->q, &w, &page.rows[i], &extra, err))
+			return false;
+		buf_add_byte(out, '\n');
+	}
+	keep_position(s, page.next);
+	s->more = page.next.len > 0;
+	return true;
+}
+
+/* One pin of a scan, in the shape of a listing's row. */
+static struct owner_pin scanned_row(const struct scanned_pin *pin, struct request_copies count)
+{
+	const struct fact *create = pin->request->create, *revision = pin->request->revision;
+
+	return (struct owner_pin){
+		.owner = create->owner,
+		.request_id = create->request_id,
+		.cid = create->cid,
+		.cid_base = create->cid_base,
+		.mode = create->mode,
+		.status = (uint8_t)pin->status,
+		.created_at = create->created_at,
+		.rev = revision->rev,
+		.name = revision->name,
+		.meta = revision->meta,
+		.tags = revision->tags,
+		.origins = create->origins,
+		.zones = revision->zones,
+		.rf_min = revision->rf_min,
+		.rf_max = revision->rf_max,
+		.priority = revision->priority,
+		.expires_at = revision->expires_at,
+		.size = count.size,
+		.copies = (uint16_t)count.pinned,
+	};
+}
+
+static bool write_scanned(void *ctx, const struct scanned_pin *pin, struct slice position)
+{
+	struct stream *s = ctx;
+	struct json_writer w = json_writer(s->out);
+	struct pin_extra extra = stream_extra(s);
+	struct request_copies count =
+		request_copies(pin->request, pin->copies, pin->n_copies, s->zones,
+			       clock_wall_us(s->c->api->options.clock));
+	struct cid_view view = { .copies = pin->copies, .n_copies = pin->n_copies };
+	struct owner_pin row = scanned_row(pin, count);
+
+	if (s->q.copies)
+		extra.view = &view;
+	v1_write_pin(&w, &row, &extra);
+	buf_add_byte(s->out, '\n');
+	s->more = s->out->len >= PIECE_BYTES;
+	if (s->more)
+		keep_position(s, position);
+	return !s->more;
+}
+
+static bool next_in_store(struct stream *s, struct buf *out, struct err *err)
+{
+	struct slice from = arena_copy(s->mem, buf_slice(&s->position));
+
+	s->out = out;
+	s->more = false;
+	return store_scan(s->c->api->options.store, s->c->owner, 0, 1, from, write_scanned, s, err);
+}
+
+static bool next_piece(void *arg, struct buf *out, bool *end, struct err *err)
+{
+	struct stream *s = arg;
+	bool ok = s->q.store_order ? next_in_store(s, out, err) : next_newest(s, out, err);
+
+	arena_reset(s->mem);
+	*end = !s->more;
+	return ok;
+}
+
+static void close_stream(void *arg)
+{
+	struct stream *s = arg;
+
+	arena_free(s->mem);
+	buf_free(&s->position);
+}
+
+static bool reply_stream(struct call *c, const struct query *q, struct err *err)
+{
+	static const struct http_stream_ops ops = { .next = next_piece, .close = close_stream };
+	struct stream *s = arena_new_of(c->mem, struct stream);
+
+	*s = (struct stream){ .c = c, .q = *q };
+	if (q->copies && !store_peers(c->api->options.store, c->mem, &s->peers, &s->n_peers, err))
+		return false;
+	s->zones = store_zones(c->api->options.store, c->mem);
+	s->mem = arena_new();
+	buf_add_slice(&s->position, q->cursor);
+	c->res->status = 200;
+	c->res->content_type = "application/x-ndjson";
+	http_response_stream(c->res, &ops, s);
+	return true;
+}
+
+static int hex_digit(uint8_t c)
+{
+	const char *found = c ? strchr("0123456789abcdef", c) : NULL;
+
+	return found ? (int)(found - "0123456789abcdef") : -1;
+}
+
+static bool read_cursor(struct call *c, struct query *q, struct err *err)
+{
+	size_t n = q->cursor.len / 2;
+	uint8_t *bytes = arena_alloc(c->mem, n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		int high = hex_digit(q->cursor.ptr[2 * i]),
+		    low = hex_digit(q->cursor.ptr[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return err_set(err, ERR_INVALID,
+				       "cursor is none: take it from \"next\" of the page before");
+		bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	if (q->cursor.len % 2)
+		return err_set(err, ERR_INVALID,
+			       "cursor is none: take it from \"next\" of the page before");
+	q->cursor = SLICE_OF(bytes, n);
+	return true;
+}
+
+bool v1_list_pins(struct call *c, struct err *err)
+{
+	bool stream = http_header_has_token(c->req, "Accept", "application/x-ndjson");
+	struct err why = { 0 };
+	struct query q;
+
+	if (!query_read(c->req->query, QUERY_V1, c->mem, &q, &why) || !read_cursor(c, &q, &why))
+		return reply_error(c, API_INVALID, why.text);
+	if (stream)
+		return reply_stream(c, &q, err);
+	if (q.store_order)
+		return reply_error(c, API_INVALID,
+				   "order=store is for streams: send Accept: application/x-ndjson");
+	return reply_page(c, &q, err);
+}

@@ -1,0 +1,67 @@
+/* What is neither pins nor settings: status, the interface's description, health, metrics. */
+#include "model/time_text.h"
+#include "role/api/call.h"
+#include "role/api/pin_json.h"
+
+extern const unsigned char openapi_json[];
+extern const unsigned openapi_json_len;
+
+bool v1_openapi(struct call *c, struct err *err UNUSED)
+{
+	buf_add(&c->res->body, openapi_json, openapi_json_len);
+	return reply_json(c, 200);
+}
+
+bool v1_status(struct call *c, struct err *err UNUSED)
+{
+	struct store *store = c->api->options.store;
+	struct json_writer w = reply_writer(c);
+	struct store_counters counters;
+
+	store_counters(store, &counters);
+	json_begin_object(&w);
+	json_key_cstr(&w, "version", PINFOLD_VERSION);
+	json_key_cstr(&w, "store", store_backend_name(store));
+	json_key_cstr(&w, "store_id", store_id(store));
+	json_key_time(&w, "time", clock_wall_us(c->api->options.clock));
+	json_key_str(&w, "owner", c->owner);
+	json_key_cstr(&w, "scope", key_scope_name(c->who.scopes));
+	json_key_bool(&w, "read_only", counters.read_only);
+	json_end_object(&w);
+	return reply_json(c, 200);
+}
+
+static bool reply_text(struct call *c, unsigned status, const char *text)
+{
+	buf_add_str(&c->res->body, text);
+	c->res->status = status;
+	c->res->content_type = "text/plain; charset=utf-8";
+	return true;
+}
+
+bool get_health(struct call *c, struct err *err UNUSED)
+{
+	return reply_text(c, 200, "ok\n");
+}
+
+bool get_ready(struct call *c, struct err *err UNUSED)
+{
+	const struct api_options *o = &c->api->options;
+	char why[160] = "";
+
+	if (!o->ready || o->ready(o->ready_ctx, why))
+		return reply_text(c, 200, "ready\n");
+	http_response_header(c->res, "Retry-After", SLICE_LIT("1"));
+	return reply_text(c, 503, arena_printf(c->mem, "%s\n", why));
+}
+
+bool get_metrics(struct call *c, struct err *err UNUSED)
+{
+	const struct api_options *o = &c->api->options;
+
+	if (o->metrics)
+		o->metrics(o->metrics_ctx, &c->res->body);
+	c->res->status = 200;
+	c->res->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	return true;
+}

@@ -1,0 +1,434 @@
+/* /v1/peers and /v1/drift. */
+#include "model/excerpt.h"
+#include "model/peer_id.h"
+#include "model/utf8.h"
+#include "model/version.h"
+#include "role/api/settings.h"
+
+#define NAME_MAX_BYTES 64
+#define DRIFT_LOOK     100000 /* copies of one peer that are counted */
+#define DRIFT_PIECE    1000
+
+static const char *const wish_names[] = {
+	[PEER_ACTIVE] = "active",
+	[PEER_PAUSED] = "paused",
+	[PEER_DRAINING] = "draining",
+	[PEER_FORGOTTEN] = "forgotten",
+};
+
+static bool is_up(struct call *c, const struct peer_row *row)
+{
+	const struct api_options *o = &c->api->options;
+
+	return row->down_reason.len == 0 && row->last_seen &&
+	       clock_wall_us(o->clock) - row->last_seen < o->peer_up_us;
+}
+
+static void write_peer(struct call *c, struct json_writer *w, const struct peer_row *row)
+{
+	json_begin_object(w);
+	json_key_str(w, "id", row->peer_id);
+	json_key_u64(w, "number", row->peer_no);
+	json_key_str_if(w, "name", row->name);
+	json_key_str_if(w, "zone", row->zone);
+	if (row->tags.n > 0)
+		json_key_strings(w, "tags", row->tags);
+	json_key_cstr(w, "wish", wish_names[row->wish]);
+	json_key_bool(w, "up", is_up(c, row));
+	if (row->addresses.n > 0)
+		json_key_strings(w, "addresses", row->addresses);
+	/* Where a node's RPC listens is the operators' business. */
+	if (key_scope_allows(c->who.scopes, SCOPE_ADMIN))
+		json_key_str_if(w, "url", row->url);
+	json_key_str_if(w, "agent", row->agent);
+	if (row->capacity_bytes) {
+		json_key_u64(w, "free_bytes", row->free_bytes);
+		json_key_u64(w, "used_bytes", row->used_bytes);
+		json_key_u64(w, "capacity_bytes", row->capacity_bytes);
+	}
+	json_key_time_if(w, "last_seen", row->last_seen);
+	json_key_time_if(w, "compared", row->compared_at);
+	json_key_str_if(w, "down_reason", row->down_reason);
+	json_end_object(w);
+}
+
+static bool reply_peer(struct call *c, const struct peer_row *row, unsigned status)
+{
+	struct json_writer w = reply_writer(c);
+
+	write_peer(c, &w, row);
+	return reply_json(c, status);
+}
+
+bool v1_list_peers(struct call *c, struct err *err)
+{
+	struct json_writer w = reply_writer(c);
+	struct peer_row *rows;
+	size_t n;
+
+	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
+		return false;
+	json_begin_object(&w);
+	json_key(&w, "peers");
+	json_begin_array(&w);
+	for (size_t i = 0; i < n; i++)
+		write_peer(c, &w, &rows[i]);
+	json_end_array(&w);
+	json_end_object(&w);
+	return reply_json(c, 200);
+}
+
+/* The row of the peer `id`, NULL if there is none; either text of a peer id will do. */
+static bool find_peer(struct call *c, struct slice id, struct peer_row **out, struct err *err)
+{
+	struct peer_id wanted, peer;
+	struct peer_row *rows;
+	struct err ignored;
+	size_t n;
+
+	*out = NULL;
+	if (!peer_id_parse(id, &wanted, &ignored))
+		return true;
+	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (peer_id_parse(rows[i].peer_id, &peer, &ignored) &&
+		    slice_eq(peer_id_slice(&peer), peer_id_slice(&wanted)))
+			*out = &rows[i];
+	}
+	return true;
+}
+
+bool v1_get_peer(struct call *c, struct err *err)
+{
+	struct peer_row *row;
+
+	if (!find_peer(c, c->params[0], &row, err))
+		return false;
+	return row ? reply_peer(c, row, 200) : reply_error(c, API_NOT_FOUND, "");
+}
+
+/* Stores the operator's half of the row. */
+static bool put_wish(struct call *c, struct peer_row *row, struct err *err)
+{
+	const struct api_options *o = &c->api->options;
+
+	row->wish_version = version_next(row->wish_version, clock_wall_us(o->clock), o->instance);
+	if (!store_peer_wish(o->store, row, err))
+		return false;
+	reply_when_durable(c, store_mark(o->store));
+	return true;
+}
+
+static bool set_wish(struct call *c, enum peer_wish wish, struct err *err)
+{
+	struct peer_row *row;
+
+	if (!find_peer(c, c->params[0], &row, err))
+		return false;
+	if (!row)
+		return reply_error(c, API_NOT_FOUND, "");
+	if (row->wish != wish) {
+		row->wish = (uint8_t)wish;
+		if (!put_wish(c, row, err))
+			return false;
+	}
+	return reply_peer(c, row, 200);
+}
+
+bool v1_drain_peer(struct call *c, struct err *err)
+{
+	return set_wish(c, PEER_DRAINING, err);
+}
+
+bool v1_pause_peer(struct call *c, struct err *err)
+{
+	return set_wish(c, PEER_PAUSED, err);
+}
+
+bool v1_resume_peer(struct call *c, struct err *err)
+{
+	return set_wish(c, PEER_ACTIVE, err);
+}
+
+bool v1_forget_peer(struct call *c, struct err *err)
+{
+	return set_wish(c, PEER_FORGOTTEN, err);
+}
+
+/* Does the peer hold or owe anything?  Looks bucket by bucket and stops at the first row. */
+static bool holds_any(struct call *c, uint32_t peer_no, bool *any, struct err *err)
+{
+	struct slice first = { NULL, 0 };
+	struct peer_pin *rows;
+	size_t n = 0;
+
+	for (unsigned pb = 0; pb < 4096 && n == 0; pb++) {
+		if (!store_peer_pins(c->api->options.store, peer_no, (uint16_t)pb, first, 1, c->mem,
+				     &rows, &n, err))
+			return false;
+	}
+	*any = n > 0;
+	return true;
+}
+
+bool v1_remove_peer(struct call *c, struct err *err)
+{
+	struct peer_row *row;
+	bool any;
+
+	if (!find_peer(c, c->params[0], &row, err))
+		return false;
+	if (!row || row->wish == PEER_FORGOTTEN)
+		return reply_error(c, API_NOT_FOUND, "");
+	if (!holds_any(c, row->peer_no, &any, err))
+		return false;
+	if (any)
+		return reply_error(c, API_CONFLICT,
+				   "the peer still has copies: drain it and wait, or forget it if "
+				   "it is lost");
+	row->wish = PEER_FORGOTTEN;
+	return put_wish(c, row, err) && reply_empty(c, 204);
+}
+
+/* ---- names, zones, tags ------------------------------------------------------------------ */
+
+struct peer_in {
+	struct slice id, url, name, zone;
+	const json_t *tags;
+};
+
+#define AT(member) .offset = offsetof(struct peer_in, member)
+
+static const struct json_field peer_fields[] = {
+	/* a patch has those from the third on */
+	{ "id", JSON_STR, AT(id) },      { "url", JSON_STR, AT(url) },
+	{ "name", JSON_STR, AT(name) },  { "zone", JSON_STR, AT(zone) },
+	{ "tags", JSON_LIST, AT(tags) },
+};
+
+static bool check_word(struct slice word, const char *name, struct err *err)
+{
+	if (!utf8_check(word, NULL, err))
+		return err_wrap(err, "%s", name);
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.ptr[i] < 0x20 || word.ptr[i] == 0x7f || word.ptr[i] == ',')
+			return err_set(err, ERR_INVALID,
+				       "%s is \"%s\"; commas and control characters are not "
+				       "allowed",
+				       name, excerpt(word).text);
+	}
+	if (word.len > NAME_MAX_BYTES)
+		return err_set(err, ERR_INVALID, "%s has %zu bytes; at most %d are allowed", name,
+			       word.len, NAME_MAX_BYTES);
+	return true;
+}
+
+static bool change_peer(struct call *c, const struct peer_in *in, struct peer_row *row,
+			struct err *err)
+{
+	if (!check_word(in->name, "name", err) || !check_word(in->zone, "zone", err))
+		return false;
+	if (in->name.ptr)
+		row->name = in->name;
+	if (in->zone.ptr)
+		row->zone = in->zone;
+	if (!in->tags)
+		return true;
+	if (!v1_read_strings(in->tags, "tags", PIN_TAGS_MAX, c->mem, &row->tags, err))
+		return false;
+	for (size_t i = 0; i < row->tags.n; i++) {
+		if (!check_word(row->tags.at[i], "tags", err))
+			return false;
+		if (row->tags.at[i].len == 0)
+			return err_set(err, ERR_INVALID, "tags[%zu] is empty", i);
+	}
+	return true;
+}
+
+bool v1_patch_peer(struct call *c, struct err *err)
+{
+	CLEANUP(json_doc_free) struct json_doc *doc = call_json(c);
+	struct peer_in in = { 0 };
+	struct err why = { 0 };
+	struct peer_row *row;
+	uint64_t given;
+
+	if (!doc)
+		return true;
+	if (!find_peer(c, c->params[0], &row, err))
+		return false;
+	if (!row)
+		return reply_error(c, API_NOT_FOUND, "");
+	if (!json_fields(json_root(doc), "", peer_fields + 2, ARRAY_LEN(peer_fields) - 2,
+			 JSON_UNKNOWN_REFUSED, &in, &given, &why) ||
+	    !change_peer(c, &in, row, &why))
+		return reply_error(c, API_INVALID, why.text);
+	return put_wish(c, row, err) && reply_peer(c, row, 200);
+}
+
+/* The peer id that the body means: given, or of the Kubo at `url`.  False: replied to, or a
+ * fault (then *fault is set). */
+static bool peer_of(struct call *c, const struct peer_in *in, struct slice *id, bool *fault,
+		    struct err *err)
+{
+	const struct api_options *o = &c->api->options;
+	char *text = arena_alloc(c->mem, PEER_ID_TEXT_MAX);
+	struct err why = { 0 };
+	struct peer_id peer;
+
+	*fault = false;
+	*id = in->id;
+	if (!in->id.ptr == !in->url.ptr)
+		return reply_error(c, API_INVALID, "give either id or url"), false;
+	if (in->url.ptr && !o->add_peer)
+		return reply_error(c, API_NOT_HERE,
+				   "this process drives no Kubo; start a worker beside it"),
+		       false;
+	if (in->url.ptr && !o->add_peer(o->add_peer_ctx, in->url, c->mem, id, &why)) {
+		*fault = why.code != ERR_INVALID;
+		*err = why;
+		return *fault ? false : (reply_error(c, API_INVALID, why.text), false);
+	}
+	if (!peer_id_parse(*id, &peer, &why))
+		return reply_error(c, API_INVALID, why.text), false;
+	*id = SLICE_OF(text, peer_id_text(&peer, text));
+	return true;
+}
+
+bool v1_add_peer(struct call *c, struct err *err)
+{
+	CLEANUP(json_doc_free) struct json_doc *doc = call_json(c);
+	struct peer_in in = { 0 };
+	struct err why = { 0 };
+	struct peer_row *row;
+	uint32_t peer_no;
+	struct slice id;
+	uint64_t given;
+	bool fault;
+
+	if (!doc)
+		return true;
+	if (!json_fields(json_root(doc), "", peer_fields, ARRAY_LEN(peer_fields),
+			 JSON_UNKNOWN_REFUSED, &in, &given, &why) ||
+	    !change_peer(c, &in, &(struct peer_row){ 0 }, &why))
+		return reply_error(c, API_INVALID, why.text);
+	if (!peer_of(c, &in, &id, &fault, err))
+		return !fault;
+	if (!store_peer_no(c->api->options.store, id, &peer_no, err) ||
+	    !find_peer(c, id, &row, err))
+		return false;
+	if (!row)
+		return err_set(err, ERR_INTERNAL, "a peer that was added is not there");
+	if (!change_peer(c, &in, row, err))
+		return false;
+	row->wish = PEER_ACTIVE;
+	return put_wish(c, row, err) && reply_peer(c, row, 201);
+}
+
+/* ---- drift -------------------------------------------------------------------------------- */
+
+struct drift {
+	uint64_t missing, surplus;
+	bool complete;
+	struct buf copies; /* of the JSON array, up to `left` of them */
+	int64_t left;
+};
+
+static void write_open(struct json_writer *w, const struct peer_row *peer,
+		       const struct peer_open *row)
+{
+	char text[CID_TEXT_MAX];
+	struct err ignored;
+	struct cid cid;
+
+	if (!cid_decode(row->cid, &cid, &ignored))
+		return;
+	json_begin_object(w);
+	json_key_str(w, "cid", SLICE_OF(text, cid_text(&cid, 0, text)));
+	json_key_str(w, "peer", peer->peer_id);
+	json_key_cstr(w, "op", row->desired ? "pin" : "unpin");
+	json_key_u64(w, "attempts", row->attempts);
+	json_key_time_if(w, "since", row->since);
+	json_key_time_if(w, "next_retry", row->next_at);
+	json_end_object(w);
+}
+
+static bool look_peer(struct call *c, const struct peer_row *peer, struct json_writer *list,
+		      struct drift *total, struct json_writer *w, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	__attribute__((cleanup(buf_free_at_scope_end))) struct buf after = { 0 };
+	uint64_t missing = 0, surplus = 0, looked = 0;
+	struct peer_open *rows;
+	size_t n;
+
+	do {
+		arena_reset(mem);
+		if (!store_open_copies(c->api->options.store, peer->peer_no, buf_slice(&after),
+				       DRIFT_PIECE, mem, &rows, &n, err))
+			return false;
+		for (size_t i = 0; i < n; i++) {
+			missing += rows[i].desired;
+			surplus += !rows[i].desired;
+			if (total->left > 0) {
+				total->left--;
+				write_open(list, peer, &rows[i]);
+			}
+		}
+		looked += n;
+		after.len = 0;
+		if (n > 0)
+			buf_add_slice(&after, rows[n - 1].cid);
+	} while (n == DRIFT_PIECE && looked < DRIFT_LOOK);
+	total->complete = total->complete && n < DRIFT_PIECE;
+	total->missing += missing;
+	total->surplus += surplus;
+	json_begin_object(w);
+	json_key_str(w, "peer", peer->peer_id);
+	json_key_u64(w, "missing", missing);
+	json_key_u64(w, "surplus", surplus);
+	json_end_object(w);
+	return true;
+}
+
+static bool look_all(struct call *c, struct drift *total, struct err *err)
+{
+	struct json_writer w = reply_writer(c), list = json_writer(&total->copies);
+	struct peer_row *peers;
+	size_t n;
+
+	if (!store_peers(c->api->options.store, c->mem, &peers, &n, err))
+		return false;
+	json_begin_array(&list);
+	json_begin_object(&w);
+	json_key(&w, "peers");
+	json_begin_array(&w);
+	for (size_t i = 0; i < n; i++) {
+		if (!look_peer(c, &peers[i], &list, total, &w, err))
+			return false;
+	}
+	json_end_array(&w);
+	json_end_array(&list);
+	json_key_u64(&w, "missing", total->missing);
+	json_key_u64(&w, "surplus", total->surplus);
+	json_key_bool(&w, "complete", total->complete);
+	json_key(&w, "copies");
+	json_raw(&w, buf_slice(&total->copies));
+	json_end_object(&w);
+	return true;
+}
+
+bool v1_drift(struct call *c, struct err *err)
+{
+	struct drift total = { .complete = true };
+	struct query q;
+	bool ok;
+
+	if (!page_read(c, &q))
+		return true;
+	total.left = q.limit;
+	ok = look_all(c, &total, err);
+	buf_free(&total.copies);
+	return ok && reply_json(c, 200);
+}

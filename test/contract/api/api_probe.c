@@ -1,0 +1,263 @@
+/*
+ * api_probe -- the API over a store in memory, with an instant worker: what contract tests
+ * talk to.
+ *
+ * Prints one line of JSON {"port","key"} and serves until its stdin ends.  The worker
+ * reads what the API asks for on the bus and writes the copies at once, as the pin's
+ * `meta` member "test" says: absent: pinned, "queued": left alone, "failed": failed five
+ * times.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bus/local/bus_local.h"
+#include "model/version.h"
+#include "role/api/api.h"
+#include "store/mem/store_mem.h"
+
+#define PEER_A "12D3KooWGRUVh7SGNS5DPyoHWTt3ZVUWZRgBGx6rqG9eBeYDcL1Q"
+#define PEER_B "12D3KooWJbJFaZ1dwpuu9tQY3ELCCCpWMJc1dSRVbcMwhiLiFq7q"
+
+struct probe {
+	struct clock clock;
+	struct rand rand;
+	struct store *store;
+	struct bus *bus;
+	struct pins *pins;
+	struct keys *keys;
+	struct api *api;
+	uint32_t peers[2];
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool pending;
+	atomic_bool stop;
+};
+
+static void must(bool ok, const struct err *err)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "api_probe: %s\n", err->text);
+	exit(1);
+}
+
+/* ---- the worker ------------------------------------------------------------------------- */
+
+static void notify(void *ctx)
+{
+	struct probe *p = ctx;
+
+	pthread_mutex_lock(&p->lock);
+	p->pending = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+}
+
+enum fate { FATE_PINNED, FATE_QUEUED, FATE_FAILED };
+
+static enum fate fate_of(const struct request *requests, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct slice *test =
+			pair_list_get(requests[i].revision->meta, SLICE_LIT("test"));
+
+		if (requests[i].life == REQUEST_LIVE && test && requests[i].revision->retry_at == 0)
+			return slice_eq_str(*test, "failed") ? FATE_FAILED : FATE_QUEUED;
+	}
+	return FATE_PINNED;
+}
+
+static struct copy made(const struct cid_view *view, uint32_t peer_no, bool wanted, enum fate fate,
+			int64_t now_us)
+{
+	struct copy c = { .peer_no = peer_no };
+	uint64_t seen = 0;
+
+	for (size_t i = 0; i < view->n_copies; i++) {
+		uint64_t version = copy_version(&view->copies[i]);
+
+		seen = version > seen ? version : seen;
+	}
+	c.gen = version_next(seen, now_us, 1);
+	c.desired = wanted;
+	c.mode = PIN_RECURSIVE;
+	c.reason = REASON_REQUESTED;
+	c.assigned_at = now_us;
+	c.stamp = c.gen + 1;
+	c.state_gen = fate == FATE_QUEUED ? 0 : c.gen;
+	c.observed_at = now_us;
+	if (!wanted) {
+		c.state = COPY_UNPINNED;
+	} else if (fate == FATE_FAILED) {
+		c.state = COPY_ERROR;
+		c.failure = FAILURE_STALLED;
+		c.attempts = COPY_FAILED_ATTEMPTS;
+		c.error = SLICE_LIT("no provider gave a block for 2 min");
+		c.failing_since = now_us;
+		c.next_at = now_us + US_PER_H;
+	} else {
+		c.state = COPY_PINNED;
+		c.size = 12345;
+	}
+	return c;
+}
+
+static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struct arena *mem,
+		   struct cid_change *out, struct err *err UNUSED)
+{
+	struct probe *p = ctx;
+	struct copy *copies = arena_new_array(mem, struct copy, 2);
+	struct request *requests;
+	size_t n = requests_fold(view->facts, view->n_facts, mem, &requests);
+	enum fate fate = fate_of(requests, n);
+	bool wanted = false;
+
+	for (size_t i = 0; i < n; i++)
+		wanted = wanted || requests[i].life == REQUEST_LIVE;
+	for (size_t i = 0; i < 2; i++)
+		copies[i] = made(view, p->peers[i], wanted, fate, now_us);
+	*out = (struct cid_change){ .desired = copies, .n_desired = 2 };
+	if (fate != FATE_QUEUED || !wanted) {
+		out->observed = copies;
+		out->n_observed = 2;
+	}
+	return true;
+}
+
+static enum bus_verdict carry_out(void *ctx, const struct bus_msg *msg)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct probe *p = ctx;
+	struct slice cid = arena_copy(mem, msg->cid);
+	void *ctxs[] = { p };
+	struct err err;
+
+	must(store_change(p->store, &cid, ctxs, 1, decide, mem, &err), &err);
+	api_pin_changed(p->api, cid);
+	return BUS_DONE;
+}
+
+static void *work(void *arg)
+{
+	struct probe *p = arg;
+	struct err err;
+	size_t n;
+
+	while (!atomic_load(&p->stop)) {
+		pthread_mutex_lock(&p->lock);
+		while (!p->pending && !atomic_load(&p->stop))
+			pthread_cond_wait(&p->wake, &p->lock);
+		p->pending = false;
+		pthread_mutex_unlock(&p->lock);
+		do {
+			must(bus_take(p->bus, BUS_PIN_REQUEST, 0, 100, carry_out, p, &n, &err),
+			     &err);
+		} while (n > 0);
+	}
+	return NULL;
+}
+
+/* ---- the rest --------------------------------------------------------------------------- */
+
+static uint32_t join(struct probe *p, const char *id, const char *address)
+{
+	struct slice addresses[] = { slice_str(address) };
+	struct peer_row row = { .peer_id = slice_str(id) };
+	struct err err;
+
+	must(store_peer_no(p->store, row.peer_id, &row.peer_no, &err), &err);
+	row.addresses = (struct slice_list){ addresses, 1 };
+	row.url = SLICE_LIT("http://127.0.0.1:5001");
+	row.agent = SLICE_LIT("kubo/0.42.0");
+	row.last_seen = clock_wall_us(&p->clock) + US_PER_DAY; /* up for as long as a test runs */
+	row.report_version = version_next(0, clock_wall_us(&p->clock), 1);
+	must(store_peer_report(p->store, &row, &err), &err);
+	return row.peer_no;
+}
+
+static void metrics(void *ctx UNUSED, struct buf *out)
+{
+	buf_add_str(out, "# TYPE up gauge\nup 1\n");
+}
+
+static void admin_key(struct probe *p, struct api_key_text *text)
+{
+	const struct key_wish wish = { .owner = SLICE_LIT(KEYS_ADMIN), .scope = SCOPE_ADMIN };
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const struct api_key *row;
+	struct err err;
+
+	must(keys_create(p->keys, &wish, mem, text, &row, &err), &err);
+}
+
+static void build(struct probe *p, struct store_mem *data)
+{
+	const struct store_options options = { .instance = 1,
+					       .clock = &p->clock,
+					       .rand = &p->rand };
+	const struct bus_local_options bus = {
+		.clock = &p->clock, .queue_max = 100000, .retry_us = US_PER_S, .attempts = 3
+	};
+	struct pins_options pins = { .clock = &p->clock, .instance = 1 };
+	struct api_options api = { .clock = &p->clock, .instance = 1, .metrics = metrics };
+	struct err err;
+
+	must(store_open(store_mem_attach(data, &p->clock, 0, NULL), &options, &p->store, &err),
+	     &err);
+	p->bus = bus_local_new(&bus);
+	pins.store = api.store = p->store;
+	pins.bus = p->bus;
+	p->pins = api.pins = pins_new(&pins);
+	must(keys_open(p->store, &p->clock, &p->rand, &p->keys, &err), &err);
+	api.keys = p->keys;
+	p->api = api_new(&api);
+	p->peers[0] = join(p, PEER_A, "/ip4/203.0.113.7/tcp/4001/p2p/" PEER_A);
+	p->peers[1] = join(p, PEER_B, "/ip4/127.0.0.1/tcp/4001/p2p/" PEER_B);
+	must(bus_subscribe(p->bus, BUS_PIN_REQUEST, 0, notify, p, &err), &err);
+}
+
+static void take_down(struct probe *p, pthread_t worker)
+{
+	atomic_store(&p->stop, true);
+	notify(p);
+	pthread_join(worker, NULL);
+	api_free(p->api);
+	pins_free(p->pins);
+	keys_free(p->keys);
+	store_close(p->store);
+	bus_close(p->bus);
+}
+
+int main(void)
+{
+	struct probe p = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+	CLEANUP(store_mem_free) struct store_mem *data = store_mem_new();
+	CLEANUP(http_server_free) struct http_server *server = NULL;
+	struct http_server_options options = { .workers = 8 };
+	struct api_key_text text;
+	pthread_t worker;
+	struct err err;
+	char end;
+
+	clock_init_system(&p.clock);
+	rand_init_system(&p.rand);
+	build(&p, data);
+	admin_key(&p, &text);
+	api_app(p.api, &options.app);
+	must(http_server_start(&options, &server, &err), &err);
+	assert(pthread_create(&worker, NULL, work, &p) == 0);
+	printf("{\"port\":%u,\"key\":\"%s\"}\n", http_server_port(server), text.text);
+	fflush(stdout);
+	while (read(STDIN_FILENO, &end, 1) > 0)
+		continue;
+	http_server_drain(server, 2000);
+	http_server_free(TAKE(server));
+	take_down(&p, worker);
+	return 0;
+}
