@@ -66,7 +66,7 @@ bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct ar
 /* ---- views that change (view.c) -------------------------------------------------------- */
 
 /* `view` after `change`.  What would change nothing is taken out of *change: facts that are
- * there, halves that are not newer. */
+ * there, halves that are not newer, what is removed already. */
 struct cid_view view_apply(const struct cid_view *view, struct cid_change *change,
 			   struct arena *mem);
 

@@ -99,6 +99,8 @@ static void apply_facts(struct cid_view *view, struct cid_change *change, struct
 	size_t n = view->n_facts, n_new = 0, at;
 	struct fact *all = arena_new_array(mem, struct fact, n + change->n_facts);
 	struct fact *fresh = arena_new_array(mem, struct fact, change->n_facts);
+	struct fact *buried = arena_new_array(mem, struct fact, change->n_bury);
+	size_t n_buried = 0;
 	bool there;
 
 	if (n > 0)
@@ -119,8 +121,11 @@ static void apply_facts(struct cid_view *view, struct cid_change *change, struct
 		if (!there)
 			continue;
 		memmove(all + at, all + at + 1, (n - at - 1) * sizeof(*all));
+		buried[n_buried++] = change->bury[i];
 		n--;
 	}
+	change->bury = buried;
+	change->n_bury = n_buried;
 	change->facts = fresh;
 	change->n_facts = n_new;
 	view->facts = all;
@@ -167,6 +172,8 @@ static void apply_copies(struct cid_view *view, struct cid_change *change, struc
 	size_t n = view->n_copies;
 	struct copy *all =
 		arena_new_array(mem, struct copy, n + change->n_desired + change->n_observed);
+	uint32_t *forgotten = arena_new_array(mem, uint32_t, change->n_forget);
+	size_t n_forgotten = 0;
 
 	if (n > 0)
 		memcpy(all, view->copies, n * sizeof(*all));
@@ -180,8 +187,11 @@ static void apply_copies(struct cid_view *view, struct cid_change *change, struc
 		if (at == n)
 			continue;
 		memmove(all + at, all + at + 1, (n - at - 1) * sizeof(*all));
+		forgotten[n_forgotten++] = change->forget[i];
 		n--;
 	}
+	change->forget = forgotten;
+	change->n_forget = n_forgotten;
 	view->copies = all;
 	view->n_copies = n;
 }

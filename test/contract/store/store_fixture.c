@@ -288,29 +288,33 @@ void end_pin(struct fixture *fx, struct slice cid, const char *owner, struct uli
 	edit_pin(fx, cid, &e);
 }
 
+static bool decide_copy(void *ctx, const struct cid_view *view, int64_t now_us UNUSED,
+			struct arena *mem, struct cid_change *out, struct err *err UNUSED)
+{
+	struct copy *copy = ctx, *c = arena_new_of(mem, struct copy);
+
+	if (copy->gen == 0) { /* else this is the view of what was written */
+		copy->gen = copy->state_gen = view->next;
+		copy->stamp = copy->gen + 1;
+	}
+	*c = *copy;
+	*out = (struct cid_change){ .desired = c, .n_desired = 1, .observed = c, .n_observed = 1 };
+	return true;
+}
+
 void place_copy(struct fixture *fx, struct slice cid, uint32_t peer_no, bool desired,
 		enum copy_state state)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	struct cid_view view;
 	struct copy copy = { .peer_no = peer_no,
 			     .desired = desired,
 			     .mode = PIN_RECURSIVE,
 			     .state = (uint8_t)state,
 			     .size = 100 };
+	void *ctx = &copy;
 	struct err err;
-	uint64_t top = 0;
 
-	MUST(store_view(fx->store, cid, mem, &view, &err));
-	for (size_t i = 0; i < view.n_facts; i++)
-		top = view.facts[i].rev > top ? view.facts[i].rev : top;
-	for (size_t i = 0; i < view.n_copies; i++)
-		top = copy_version(&view.copies[i]) > top ? copy_version(&view.copies[i]) : top;
-	copy.gen = copy.state_gen = top + 1000;
-	copy.stamp = copy.gen + 1;
-	change(fx, cid,
-	       &(struct cid_change){
-		       .desired = &copy, .n_desired = 1, .observed = &copy, .n_observed = 1 });
+	MUST(store_change(fx->store, &cid, &ctx, 1, decide_copy, mem, &err));
 }
 
 const struct owner_pin *find_pin(struct fixture *fx, const char *owner, struct ulid id)

@@ -1,0 +1,23 @@
+/*
+ * failing_store.h -- a store back end whose n-th call fails.
+ *
+ * Wraps another back end.  Calls are counted from 1: each read, swap and drop, and each
+ * write (where the wrapped one has no lock(), each row of a write, so that a batch can
+ * land in part).  One that fails before its effect says ERR_UNAVAILABLE, one that fails
+ * after it ERR_TIMEOUT.  Not thread-safe.
+ */
+#pragma once
+
+#include "store/store_ops.h"
+
+struct failing_store {
+	struct store_backend base; /* for store_open(); closing it leaves `inner` */
+	struct store_ops ops;
+	struct store_backend *inner;
+	unsigned calls;   /* so far */
+	unsigned fail_at; /* this one fails; 0: none */
+	bool after;       /* it takes effect first */
+};
+
+/* *failing is the caller's and outlives the store. */
+void failing_store_init(struct failing_store *failing, struct store_backend *inner);
