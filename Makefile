@@ -8,6 +8,9 @@ FUZZ_SECONDS ?= 60
 all: setup ## build/pinfold
 	@tools/build release
 
+run: all ## Pinfold on this machine, with a Kubo of its own if there is none
+	@tools/run $(ARGS)
+
 setup: ## install what is missing (Debian 12)
 	@tools/setup
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails if a function of ours has the name of one in a library we link.
+"""Fails if a function of ours has the name of one in a library we link, or of another of ours.
 
 The loader takes ours for the library's own calls too: a json_null() of ours once ended every
 process in which jansson read a null.
@@ -21,8 +21,13 @@ def names(*args):
 linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
 libraries = re.findall(r"=> (/\S+)", linked)
 objects = [o for o in (build / "src").rglob("*.o") if ".a.p" in str(o.parent)]
-ours = names(*objects)
-bad = 0
+ours, bad = set(), 0
+for path in objects:
+    mine = names(path)
+    for name in sorted(ours & mine):
+        print(f"{name} in {path.name} is a name of ours already")
+        bad += 1
+    ours |= mine
 for library in libraries:
     for name in sorted(ours & names("-D", library)):
         print(f"{name} is also a name in {pathlib.Path(library).name}")

@@ -13,7 +13,8 @@
  *
  * A flag wins over the environment, that over the file, that over the default; a list is
  * replaced as a whole.  In environment and flags items of a list are separated by commas,
- * and a flag may be repeated.  Sizes are 1048576, 512KiB, 1.5GiB, 2GB; durations 90s, 1h30m.
+ * and a flag may be repeated.  Sizes are 1048576, 512KiB, 1.5GiB, 2GB; durations 90s, 1h30m
+ * (model/duration.h).
  *
  * A secret is never taken from a flag (other users see command lines) and never shown; it
  * may also be named by the option with _file behind it, as the path of a file that holds it.

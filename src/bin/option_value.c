@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "model/duration.h"
 
 struct unit {
 	const char *name;
@@ -22,12 +22,6 @@ static const struct unit sizes[] = {
 	{ "MB", UINT64_C(1000000) },
 	{ "GB", UINT64_C(1000000000) },
 	{ "TB", UINT64_C(1000000000000) },
-};
-
-static const struct unit durations[] = {
-	/* biggest first */
-	{ "d", (uint64_t)US_PER_DAY }, { "h", (uint64_t)US_PER_H },   { "m", (uint64_t)US_PER_MIN },
-	{ "s", (uint64_t)US_PER_S },   { "ms", (uint64_t)US_PER_MS }, { "us", 1 },
 };
 
 /* Digits, and at most six behind a point, as millionths. */
@@ -86,38 +80,6 @@ bool size_parse(const char *text, uint64_t *out)
 	return false;
 }
 
-bool duration_parse(const char *text, int64_t *us)
-{
-	uint64_t sum = 0;
-	size_t next = 0; /* units may only get smaller */
-
-	if (!strcmp(text, "0")) {
-		*us = 0;
-		return true;
-	}
-	if (!*text)
-		return false;
-	while (*text) {
-		uint64_t millionths, part;
-		size_t n, i;
-
-		if (!decimal(&text, &millionths))
-			return false;
-		n = strspn(text, "dhmsu");
-		for (i = next; i < ARRAY_LEN(durations); i++)
-			if (strlen(durations[i].name) == n && !strncmp(text, durations[i].name, n))
-				break;
-		if (i == ARRAY_LEN(durations) || !times(millionths, durations[i].factor, &part) ||
-		    sum + part > INT64_MAX)
-			return false;
-		sum += part;
-		text += n;
-		next = i + 1;
-	}
-	*us = (int64_t)sum;
-	return true;
-}
-
 static bool int_parse(const char *text, int64_t *out)
 {
 	char *end;
@@ -129,13 +91,14 @@ static bool int_parse(const char *text, int64_t *out)
 
 static bool number(enum option_type type, const char *text, int64_t *out)
 {
+	struct err unused;
 	uint64_t size;
 
 	switch (type) {
 	case OPTION_INT:
 		return int_parse(text, out);
 	case OPTION_DURATION:
-		return duration_parse(text, out);
+		return duration_parse(slice_str(text), out, &unused);
 	case OPTION_SIZE:
 		if (!size_parse(text, &size))
 			return false;

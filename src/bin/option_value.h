@@ -6,9 +6,6 @@
 /* A decimal number, with one of B, KiB, MiB, GiB, TiB, KB, MB, GB, TB behind it. */
 bool size_parse(const char *text, uint64_t *out) MUST_CHECK;
 
-/* One or more numbers with us, ms, s, m, h or d behind each, biggest first: 1h30m; or 0. */
-bool duration_parse(const char *text, int64_t *us) MUST_CHECK;
-
 /* Fills the option's member of *config; not for OPTION_KUBO.  False: the text is not
  * allowed. */
 bool option_set(const struct option_row *row, const char *text, struct arena *mem,
