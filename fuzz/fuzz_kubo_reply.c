@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	/* How the network cuts an answer changes nothing. */
 	assert(fine[0] == fine[1] && complete[0] == complete[1]);
-	reply_error(body, text);
+	reply_error_text(body, text);
 	check_text(text);
 	assert(text[0]);
 	return 0;

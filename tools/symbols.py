@@ -22,7 +22,7 @@ linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=
 libraries = re.findall(r"=> (/\S+)", linked)
 objects = [o for o in (build / "src").rglob("*.o") if ".a.p" in str(o.parent)]
 ours, bad = set(), 0
-for path in objects:
+for path in sorted(objects):
     mine = names(path)
     for name in sorted(ours & mine):
         print(f"{name} in {path.name} is a name of ours already")

@@ -228,7 +228,7 @@ bool reply_line(struct reply *r, struct slice line)
 	return read_kind[r->done->kind](r, obj);
 }
 
-void reply_error(struct slice body, char text[KUBO_TEXT_MAX + 1])
+void reply_error_text(struct slice body, char text[KUBO_TEXT_MAX + 1])
 {
 	CLEANUP(json_free) json_t *obj = parse(body);
 	const char *words = json_string_value(json_object_get(obj, "Message"));

@@ -25,4 +25,4 @@ bool reply_line(struct reply *reply, struct slice line) MUST_CHECK;
 
 /* The text of an error: "Message" of a JSON body, else the body's first line; cut and
  * made printable, never empty. */
-void reply_error(struct slice body, char text[KUBO_TEXT_MAX + 1]);
+void reply_error_text(struct slice body, char text[KUBO_TEXT_MAX + 1]);

@@ -138,19 +138,19 @@ static void error_pages_become_one_printable_line(void **state UNUSED)
 	char text[KUBO_TEXT_MAX + 1];
 	char longer[3 * KUBO_TEXT_MAX + 1];
 
-	reply_error(SLICE_LIT("{\"Message\":\"not\\npinned\",\"Code\":0,\"Type\":\"error\"}"),
-		    text);
+	reply_error_text(SLICE_LIT("{\"Message\":\"not\\npinned\",\"Code\":0,\"Type\":\"error\"}"),
+			 text);
 	assert_string_equal(text, "not pinned");
-	reply_error(SLICE_LIT("404 page not found\n\nmore"), text);
+	reply_error_text(SLICE_LIT("404 page not found\n\nmore"), text);
 	assert_string_equal(text, "404 page not found");
-	reply_error(SLICE_LIT(""), text);
+	reply_error_text(SLICE_LIT(""), text);
 	assert_string_equal(text, "failed without a message");
-	reply_error(SLICE_LIT("\x1b[31mred\r\n"), text);
+	reply_error_text(SLICE_LIT("\x1b[31mred\r\n"), text);
 	assert_string_equal(text, " [31mred");
 	/* Cut at a whole character: "ä" is two bytes. */
 	for (size_t i = 0; i < sizeof(longer) - 1; i += 2)
 		memcpy(longer + i, "\xc3\xa4", 2);
-	reply_error(SLICE_OF(longer + 1, sizeof(longer) - 2), text);
+	reply_error_text(SLICE_OF(longer + 1, sizeof(longer) - 2), text);
 	assert_int_equal(strlen(text), KUBO_TEXT_MAX - 1);
 }
 

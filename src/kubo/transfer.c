@@ -123,7 +123,7 @@ static size_t on_header(char *bytes, size_t one, size_t n, void *ctx)
 		return len;
 	while (from < len && bytes[from] == ' ')
 		from++;
-	reply_error(SLICE_OF(bytes + from, len - from), t->trailer);
+	reply_error_text(SLICE_OF(bytes + from, len - from), t->trailer);
 	return len;
 }
 
@@ -298,7 +298,7 @@ bool transfer_finish(struct transfer *t, CURLcode result)
 	} else if (status == 0 || (result != CURLE_OK && t->error_body.len == 0)) {
 		fail_connection(t, result);
 	} else {
-		reply_error(buf_slice(&t->error_body), t->done.text);
+		reply_error_text(buf_slice(&t->error_body), t->done.text);
 		fail_kubo(t, t->done.text);
 	}
 	/* files/stat knows dag-pb and raw alone. */
