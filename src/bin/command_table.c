@@ -38,6 +38,11 @@
 	}
 
 const struct command commands[] = {
+	{ "up", "", "Run the whole server in this process until it is told to stop.",
+	  "Ready when GET /readyz answers 200. The admin key lies in DIR/admin.key. SIGTERM and "
+	  "SIGINT let requests in work finish, SIGHUP reads the TLS certificate again.",
+	  cmd_up, .takes = TAKES_CONFIG },
+
 	{ "pin add", "CID... | -", "Ask for content to be kept.",
 	  "With - every line of stdin is a CID or a JSON object as POST /v1/bulk/create takes it; "
 	  "the "

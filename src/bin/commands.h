@@ -37,6 +37,9 @@ enum exit_code cmd_deny_rm(struct invocation *in);
 enum exit_code cmd_status(struct invocation *in);
 enum exit_code cmd_drift(struct invocation *in);
 
+/* cmd_up.c */
+enum exit_code cmd_up(struct invocation *in);
+
 /* cmd_config.c */
 enum exit_code cmd_config_check(struct invocation *in);
 enum exit_code cmd_config_show(struct invocation *in);

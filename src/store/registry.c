@@ -33,7 +33,7 @@ bool store_peer_no(struct store *store, struct slice peer_id, uint32_t *out, str
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 
 	for (int i = 0; i < SWAPS_MAX; i++) {
-		struct peer_row *peers, fresh = { .peer_id = peer_id };
+		struct peer_row *peers, fresh = { .peer_no = 1, .peer_id = peer_id };
 		bool done;
 		size_t n;
 

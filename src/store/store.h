@@ -238,7 +238,7 @@ bool store_drop_expiries(struct store *store, int64_t before_us, struct err *err
 
 /* ---- peers, owners, keys, leases, settings -------------------------------- */
 
-/* The number of `peer_id`, made and bound to it for ever if it is new. */
+/* The number of `peer_id`, from 1 on, made and bound to it for ever if it is new. */
 bool store_peer_no(struct store *store, struct slice peer_id, uint32_t *out,
 		   struct err *err) MUST_CHECK;
 /* All peers by number. */

@@ -1,0 +1,486 @@
+#include "bin/server.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "bin/role_thread.h"
+#include "bus/local/bus_local.h"
+#include "kubo/kubo_curl.h"
+#include "role/api/api.h"
+#include "role/planner.h"
+#include "role/reconciler.h"
+#include "role/ttl.h"
+#include "role/worker/worker.h"
+#include "store/mem/store_mem.h"
+#include "store/rocksdb/store_rocksdb.h"
+
+#define INSTANCE     0 /* the only one of this store */
+#define EXPIRING_MIN 1 /* us */
+
+struct server {
+	const struct config *config;
+	struct arena *mem; /* what options point to */
+	struct clock clock;
+	struct rand rand;
+	struct metrics *metrics;
+	struct store_mem *store_mem;
+	struct store *store;
+	struct bus *bus;
+	struct replan_policy replan_policy;
+	struct worker_policy worker_policy;
+	struct planner *planner;
+	struct reconciler *reconciler;
+	struct ttl *ttl;
+	struct cluster *cluster;
+	struct worker *worker;
+	struct role_thread *planner_thread, *reconciler_thread, *ttl_thread, *worker_thread;
+	struct pins *pins;
+	struct keys *keys;
+	struct api *api;
+	struct http_server *http;
+	char url[300];
+};
+
+/* ---- the store --------------------------------------------------------------------- */
+
+static bool make_dir(const char *path, struct err *err)
+{
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		return true;
+	return err_set(err, errno == EACCES ? ERR_DENIED : ERR_INVALID,
+		       "data directory %s: %s; choose another with --data", path, strerror(errno));
+}
+
+static bool open_backend(struct server *s, struct store_backend **out, struct err *err)
+{
+	const struct config *c = s->config;
+	const char *path = *c->store.rocksdb_path ? c->store.rocksdb_path
+						  : arena_printf(s->mem, "%s/store", c->data);
+
+	if (c->store.kind == STORE_MEM) {
+		s->store_mem = store_mem_new();
+		*out = store_mem_attach(s->store_mem, &s->clock, 0, NULL);
+		return true;
+	}
+	return store_rocksdb_open(
+		&(struct store_rocksdb_options){ .path = path,
+						 .create = true,
+						 .cache_bytes = c->store.rocksdb_cache,
+						 .log_bytes = c->store.rocksdb_write_buffer },
+		out, err);
+}
+
+static bool open_store(struct server *s, struct err *err)
+{
+	struct store_backend *backend;
+
+	return make_dir(s->config->data, err) && open_backend(s, &backend, err) &&
+	       store_open(backend,
+			  &(struct store_options){ .instance = INSTANCE,
+						   .clock = &s->clock,
+						   .rand = &s->rand,
+						   .expiring_us = s->config->ttl.scan_us },
+			  &s->store, err);
+}
+
+/* ---- metrics -------------------------------------------------------------------------- */
+
+static void count_pinned(void *ctx, int64_t after_us)
+{
+	metrics_observe(((struct server *)ctx)->metrics, METRIC_PIN_E2E, SOURCE_API, METRIC_OP_PIN,
+			after_us);
+}
+
+static void count_settled(void *ctx, bool desired, int64_t after_us)
+{
+	metrics_observe(((struct server *)ctx)->metrics, METRIC_PIN_ASSIGNED,
+			desired ? METRIC_OP_PIN : METRIC_OP_UNPIN, 0, after_us);
+}
+
+static void pin_changed(void *ctx, struct slice cid)
+{
+	struct server *s = ctx;
+
+	metrics_add(s->metrics, METRIC_PIN_EVENTS, EVENT_STATUS, store_bucket(s->store, cid) >> 18,
+		    1);
+	if (s->api)
+		api_pin_changed(s->api, cid);
+}
+
+#define NODES_SHOWN 256
+
+static void collect_worker(void *ctx, struct metrics *m)
+{
+	struct server *s = ctx;
+	struct worker_node nodes[NODES_SHOWN];
+	unsigned n = worker_nodes(s->worker, nodes, NODES_SHOWN);
+	uint64_t failures = 0;
+
+	for (unsigned i = 0; i < n && i < NODES_SHOWN; i++) {
+		const struct worker_node *node = &nodes[i];
+
+		failures += node->failed;
+		if (node->peer_no == 0)
+			continue;
+		metrics_show(m, METRIC_WORKER_QUEUE, node->peer_id,
+			     node->queued + node->retrying + node->active);
+		metrics_show(m, METRIC_PEER_FREE, node->peer_id, (int64_t)node->free_bytes);
+		metrics_show(m, METRIC_PEER_USED, node->peer_id, (int64_t)node->used_bytes);
+	}
+	metrics_set(m, METRIC_WORKER_FAILURES, METRIC_FAILURE_IPFS, 0, (int64_t)failures);
+}
+
+static void collect_bus(void *ctx, struct metrics *m)
+{
+	struct bus_counters c;
+
+	bus_counters(((struct server *)ctx)->bus, &c);
+	for (unsigned i = 0; i < BUS_TOPICS; i++)
+		metrics_set(m, METRIC_BUS_LAG, i, 0, (int64_t)c.waiting[i]);
+}
+
+static void write_metrics(void *ctx, struct buf *out)
+{
+	metrics_write(((struct server *)ctx)->metrics, METRICS_TEXT, out);
+}
+
+/* ---- roles ------------------------------------------------------------------------------ */
+
+static void read_policies(struct server *s)
+{
+	const struct config *c = s->config;
+
+	s->replan_policy = (struct replan_policy){
+		.health = { .suspect_us = c->peer.suspect_us,
+			    .down_us = c->peer.down_us,
+			    .grace_us = c->peer.grace_us },
+		.reconcile = { .keep_free_bytes = c->planner.keep_free,
+			       .republish_us = c->planner.republish_us,
+			       .forget_us = c->planner.forget_us,
+			       .recheck_us = c->planner.recheck_us },
+		.peers_refresh_us = c->planner.peers_refresh_us,
+		.guard_permille = (unsigned)c->planner.guard_permille,
+		.guard_min = (unsigned)c->planner.guard_min,
+		.guard_window_us = c->planner.guard_window_us,
+	};
+	s->worker_policy = (struct worker_policy){
+		.max_fetches = (unsigned)c->worker.max_fetches,
+		.max_patient = (unsigned)c->worker.max_patient,
+		.patience_us = c->worker.patience_us,
+		.stall_us = c->worker.stall_us,
+		.retry = { .min_us = c->worker.retry_min_us, .max_us = c->worker.retry_max_us },
+		.unpin_grace_us = c->worker.unpin_grace_us,
+		.heartbeat_us = c->worker.heartbeat_us,
+		.heartbeat_timeout_us = c->worker.heartbeat_timeout_us,
+		.report_us = c->worker.report_us,
+		.compare_us = c->worker.compare_us,
+		.journal_max = (size_t)c->worker.journal_max,
+		.take_adopted = c->worker.adopted_pins == ADOPTED_TAKE,
+	};
+}
+
+static bool read_origin_nets(struct server *s, struct err *err)
+{
+	const struct texts *allow = &s->config->origins.allow;
+	struct ip_net *nets = arena_new_array(s->mem, struct ip_net, allow->n);
+
+	for (size_t i = 0; i < allow->n; i++)
+		if (!ip_net_parse(slice_str(allow->items[i]), &nets[i], err))
+			return err_wrap(err, "origins.allow");
+	s->worker_policy.origin_nets = nets;
+	s->worker_policy.n_origin_nets = allow->n;
+	return true;
+}
+
+static void make_deciders(struct server *s)
+{
+	const struct config *c = s->config;
+	const struct replan_options replan = {
+		.store = s->store,
+		.bus = s->bus,
+		.clock = &s->clock,
+		.instance = INSTANCE,
+		.policy = &s->replan_policy,
+		.events = { .ctx = s,
+			    .changed = pin_changed,
+			    .pinned = count_pinned,
+			    .settled = count_settled },
+	};
+
+	s->planner =
+		planner_new(&(struct planner_options){ .replan = replan,
+						       .poll_us = c->planner.poll_us,
+						       .batch_max = (size_t)c->planner.batch });
+	s->reconciler = reconciler_new(
+		&(struct reconciler_options){ .replan = replan,
+					      .peers_us = c->planner.peers_refresh_us,
+					      .sweep_us = c->planner.sweep_us,
+					      .pace_us = c->planner.pace_us,
+					      .batch_max = (size_t)c->planner.batch });
+	s->ttl = ttl_new(&(struct ttl_options){ .replan = replan,
+						.scan_us = c->ttl.scan_us,
+						.batch_max = (size_t)c->planner.batch });
+}
+
+static bool make_worker(struct server *s, struct err *err)
+{
+	const struct config *c = s->config;
+	struct worker_node_options *nodes =
+		arena_new_array(s->mem, struct worker_node_options, c->n_kubo);
+	struct kubo *kubo;
+
+	for (size_t i = 0; i < c->n_kubo; i++) {
+		const struct config_kubo *k = &c->kubo[i];
+		struct slice *tags = arena_new_array(s->mem, struct slice, k->tags.n);
+
+		for (size_t t = 0; t < k->tags.n; t++)
+			tags[t] = slice_str(k->tags.items[t]);
+		nodes[i] = (struct worker_node_options){
+			.kubo = { .url = k->url, .auth = k->auth, .secret = k->secret },
+			.zone = slice_str(k->zone ? k->zone : ""),
+			.tags = { .at = tags, .n = k->tags.n },
+		};
+	}
+	s->cluster = cluster_new(s->store, &s->clock, INSTANCE);
+	return kubo_curl_new(&s->clock, &kubo, err) &&
+	       worker_new(&(struct worker_options){ .kubo = kubo,
+						    .cluster = s->cluster,
+						    .bus = s->bus,
+						    .clock = &s->clock,
+						    .rand = &s->rand,
+						    .store_id = store_id(s->store),
+						    .policy = &s->worker_policy,
+						    .nodes = nodes,
+						    .n_nodes = (unsigned)c->n_kubo },
+			  &s->worker, err);
+}
+
+static bool step_planner(void *role, int64_t until_us UNUSED, int64_t *due_us, struct err *err)
+{
+	return planner_step(role, due_us, err);
+}
+
+static bool step_reconciler(void *role, int64_t until_us UNUSED, int64_t *due_us, struct err *err)
+{
+	return reconciler_step(role, due_us, err);
+}
+
+static bool step_ttl(void *role, int64_t until_us UNUSED, int64_t *due_us, struct err *err)
+{
+	return ttl_step(role, due_us, err);
+}
+
+static bool step_worker(void *role, int64_t until_us, int64_t *due_us, struct err *err)
+{
+	return worker_step(role, until_us, due_us, err);
+}
+
+static bool start_thread(struct server *s, const char *name, void *role,
+			 bool (*step)(void *, int64_t, int64_t *, struct err *),
+			 void (*knock)(void *), struct role_thread **out, struct err *err)
+{
+	return role_thread_start(&(struct role_thread_options){ .name = name,
+								.role = role,
+								.step = step,
+								.knock = knock,
+								.clock = &s->clock },
+				 out, err);
+}
+
+static bool start_roles(struct server *s, struct err *err)
+{
+	return start_thread(s, "planner", s->planner, step_planner, NULL, &s->planner_thread,
+			    err) &&
+	       bus_subscribe(s->bus, BUS_PIN_REQUEST, 0, role_thread_knock, s->planner_thread,
+			     err) &&
+	       start_thread(s, "reconciler", s->reconciler, step_reconciler, NULL,
+			    &s->reconciler_thread, err) &&
+	       bus_subscribe(s->bus, BUS_PIN_STATUS, 0, role_thread_knock, s->reconciler_thread,
+			     err) &&
+	       start_thread(s, "ttl", s->ttl, step_ttl, NULL, &s->ttl_thread, err) &&
+	       start_thread(s, "worker", s->worker, step_worker, worker_knock, &s->worker_thread,
+			    err);
+}
+
+/* ---- the listener -------------------------------------------------------------------------- */
+
+/* "HOST:PORT", "[IPv6]:PORT" */
+static bool split_listen(const char *listen, struct arena *mem, const char **host, uint16_t *port,
+			 struct err *err)
+{
+	const char *colon = strrchr(listen, ':');
+	size_t n = colon ? (size_t)(colon - listen) : 0;
+	unsigned p;
+	char rest;
+
+	if (!colon || n == 0 || sscanf(colon + 1, "%u%c", &p, &rest) != 1 || p > 65535)
+		return err_set(err, ERR_INVALID, "listen: '%s' is not HOST:PORT", listen);
+	if (listen[0] == '[' && listen[n - 1] == ']')
+		*host = arena_printf(mem, "%.*s", (int)(n - 2), listen + 1);
+	else
+		*host = arena_printf(mem, "%.*s", (int)n, listen);
+	*port = (uint16_t)p;
+	return true;
+}
+
+static bool listen_http(struct server *s, struct err *err)
+{
+	const struct config *c = s->config;
+	struct http_server_options o = {
+		.loops = (unsigned)c->http.loops,
+		.workers = (unsigned)c->http.workers,
+		.backlog = (unsigned)c->http.backlog,
+		.tls_cert = *c->tls.cert_file ? c->tls.cert_file : NULL,
+		.tls_key = *c->tls.key_file ? c->tls.key_file : NULL,
+		.max_head = (uint32_t)c->http.max_head,
+		.max_body = c->http.max_body,
+		.max_pipelined = c->http.max_pipelined,
+		.max_connections = (unsigned)c->http.max_connections,
+		.max_per_address = (unsigned)c->http.max_per_address,
+		.max_queued = (unsigned)c->http.max_queued,
+		.head_ms = (unsigned)(c->http.head_us / US_PER_MS),
+		.body_ms = (unsigned)(c->http.body_us / US_PER_MS),
+		.idle_ms = (unsigned)(c->http.idle_us / US_PER_MS),
+		.write_ms = (unsigned)(c->http.write_us / US_PER_MS),
+		.queue_ms = (unsigned)(c->http.queue_us / US_PER_MS),
+	};
+
+	if (!split_listen(c->listen, s->mem, &o.host, &o.port, err))
+		return false;
+	api_app(s->api, &o.app);
+	if (!http_server_start(&o, &s->http, err))
+		return err_wrap(err, "listen %s", c->listen);
+	snprintf(s->url, sizeof(s->url), strchr(o.host, ':') ? "%s://[%s]:%u" : "%s://%s:%u",
+		 o.tls_cert ? "https" : "http", o.host, http_server_port(s->http));
+	return true;
+}
+
+static bool ready(void *ctx, char why[160])
+{
+	struct store_counters c;
+
+	store_counters(((struct server *)ctx)->store, &c);
+	if (c.read_only)
+		snprintf(why, 160, "%s", c.reason);
+	return !c.read_only;
+}
+
+static bool make_api(struct server *s, struct err *err)
+{
+	const struct config *c = s->config;
+
+	if (!keys_open(s->store, &s->clock, &s->rand, &s->keys, err) ||
+	    !keys_ensure_admin(s->keys, c->data, err))
+		return false;
+	s->pins = pins_new(&(struct pins_options){ .store = s->store,
+						   .bus = s->bus,
+						   .clock = &s->clock,
+						   .instance = INSTANCE,
+						   .expiring_us = c->ttl.scan_us,
+						   .rf_min = (int32_t)c->owner.rf_min,
+						   .rf_max = (int32_t)c->owner.rf_max });
+	s->api = api_new(
+		&(struct api_options){ .store = s->store,
+				       .pins = s->pins,
+				       .keys = s->keys,
+				       .clock = &s->clock,
+				       .instance = INSTANCE,
+				       .expiring_us = c->ttl.scan_us,
+				       .requests_per_s = (uint32_t)c->owner.requests_per_second,
+				       .peer_up_us = c->peer.suspect_us,
+				       .metrics = write_metrics,
+				       .metrics_ctx = s,
+				       .ready = ready,
+				       .ready_ctx = s });
+	return true;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static bool build(struct server *s, struct err *err)
+{
+	const struct config *c = s->config;
+
+	if (!open_store(s, err))
+		return false;
+	s->bus =
+		bus_local_new(&(struct bus_local_options){ .clock = &s->clock,
+							   .queue_max = (size_t)c->bus.queue_max,
+							   .retry_us = c->bus.retry_us,
+							   .attempts = (unsigned)c->bus.attempts });
+	read_policies(s);
+	if (!read_origin_nets(s, err) || !make_api(s, err))
+		return false;
+	make_deciders(s);
+	if (!make_worker(s, err))
+		return false;
+	metrics_collect(s->metrics, collect_worker, s);
+	metrics_collect(s->metrics, collect_bus, s);
+	return start_roles(s, err) && listen_http(s, err);
+}
+
+bool server_start(const struct config *config, struct server **out, struct err *err)
+{
+	struct server *s = xcalloc(1, sizeof(*s));
+
+	s->config = config;
+	s->mem = arena_new();
+	s->metrics = metrics_new();
+	clock_init_system(&s->clock);
+	rand_init_system(&s->rand);
+	if (!build(s, err)) {
+		server_free(s);
+		return false;
+	}
+	*out = s;
+	return true;
+}
+
+const char *server_url(const struct server *server)
+{
+	return server->url;
+}
+
+bool server_drain(struct server *server)
+{
+	return http_server_drain(server->http,
+				 (unsigned)(server->config->http.drain_us / US_PER_MS));
+}
+
+bool server_reload(struct server *server, struct err *err)
+{
+	return !*server->config->tls.cert_file || http_server_reload_tls(server->http, err);
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	http_server_free(s->http);
+	role_thread_stop(s->worker_thread);
+	role_thread_stop(s->ttl_thread);
+	role_thread_stop(s->reconciler_thread);
+	role_thread_stop(s->planner_thread);
+	worker_free(s->worker);
+	cluster_free(s->cluster);
+	ttl_free(s->ttl);
+	reconciler_free(s->reconciler);
+	planner_free(s->planner);
+	api_free(s->api);
+	pins_free(s->pins);
+	keys_free(s->keys);
+	/* The store calls back to the bus when writes are durable: it goes first. */
+	store_close(s->store);
+	store_mem_free(s->store_mem);
+	bus_close(s->bus);
+	metrics_free(s->metrics);
+	arena_free(s->mem);
+	xfree(s);
+}
