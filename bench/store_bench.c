@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +60,15 @@ static void report(const char *metric, double value, const char *unit, double go
 static double seconds(struct bench *bench)
 {
 	return (double)clock_mono_us(&bench->clock) / 1e6;
+}
+
+static double cpu_us(void)
+{
+	struct rusage use;
+
+	getrusage(RUSAGE_SELF, &use);
+	return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1e6 +
+	       (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
 }
 
 /* ---- one pin ------------------------------------------------------------------------------ */
@@ -204,7 +214,7 @@ static void bench_durable(struct bench *bench, unsigned threads, double baseline
 	pthread_t ids[THREADS];
 	char metric[64];
 	uint32_t first = atomic_load(&bench->next);
-	double from = seconds(bench), rate;
+	double from = seconds(bench), cpu = cpu_us(), rate;
 
 	bench->b->ops->counters(bench->b, &before);
 	atomic_store(&bench->stop, false);
@@ -219,6 +229,8 @@ static void bench_durable(struct bench *bench, unsigned threads, double baseline
 	bench->b->ops->counters(bench->b, &after);
 	snprintf(metric, sizeof(metric), "durable creates, %u waiting threads", threads);
 	report(metric, rate, "1/s", threads > 1 ? 10000 : baseline / 2, false);
+	report("CPU of each", (cpu_us() - cpu) / (atomic_load(&bench->next) - first), "us", 0,
+	       true);
 	report("syncs meanwhile", (double)(after.syncs - before.syncs), "", 0, false);
 }
 

@@ -26,6 +26,7 @@ enum database_mode {
 	DATABASE_READ_WRITE,
 	DATABASE_CREATE,    /* makes what is missing; for a store that is being made */
 	DATABASE_READ_ONLY, /* changes nothing on the disk, replays the log in memory */
+	DATABASE_INSPECT,   /* the same without the log: what lies in tables alone */
 };
 
 /* Fills *db, which is closed. */
@@ -36,6 +37,9 @@ void database_close(struct database *db); /* a closed one is fine */
 /* The fixed bytes that keys of this table begin with and that its filter is made for;
  * 0: it has none. */
 size_t database_filter_prefix(enum table table);
+
+/* Writes what lies in the log alone into tables and syncs them. */
+bool database_flush(struct database *db, struct err *err) MUST_CHECK;
 
 /* Reads all rows of all tables; the checksum of every block is compared. */
 bool database_verify(struct database *db, struct err *err) MUST_CHECK;

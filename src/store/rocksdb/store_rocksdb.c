@@ -14,7 +14,7 @@
 #include "store/rocksdb/directory.h"
 
 #define CACHE_BYTES       ((size_t)96 << 20)
-#define LOG_BYTES         ((size_t)48 << 20)
+#define LOG_BYTES         ((size_t)24 << 20)
 #define VERIFY_AT_OPEN    ((uint64_t)64 << 20) /* so small a store is read whole */
 #define PROBE_BYTES       ((size_t)1 << 20)
 #define FILTER_PREFIX_MAX 8
@@ -241,9 +241,9 @@ static bool log_sync(void *ctx, uint64_t end, struct err *err)
 	return ok;
 }
 
-/* Opening reads the log back and writes it into tables that it syncs, so whatever the
- * failed sync left behind is made good.  Everything that had been written must be there
- * again: others have acted on it. */
+/* Opening reads the log back, and flushing writes it into tables and syncs those, so
+ * whatever the failed sync left behind is made good.  Everything that had been written must
+ * be there again: others have acted on it. */
 static bool open_anew(struct store_rocksdb *s, struct err *err)
 {
 	struct err second;
@@ -253,15 +253,18 @@ static bool open_anew(struct store_rocksdb *s, struct err *err)
 		s->end_at_failure = rocksdb_get_latest_sequence_number(s->db.db);
 	database_close(&s->db);
 	if (database_open(&s->settings, DATABASE_READ_WRITE, &s->db, err)) {
+		bool flushed = database_flush(&s->db, err);
+
 		end = rocksdb_get_latest_sequence_number(s->db.db);
-		if (end >= s->end_at_failure) {
+		if (flushed && end >= s->end_at_failure) {
 			s->end_at_failure = 0;
 			atomic_store(&s->write_failed, false);
 			directory_set_synced(&s->dir, end);
 			return true;
 		}
-		err_set(err, ERR_UNAVAILABLE, "%s: the disk lost what it had taken; restart",
-			s->dir.path);
+		if (flushed)
+			err_set(err, ERR_UNAVAILABLE,
+				"%s: the disk lost what it had taken; restart", s->dir.path);
 		database_close(&s->db);
 	}
 	if (!database_open(&s->settings, DATABASE_READ_ONLY, &s->db, &second))
@@ -301,18 +304,6 @@ static void when_durable(struct store_backend *b, uint64_t point, store_durable_
 
 /* ---- care --------------------------------------------------------------------------------- */
 
-static bool flush_all(struct store_rocksdb *s, struct err *err)
-{
-	rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
-	char *message = NULL;
-
-	rocksdb_flushoptions_set_wait(options, 1);
-	for (int i = 0; !message && i < TABLE_COUNT; i++)
-		rocksdb_flush_cf(s->db.db, options, s->db.tables[i], &message);
-	rocksdb_flushoptions_destroy(options);
-	return database_ok(message, s->dir.path, err);
-}
-
 /* What is still in the log alone is flushed first, so that all is read. */
 static bool verify(struct store_backend *b, struct err *err)
 {
@@ -320,7 +311,7 @@ static bool verify(struct store_backend *b, struct err *err)
 	bool ok;
 
 	pthread_rwlock_rdlock(&s->use);
-	ok = check_readable(s, err) && (!s->committer || flush_all(s, err)) &&
+	ok = check_readable(s, err) && (!s->committer || database_flush(&s->db, err)) &&
 	     (database_verify(&s->db, err) || err_wrap(err, "%s", s->dir.path));
 	pthread_rwlock_unlock(&s->use);
 	return ok;
@@ -427,14 +418,16 @@ static struct store_rocksdb *make_store(const struct store_rocksdb_options *o)
 }
 
 /* All that was synced must be there; only a cut record at the very end explains less. */
-static bool check_end(const struct store_rocksdb *s, bool cut, struct err *err)
+static bool check_end(const struct store_rocksdb *s, const struct directory_logs *logs,
+		      struct err *err)
 {
-	uint64_t end = rocksdb_get_latest_sequence_number(s->db.db);
+	uint64_t flushed = rocksdb_get_latest_sequence_number(s->db.db);
+	uint64_t end = flushed > logs->end ? flushed : logs->end;
 	uint64_t synced = directory_synced(&s->dir);
 
 	if (end >= synced)
 		return true;
-	if (!cut)
+	if (!logs->cut)
 		return err_set(err, ERR_CORRUPT,
 			       "%s: writes %" PRIu64 " to %" PRIu64 " were synced and are missing: "
 			       "restore the directory from a backup",
@@ -444,20 +437,20 @@ static bool check_end(const struct store_rocksdb *s, bool cut, struct err *err)
 	return true;
 }
 
-/* Opens `db` read-only, which changes nothing, and finds out whether all is there. */
+/* Opens `db` in a way that changes nothing, and finds out whether all is there. */
 static bool inspect(struct store_rocksdb *s, struct err *err)
 {
-	bool cut;
+	struct directory_logs logs;
 
-	if (!directory_check_logs(&s->dir, &cut, err))
+	if (!directory_check_logs(&s->dir, &logs, err))
 		return false;
-	if (!database_open(&s->settings, DATABASE_READ_ONLY, &s->db, err))
+	if (!database_open(&s->settings, DATABASE_INSPECT, &s->db, err))
 		return err->code == ERR_CORRUPT
 			       ? err_wrap(err,
 					  "files are missing or damaged, restore the directory "
 					  "from a backup")
 			       : false;
-	if (!check_end(s, cut, err))
+	if (!check_end(s, &logs, err))
 		return false;
 	if (directory_table_bytes(&s->dir) > VERIFY_AT_OPEN || database_verify(&s->db, err))
 		return true;
@@ -474,9 +467,9 @@ static bool open_database(struct store_rocksdb *s, struct err *err)
 		       directory_make_ready(&s->dir, STORE_ROCKSDB_FORMAT, err);
 	if (!inspect(s, err))
 		return false;
-	if (s->dir.read_only)
-		return true;
 	database_close(&s->db);
+	if (s->dir.read_only)
+		return database_open(&s->settings, DATABASE_READ_ONLY, &s->db, err);
 	if (!database_open(&s->settings, DATABASE_READ_WRITE, &s->db, err))
 		return false;
 	directory_set_synced(&s->dir, rocksdb_get_latest_sequence_number(s->db.db));
