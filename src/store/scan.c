@@ -223,9 +223,9 @@ static bool merge_next(const struct chunk *c, struct merge *m, const struct plac
 	while (m->copy < c->rows.n_copies && place_cmp(copy_at(c, m->copy), *place) == 0)
 		m->copy++;
 	*view = (struct cid_view){ .cid = place->cid,
-				   .facts = c->rows.facts + fact,
+				   .facts = has_fact ? c->rows.facts + fact : NULL,
 				   .n_facts = m->fact - fact,
-				   .copies = c->rows.copies + copy,
+				   .copies = has_copy ? c->rows.copies + copy : NULL,
 				   .n_copies = m->copy - copy };
 	m->views++;
 	return true;
