@@ -75,11 +75,12 @@ static void refuse_waiters(struct committer *c)
 static void sync_waiters(struct committer *c)
 {
 	struct waiter *taken = TAKE(c->waiters);
-	uint64_t end = c->log.end(c->log.ctx), round = c->round;
+	uint64_t end, round = c->round;
 	struct err err;
 	bool ok;
 
 	pthread_mutex_unlock(&c->mutex);
+	end = c->log.end(c->log.ctx);
 	ok = c->log.sync(c->log.ctx, end, &err);
 	pthread_mutex_lock(&c->mutex);
 	if (!ok)
@@ -99,6 +100,7 @@ static void sync_waiters(struct committer *c)
 static void recover(struct committer *c)
 {
 	struct timespec until;
+	uint64_t end = 0;
 	struct err err;
 	bool ok;
 
@@ -110,13 +112,15 @@ static void recover(struct committer *c)
 		return;
 	pthread_mutex_unlock(&c->mutex);
 	ok = c->log.recover(c->log.ctx, &err);
+	if (ok)
+		end = c->log.end(c->log.ctx);
 	pthread_mutex_lock(&c->mutex);
 	if (!ok) {
 		c->why = err;
 		return;
 	}
 	c->failed = false;
-	c->durable = c->log.end(c->log.ctx);
+	c->durable = end;
 }
 
 static void *run(void *ctx)
@@ -174,10 +178,11 @@ static uint64_t round_bits(uint64_t round)
 
 uint64_t committer_mark(struct committer *c)
 {
-	uint64_t mark;
+	/* If the log is recovered in between, all up to this end was recovered. */
+	uint64_t mark = c->log.end(c->log.ctx);
 
 	pthread_mutex_lock(&c->mutex);
-	mark = round_bits(c->round) | c->log.end(c->log.ctx);
+	mark |= round_bits(c->round);
 	pthread_mutex_unlock(&c->mutex);
 	return mark;
 }

@@ -15,6 +15,7 @@
 #define NO_LOGS "/proc/self/fdinfo"
 
 #define BLOOM_BITS   10
+#define BUFFER_BLOOM 0.01 /* of the bytes of a write buffer: 1 MiB */
 #define LEVELS       7
 #define PLAIN_LEVELS 2 /* the youngest are rewritten soon: not worth compressing */
 #define BACKGROUND   2
@@ -228,9 +229,11 @@ static rocksdb_options_t *make_options(const struct database_settings *s, int fa
 	rocksdb_options_set_target_file_size_base(o, 32 << 20);
 	rocksdb_options_set_max_bytes_for_level_base(o, 128 << 20);
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
-	if (lookup->prefix)
+	if (lookup->prefix) {
 		rocksdb_options_set_prefix_extractor(
 			o, rocksdb_slicetransform_create_fixed_prefix(lookup->prefix));
+		rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, BUFFER_BLOOM);
+	}
 	if (family == TABLE_OWNER_TOTALS)
 		rocksdb_options_set_merge_operator(
 			o,

@@ -636,9 +636,16 @@ static void a_whole_store_is_verified(void **state)
 #name " (" #setup ")", name, setup, teardown, NULL \
 	}
 
-int main(void)
+/* backend_contract mem|rocksdb */
+int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = { ALL(setup_mem), ALL(setup_rocksdb) };
+	const struct CMUnitTest mem[] = { ALL(setup_mem) };
+	const struct CMUnitTest rocksdb[] = { ALL(setup_rocksdb) };
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (argc == 2 && strcmp(argv[1], "mem") == 0)
+		return cmocka_run_group_tests(mem, NULL, NULL);
+	if (argc == 2 && strcmp(argv[1], "rocksdb") == 0)
+		return cmocka_run_group_tests(rocksdb, NULL, NULL);
+	fprintf(stderr, "usage: backend_contract mem|rocksdb\n");
+	return EXIT_FAILURE;
 }
