@@ -107,7 +107,7 @@ struct tag_pin {
 };
 
 /* ((owner, index), period newest first, shard): the partitions that exist, written before
- * their first row.  index: "" for owner_pins, else the tag of tags_index. */
+ * their first row, on clusters alone.  index: "" for owner_pins, else the tag of tags_index. */
 struct owner_part {
 	struct slice owner;
 	struct slice index;

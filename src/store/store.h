@@ -112,7 +112,8 @@ typedef bool store_decide(void *ctx, const struct cid_view *view, int64_t now_us
 
 /* One change for each of `n` distinct CIDs, together in one batch where the back
  * end has batches (the whole batch fails together).  `ctxs[i]` goes to `decide`
- * with the view of `cids[i]`. */
+ * with the view of `cids[i]`.  Facts that are there already and halves that are not newer
+ * are left out.  An empty change still brings the listings up to date with the time. */
 bool store_change(struct store *store, const struct slice *cids, void *const *ctxs, size_t n,
 		  store_decide *decide, struct arena *mem, struct err *err) MUST_CHECK;
 
@@ -123,7 +124,7 @@ bool store_repair(struct store *store, struct slice cid, bool dry_run, size_t *w
 
 /* ---- requests ------------------------------------------------------------ */
 
-/* A new request id with its `created` time for `owner`, by design section 4: the
+/* A new request id with its `created` time (that of the id) for `owner`, by design section 4: the
  * first whole millisecond that is free for the owner while that is less than a
  * second ahead of the clock, else the next free microsecond. */
 bool store_new_request_id(struct store *store, struct slice owner, struct ulid *id,
@@ -166,7 +167,8 @@ struct pin_page {
  * of the page before under the same filter: stable under concurrent writes, checked,
  * altered ones are ERR_INVALID.  A page never ends inside a group of equal
  * milliseconds unless one fills it (then it may hold fewer or more than `limit`
- * by that group, never more than 1,000 rows). */
+ * by that group, never more than 1,000 rows).  Ordered by id, whose time is `created`.
+ * Names without regard to case: model/casefold.h. */
 bool store_list(struct store *store, struct slice owner, const struct pin_filter *filter,
 		struct slice cursor, size_t limit, struct arena *mem, struct pin_page *out,
 		struct err *err) MUST_CHECK;
