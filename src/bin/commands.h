@@ -40,6 +40,11 @@ enum exit_code cmd_drift(struct invocation *in);
 /* cmd_up.c */
 enum exit_code cmd_up(struct invocation *in);
 
+/* cmd_store.c */
+enum exit_code cmd_store_check(struct invocation *in);
+enum exit_code cmd_store_backup(struct invocation *in);
+enum exit_code cmd_store_restore(struct invocation *in);
+
 /* cmd_config.c */
 enum exit_code cmd_config_check(struct invocation *in);
 enum exit_code cmd_config_show(struct invocation *in);

@@ -1,0 +1,151 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bin/commands.h"
+#include "bin/copy_dir.h"
+#include "bin/progress.h"
+#include "store/rocksdb/store_rocksdb.h"
+#include "store/store.h"
+#include "json/json_writer.h"
+
+/* A store that no server has open. */
+struct offline {
+	struct clock clock;
+	struct rand rand;
+	struct store *store;
+};
+
+static void offline_close(struct offline *o)
+{
+	store_close(o->store);
+}
+
+static void offline_close_at_scope_end(struct offline *o)
+{
+	offline_close(o);
+}
+
+static bool offline_open(const char *path, bool read_only, struct offline *o, struct err *err)
+{
+	struct store_rocksdb_options where = { .path = path, .read_only = read_only };
+	struct store_options options = { .clock = &o->clock, .rand = &o->rand };
+	struct store_backend *backend;
+
+	clock_init_system(&o->clock);
+	rand_init_system(&o->rand);
+	return store_rocksdb_open(&where, &backend, err) &&
+	       store_open(backend, &options, &o->store, err);
+}
+
+/* Where the configuration keeps the store; NULL: it makes no sense, and that was said. */
+static const char *store_path(struct invocation *in)
+{
+	struct config_result result;
+	struct err err;
+
+	if (!command_config(in, NULL, &result, &err)) {
+		fprintf(stderr, "pinfold: %s\n", err.text);
+		return NULL;
+	}
+	if (*result.config.store.rocksdb_path)
+		return result.config.store.rocksdb_path;
+	return arena_printf(in->mem, "%s/store", result.config.data);
+}
+
+/* No server is asked here, so nothing unreachable is one. */
+static enum exit_code store_failed(const struct err *err)
+{
+	fprintf(stderr, "pinfold: %s\n", err->text);
+	return EXIT_FAILED;
+}
+
+static void show_share(void *ctx, double share)
+{
+	progress_show(ctx, (uint64_t)(100 * share), 0, share);
+}
+
+static void print_check(const struct store_check *c, bool json)
+{
+	static const char *const names[] = { "cids",  "requests", "copies",
+					     "wrong", "repaired", "orphans" };
+	const uint64_t counts[] = { c->cids,  c->requests, c->copies,
+				    c->wrong, c->repaired, c->orphans };
+	CLEANUP(buf_free) struct buf out = { 0 };
+	struct json_writer w = json_writer(&out);
+
+	json_begin_object(&w);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!json)
+			printf("%-9s %" PRIu64 "\n", names[i], counts[i]);
+		json_key_u64(&w, names[i], counts[i]);
+	}
+	json_end_object(&w);
+	if (json)
+		printf("%.*s\n", SLICE_FMT(buf_slice(&out)));
+}
+
+enum exit_code cmd_store_check(struct invocation *in)
+{
+	CLEANUP(offline_close) struct offline o = { 0 };
+	bool repair = is_given(in, "repair");
+	const char *path = store_path(in);
+	struct store_check found = { 0 };
+	struct progress progress;
+	char first[240] = "";
+	struct err err;
+	bool ok;
+
+	if (!path)
+		return EXIT_USAGE;
+	progress_start(&progress);
+	ok = offline_open(path, !repair, &o, &err) &&
+	     store_check(o.store, repair, show_share, &progress, &found, first, &err);
+	progress_clear(&progress);
+	if (!ok)
+		return store_failed(&err);
+	print_check(&found, is_given(in, "json"));
+	if (*first)
+		fprintf(stderr, "pinfold: first finding: %s\n", first);
+	return found.wrong + found.orphans > found.repaired ? EXIT_FAILED : EXIT_DONE;
+}
+
+enum exit_code cmd_store_backup(struct invocation *in)
+{
+	CLEANUP(offline_close) struct offline o = { 0 };
+	const char *path = store_path(in);
+	struct err err;
+
+	if (!path)
+		return EXIT_USAGE;
+	if (!offline_open(path, false, &o, &err) || !store_backup(o.store, in->args[0], &err))
+		return store_failed(&err);
+	fprintf(stderr, "%s holds a backup of %s.\n", in->args[0], path);
+	return EXIT_DONE;
+}
+
+/* Opened and read once, so that what cannot be restored is told before anything is made. */
+static bool check_backup(const char *dir, struct err *err)
+{
+	CLEANUP(offline_close) struct offline o = { 0 };
+	struct store_check found;
+	char first[240];
+
+	if (!offline_open(dir, true, &o, err) ||
+	    !store_check(o.store, false, NULL, NULL, &found, first, err))
+		return err_wrap(err, "backup %s", dir);
+	return true;
+}
+
+enum exit_code cmd_store_restore(struct invocation *in)
+{
+	const char *path = store_path(in);
+	struct err err;
+
+	if (!path)
+		return EXIT_USAGE;
+	if (!check_backup(in->args[0], &err) || !copy_dir(in->args[0], path, &err))
+		return store_failed(&err);
+	fprintf(stderr, "%s holds what %s does.\n", path, in->args[0]);
+	return EXIT_DONE;
+}

@@ -1,0 +1,177 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bin/command.h"
+#include "store/rocksdb/store_rocksdb.h"
+#include "store/store.h"
+
+static int remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED,
+		      struct FTW *ftw UNUSED)
+{
+	return remove(path);
+}
+
+struct fixture {
+	char dir[48], store[64], backup[64], restored[64];
+};
+
+/* Runs the command line; --store-rocksdb-path is `path`. */
+static enum exit_code run(const char *verb, const char *arg, const char *path)
+{
+	char *argv[8] = { (char *)"pinfold", (char *)"store",
+			  (char *)verb,      (char *)"--store-rocksdb-path",
+			  (char *)path,      (char *)arg };
+
+	return command_main(arg ? 6 : 5, argv, NULL);
+}
+
+/* Opens the store, makes or finds the number of a peer, and tells the id of the store. */
+static uint32_t peer_of(const char *path, bool create, char id[32])
+{
+	struct store_rocksdb_options where = { .path = path, .create = create };
+	struct store_backend *backend;
+	struct store *store;
+	struct clock clock;
+	struct rand rand;
+	struct err err;
+	uint32_t no;
+
+	clock_init_system(&clock);
+	rand_init_system(&rand);
+	if (!store_rocksdb_open(&where, &backend, &err) ||
+	    !store_open(backend, &(struct store_options){ .clock = &clock, .rand = &rand }, &store,
+			&err) ||
+	    !store_peer_no(store, SLICE_LIT("a peer of old"), &no, &err))
+		fail_msg("%s", err.text);
+	snprintf(id, 32, "%s", store_id(store));
+	store_close(store);
+	return no;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char id[32];
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/pinfold-cmd-store-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->store, sizeof(f->store), "%s/store", f->dir);
+	snprintf(f->backup, sizeof(f->backup), "%s/backup", f->dir);
+	snprintf(f->restored, sizeof(f->restored), "%s/restored", f->dir);
+	peer_of(f->store, true, id);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(f);
+	return 0;
+}
+
+static void what_was_backed_up_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	char id[32], again[32];
+	uint32_t no = peer_of(f->store, false, id);
+
+	assert_int_equal(run("check", NULL, f->store), EXIT_DONE);
+	assert_int_equal(run("backup", f->backup, f->store), EXIT_DONE);
+	assert_int_equal(run("restore", f->backup, f->restored), EXIT_DONE);
+	assert_int_equal(peer_of(f->restored, false, again), no);
+	assert_string_equal(id, again);
+}
+
+static void a_store_in_use_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct store_rocksdb_options where = { .path = f->store };
+	struct store_backend *backend;
+	struct store *store;
+	struct clock clock;
+	struct rand rand;
+	struct err err;
+
+	clock_init_system(&clock);
+	rand_init_system(&rand);
+	assert_true(store_rocksdb_open(&where, &backend, &err));
+	assert_true(store_open(backend, &(struct store_options){ .clock = &clock, .rand = &rand },
+			       &store, &err));
+	assert_int_equal(run("check", NULL, f->store), EXIT_FAILED);
+	store_close(store);
+}
+
+static void nothing_that_is_there_is_written_over(void **state)
+{
+	struct fixture *f = *state;
+	char before[32], after[32];
+
+	assert_int_equal(run("backup", f->backup, f->store), EXIT_DONE);
+	peer_of(f->restored, true, before);
+	assert_int_equal(run("backup", f->backup, f->store), EXIT_FAILED);
+	assert_int_equal(run("restore", f->backup, f->restored), EXIT_FAILED);
+	peer_of(f->restored, false, after);
+	assert_string_equal(before, after);
+}
+
+/* Flips a bit in the middle of every table file. */
+static void damage(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		uint8_t byte;
+		struct stat st;
+		int fd;
+
+		if (!strstr(entry->d_name, ".sst"))
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, O_RDWR);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(pread(fd, &byte, 1, st.st_size / 2), 1);
+		byte ^= 1;
+		assert_int_equal(pwrite(fd, &byte, 1, st.st_size / 2), 1);
+		close(fd);
+	}
+	closedir(dir);
+}
+
+static void a_damaged_backup_is_told_before_anything_is_made(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run("backup", f->backup, f->store), EXIT_DONE);
+	damage(f->backup);
+	assert_int_equal(run("restore", f->backup, f->restored), EXIT_FAILED);
+	assert_int_equal(access(f->restored, F_OK), -1);
+	assert_int_equal(run("check", NULL, f->backup), EXIT_FAILED);
+	assert_int_equal(run("check", NULL, f->dir), EXIT_FAILED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_was_backed_up_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_store_in_use_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_that_is_there_is_written_over, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_backup_is_told_before_anything_is_made,
+						setup, teardown),
+	};
+	return cmocka_run_group_tests_name("bin/cmd_store", tests, NULL, NULL);
+}
