@@ -162,7 +162,7 @@ static void a_peer_has_one_number_whoever_asks_first(void **state)
 	MUST(store_peers(fx->store, fx->mem, &peers, &n, &err));
 	assert_int_equal(n, 20);
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(peers[i].peer_no, i);
+		assert_int_equal(peers[i].peer_no, i + 1);
 }
 
 static void the_newer_half_of_a_peer_wins_alone(void **state)
