@@ -136,10 +136,12 @@ static const char man_head[] =
 	"Tables are cut to the width of a terminal; with \\fB\\-\\-json\\fR programs get JSON.\n"
 	".SH COMMANDS\n";
 
-static const char man_tail[] =
+static const char man_config[] =
 	".SH CONFIGURATION\n"
 	"The options of \\fBpinfold up\\fR may stand in a JSON file, in the environment and on the "
-	"command\nline, later ones winning: \\fBpinfold config doc\\fR lists them all.\n"
+	"command\nline, later ones winning: \\fBpinfold config doc\\fR tells more.\n";
+
+static const char man_tail[] =
 	".SH EXIT STATUS\n"
 	".TP\n0\nDone.\n.TP\n1\nIt was tried and failed; stderr says why.\n"
 	".TP\n2\nThe command line or the configuration is wrong.\n"
@@ -158,6 +160,7 @@ static const char man_tail[] =
 void help_man(struct buf *out)
 {
 	static const struct command shares = { .takes = TAKES_JSON | TAKES_CLIENT };
+	CLEANUP(arena_free) struct arena *mem = arena_new();
 	const struct command_option *o;
 
 	buf_add_str(out, man_head);
@@ -166,6 +169,16 @@ void help_man(struct buf *out)
 	buf_add_str(out, ".SH OPTIONS OF COMMANDS THAT TALK TO A SERVER\n");
 	for (size_t i = 0; (o = command_option_at(&shares, i)); i++)
 		man_option(out, o->name, o->arg, o->help);
+	buf_add_str(out, man_config);
+	for (size_t i = 0; i < n_option_rows; i++) {
+		const struct option_row *row = &option_rows[i];
+		const char *flag = option_flag(row, mem) + 2;
+
+		if (row->secret)
+			man_option(out, arena_printf(mem, "%s-file", flag), "FILE", row->help);
+		else
+			man_option(out, flag, "VALUE", row->help);
+	}
 	buf_add_str(out, man_tail);
 }
 
