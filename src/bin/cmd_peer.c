@@ -104,6 +104,11 @@ enum exit_code cmd_peer_resume(struct invocation *in)
 	return wish(in, "/resume");
 }
 
+enum exit_code cmd_peer_gc(struct invocation *in)
+{
+	return call_each(in, "POST", "/v1/peers/", "/gc", NULL, NULL, 0);
+}
+
 enum exit_code cmd_peer_rm(struct invocation *in)
 {
 	if (is_given(in, "lost"))

@@ -72,3 +72,28 @@ enum exit_code cmd_drift(struct invocation *in)
 	print_rows(&client, json_object_get(drift, "copies"), columns, ARRAY_LEN(columns));
 	return EXIT_DONE;
 }
+
+enum exit_code cmd_rebalance(struct invocation *in)
+{
+	CLEANUP(client_close) struct client client = { 0 };
+	CLEANUP(json) json_t *body = json_object(), *reply = NULL;
+	enum exit_code code = client_open(in, &client);
+
+	json_object_set_new(body, "dry_run", json_boolean(is_given(in, "dry-run")));
+	json_object_set_new(body, "force", json_boolean(is_given(in, "force")));
+	if (!code)
+		code = client_call(&client, "POST", "/v1/rebalance", body, &reply);
+	if (code)
+		return code;
+	if (client.json)
+		print_json(reply);
+	else if (!is_given(in, "dry-run"))
+		printf("ordered: `pinfold drift` shows what is on its way\n");
+	else
+		printf("%s copies would move, of %s CIDs%s\n", member(in->mem, reply, "moves", "?"),
+		       member(in->mem, reply, "cids", "?"),
+		       json_is_false(json_object_get(reply, "complete"))
+			       ? "; there was no time to look at all"
+			       : "");
+	return EXIT_DONE;
+}

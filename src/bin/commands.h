@@ -19,6 +19,7 @@ enum exit_code cmd_peer_set(struct invocation *in);
 enum exit_code cmd_peer_drain(struct invocation *in);
 enum exit_code cmd_peer_pause(struct invocation *in);
 enum exit_code cmd_peer_resume(struct invocation *in);
+enum exit_code cmd_peer_gc(struct invocation *in);
 enum exit_code cmd_peer_rm(struct invocation *in);
 
 /* cmd_admin.c */
@@ -35,6 +36,7 @@ enum exit_code cmd_deny_rm(struct invocation *in);
 
 /* cmd_status.c */
 enum exit_code cmd_status(struct invocation *in);
+enum exit_code cmd_rebalance(struct invocation *in);
 enum exit_code cmd_drift(struct invocation *in);
 
 /* cmd_up.c */

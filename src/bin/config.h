@@ -98,6 +98,7 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 		int64_t max_fetches, max_patient, patience_us, stall_us;
 		int64_t retry_min_us, retry_max_us, unpin_grace_us;
 		int64_t heartbeat_us, heartbeat_timeout_us, report_us, compare_us, journal_max;
+		int64_t gc_percent, gc_pause_us;
 		int adopted_pins;      /* enum adopted_pins */
 		const char *kubo_auth; /* of nodes that name none; "" = none */
 	} worker;

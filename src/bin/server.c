@@ -182,6 +182,8 @@ static void read_policies(struct server *s)
 		.report_us = c->worker.report_us,
 		.compare_us = c->worker.compare_us,
 		.journal_max = (size_t)c->worker.journal_max,
+		.gc_permille = (unsigned)(10 * c->worker.gc_percent),
+		.gc_pause_us = c->worker.gc_pause_us,
 		.take_adopted = c->worker.adopted_pins == ADOPTED_TAKE,
 	};
 }
@@ -199,10 +201,9 @@ static bool read_origin_nets(struct server *s, struct err *err)
 	return true;
 }
 
-static void make_deciders(struct server *s)
+static struct replan_options replan_options(struct server *s)
 {
-	const struct config *c = s->config;
-	const struct replan_options replan = {
+	return (struct replan_options){
 		.store = s->store,
 		.bus = s->bus,
 		.clock = &s->clock,
@@ -213,6 +214,12 @@ static void make_deciders(struct server *s)
 			    .pinned = count_pinned,
 			    .settled = count_settled },
 	};
+}
+
+static void make_deciders(struct server *s)
+{
+	const struct config *c = s->config;
+	const struct replan_options replan = replan_options(s);
 
 	s->planner =
 		planner_new(&(struct planner_options){ .replan = replan,
@@ -372,6 +379,29 @@ static bool ready(void *ctx, char why[160])
 	return !c.read_only;
 }
 
+static bool order_rebalance(void *ctx, bool dry_run, bool force, int64_t for_us,
+			    struct rebalance_preview *out, struct err *err)
+{
+	struct server *s = ctx;
+	struct replan_options options = replan_options(s);
+
+	if (dry_run)
+		return reconciler_preview(&options, for_us, out, err);
+	reconciler_order_sweep(s->reconciler, true, force);
+	role_thread_knock(s->reconciler_thread);
+	return true;
+}
+
+static enum worker_gc order_gc(void *ctx, uint32_t peer_no)
+{
+	return worker_order_gc(((struct server *)ctx)->worker, peer_no);
+}
+
+static bool tell_progress(void *ctx, uint32_t peer_no, struct slice cid, struct kubo_progress *out)
+{
+	return worker_progress(((struct server *)ctx)->worker, peer_no, cid, out);
+}
+
 static bool make_api(struct server *s, struct err *err)
 {
 	const struct config *c = s->config;
@@ -397,6 +427,10 @@ static bool make_api(struct server *s, struct err *err)
 				       .peer_up_us = c->peer.suspect_us,
 				       .metrics = write_metrics,
 				       .metrics_ctx = s,
+				       .orders = { .ctx = s,
+						   .rebalance = order_rebalance,
+						   .collect = order_gc,
+						   .progress = tell_progress },
 				       .ready = ready,
 				       .ready_ctx = s });
 	return true;

@@ -400,3 +400,45 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 		*due_us = r->sweep_at;
 	return true;
 }
+
+/* ---- preview -------------------------------------------------------------------- */
+
+struct preview {
+	struct replanner *replanner;
+	struct clock *clock;
+	int64_t until; /* mono */
+	struct rebalance_preview *out;
+	struct err *err;
+	bool ok;
+};
+
+static bool preview_cid(void *ctx, const struct cid_view *view, struct slice position UNUSED)
+{
+	struct preview *p = ctx;
+	uint64_t moves;
+
+	if (clock_mono_us(p->clock) >= p->until) {
+		p->out->whole = false;
+		return false;
+	}
+	p->ok = replan_count_moves(p->replanner, view, &moves, p->err);
+	p->out->cids++;
+	p->out->moves += p->ok ? moves : 0;
+	return p->ok;
+}
+
+bool reconciler_preview(const struct replan_options *options, int64_t for_us,
+			struct rebalance_preview *out, struct err *err)
+{
+	CLEANUP(replanner_free) struct replanner *replanner = replanner_new(options);
+	struct preview p = { .replanner = replanner,
+			     .clock = options->clock,
+			     .until = clock_mono_us(options->clock) + for_us,
+			     .out = out,
+			     .err = err,
+			     .ok = true };
+
+	*out = (struct rebalance_preview){ .whole = true };
+	return store_scan_cids(options->store, 0, 1, (struct slice){ 0 }, preview_cid, &p, err) &&
+	       p.ok;
+}

@@ -43,3 +43,12 @@ void reconciler_state(struct reconciler *r, struct reconciler_state *out);
 /* From any thread: sweep now; with `rebalance` move copies to where a fresh placement
  * would put them, with `force` without the guard. */
 void reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force);
+
+struct rebalance_preview {
+	uint64_t cids;  /* looked at */
+	uint64_t moves; /* copies that would be placed elsewhere */
+	bool whole;     /* all CIDs were looked at before the time was over */
+};
+/* From any thread: what a rebalance would do, without doing it; gives up after `for_us`. */
+bool reconciler_preview(const struct replan_options *options, int64_t for_us,
+			struct rebalance_preview *out, struct err *err) MUST_CHECK;

@@ -434,3 +434,39 @@ bool replan(struct replanner *r, const struct replan_item *items, size_t n, stru
 		log_err(LOG_WARN, err, "send assignments");
 	return true;
 }
+
+bool replan_count_moves(struct replanner *r, const struct cid_view *view, uint64_t *moves,
+			struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct reconcile_policy policy = r->policy.reconcile;
+	const struct replan_item nothing = { .cid = view->cid };
+	int64_t now_us = clock_wall_us(r->options.clock);
+	struct wanted_request *requests;
+	struct reconcile_plan plan;
+	struct picture p = { 0 };
+	size_t n;
+
+	if (!refresh_peers(r, err) ||
+	    !wanted_requests(r->options.store, view, now_us, mem, &requests, &n, NULL, err))
+		return false;
+	take_in_reports(&p, view, &nothing, mem);
+	policy.rebalance = true;
+	plan = reconcile_step(
+		&(struct reconcile_view){
+			.now_us = now_us,
+			.seed = store_bucket(r->options.store, view->cid),
+			.requests = requests,
+			.n_requests = n,
+			.copies = p.copies,
+			.n_copies = p.n_copies,
+			.peers = r->peers.at,
+			.n_peers = r->peers.n,
+			.next_gen = version_next(p.seen, now_us, r->options.instance),
+		},
+		&policy, mem);
+	*moves = 0;
+	for (size_t i = 0; i < plan.n_desired; i++)
+		*moves += plan.desired[i].desired && plan.desired[i].reason == REASON_REBALANCED;
+	return true;
+}

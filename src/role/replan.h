@@ -72,3 +72,7 @@ bool replan(struct replanner *r, const struct replan_item *items, size_t n,
 void replanner_rebalance(struct replanner *r, bool on);
 /* An operator's word: the guard lets everything pass until called with false. */
 void replanner_force(struct replanner *r, bool on);
+
+/* How many copies a look with rebalancing would place anew; writes nothing. */
+bool replan_count_moves(struct replanner *r, const struct cid_view *view, uint64_t *moves,
+			struct err *err) MUST_CHECK;

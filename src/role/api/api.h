@@ -15,6 +15,20 @@
 #include "net/http_server.h"
 #include "role/keys.h"
 #include "role/pins.h"
+#include "role/reconciler.h"
+#include "role/worker/worker.h"
+
+struct api_orders { /* of operators, to roles in this process; any thread, short */
+	void *ctx;
+	/* Moves copies to where a fresh placement would put them; with `dry_run` only
+	 * counts, for `for_us` at most.  NULL: no reconciler runs here. */
+	bool (*rebalance)(void *ctx, bool dry_run, bool force, int64_t for_us,
+			  struct rebalance_preview *out, struct err *err);
+	/* A collection on the peer's node.  NULL: no worker runs here. */
+	enum worker_gc (*collect)(void *ctx, uint32_t peer_no);
+	/* How far a running fetch has come; false if it is not known here.  NULL: likewise. */
+	bool (*progress)(void *ctx, uint32_t peer_no, struct slice cid, struct kubo_progress *out);
+};
 
 struct api_options { /* what they point to outlives the api */
 	struct store *store;
@@ -35,6 +49,8 @@ struct api_options { /* what they point to outlives the api */
 	/* May requests be served?  Else it says why not.  NULL: yes. */
 	bool (*ready)(void *ctx, char why[160]);
 	void *ready_ctx;
+
+	struct api_orders orders;
 
 	/* Begins to drive the Kubo at `url` and tells its peer id, in `mem`; NULL: that is not
 	 * possible in this process. */

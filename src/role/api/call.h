@@ -88,7 +88,7 @@ route_handler psa_list, psa_add, psa_get, psa_replace, psa_delete;
 route_handler v1_list_pins, v1_create_pin, v1_get_pin, v1_patch_pin, v1_delete_pin, v1_retry_pin;
 route_handler v1_bulk_create, v1_bulk_delete;
 route_handler v1_list_peers, v1_add_peer, v1_get_peer, v1_patch_peer, v1_remove_peer, v1_drain_peer,
-	v1_pause_peer, v1_resume_peer, v1_forget_peer, v1_drift;
+	v1_pause_peer, v1_resume_peer, v1_forget_peer, v1_gc_peer, v1_rebalance, v1_drift;
 route_handler v1_list_owners, v1_get_owner, v1_patch_owner, v1_usage;
 route_handler v1_list_keys, v1_create_key, v1_revoke_key, v1_rotate_key;
 route_handler v1_list_deny, v1_add_deny, v1_remove_deny;

@@ -409,6 +409,10 @@ static void write_copy(struct json_writer *w, const struct copy *c, const struct
 		json_key_u64(w, "queue_position", extra->queue_position[i]);
 		json_key_u64(w, "queue_length", extra->queue_length[i]);
 	}
+	if (extra->progress && state == COPY_PINNING) {
+		json_key_u64(w, "fetched_blocks", extra->progress[i].nodes);
+		json_key_u64(w, "fetched_bytes", extra->progress[i].bytes);
+	}
 	json_end_object(w);
 }
 

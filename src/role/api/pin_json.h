@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "kubo/kubo.h"
 #include "role/pins.h"
 #include "json/json_reader.h"
 #include "json/json_writer.h"
@@ -33,6 +34,7 @@ struct pin_extra {
 	const struct peer_row *peers; /* sorted by number, as store_peers() gives them */
 	size_t n_peers;
 	const uint32_t *queue_position, *queue_length; /* for each copy of the view, or NULL */
+	const struct kubo_progress *progress;          /* likewise; all 0 where nothing is known */
 	int64_t now_us;
 };
 

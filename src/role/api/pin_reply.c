@@ -52,6 +52,19 @@ static bool look_queues(struct call *c, const struct cid_view *view, struct pin_
 	return true;
 }
 
+static void look_progress(struct call *c, const struct cid_view *view, struct pin_extra *extra)
+{
+	const struct api_orders *o = &c->api->options.orders;
+	struct kubo_progress *progress =
+		arena_new_array(c->mem, struct kubo_progress, view->n_copies);
+
+	for (size_t i = 0; o->progress && i < view->n_copies; i++)
+		if (copy_state(&view->copies[i]) == COPY_PINNING &&
+		    !o->progress(o->ctx, view->copies[i].peer_no, view->cid, &progress[i]))
+			progress[i] = (struct kubo_progress){ 0 };
+	extra->progress = progress;
+}
+
 bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra, struct err *err)
 {
 	struct cid_view *view = arena_new_of(c->mem, struct cid_view);
@@ -63,6 +76,7 @@ bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra, s
 		return false;
 	extra->peers = peers;
 	extra->view = view;
+	look_progress(c, view, extra);
 	return look_queues(c, view, extra, err);
 }
 

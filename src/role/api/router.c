@@ -36,6 +36,8 @@ static const struct route routes[] = {
 	{ METHOD_POST, "/v1/peers/{peer}/pause", SCOPE_ADMIN, false, v1_pause_peer },
 	{ METHOD_POST, "/v1/peers/{peer}/resume", SCOPE_ADMIN, false, v1_resume_peer },
 	{ METHOD_POST, "/v1/peers/{peer}/forget", SCOPE_ADMIN, false, v1_forget_peer },
+	{ METHOD_POST, "/v1/peers/{peer}/gc", SCOPE_ADMIN, false, v1_gc_peer },
+	{ METHOD_POST, "/v1/rebalance", SCOPE_ADMIN, false, v1_rebalance },
 	{ METHOD_GET, "/v1/drift", SCOPE_ADMIN, false, v1_drift },
 	{ METHOD_GET, "/v1/owners", SCOPE_ADMIN, false, v1_list_owners },
 	{ METHOD_GET, "/v1/owners/{owner}", SCOPE_ADMIN, false, v1_get_owner },

@@ -1,9 +1,12 @@
 /* /v1/peers and /v1/drift. */
+#include <stdio.h>
+
 #include "model/excerpt.h"
 #include "model/peer_id.h"
 #include "model/utf8.h"
 #include "model/version.h"
 #include "role/api/settings.h"
+#include "role/api/v1_peer_find.h"
 
 #define NAME_MAX_BYTES 64
 #define DRIFT_LOOK     100000 /* copies of one peer that are counted */
@@ -78,24 +81,40 @@ bool v1_list_peers(struct call *c, struct err *err)
 	return reply_json(c, 200);
 }
 
-/* The row of the peer `id`, NULL if there is none; either text of a peer id will do. */
-static bool find_peer(struct call *c, struct slice id, struct peer_row **out, struct err *err)
+/* Digits alone are a peer's number. */
+static bool same_number(struct slice word, uint32_t peer_no)
 {
-	struct peer_id wanted, peer;
+	char text[12];
+
+	snprintf(text, sizeof(text), "%u", peer_no);
+	return slice_eq_str(word, text);
+}
+
+static bool same_id(const struct peer_id *wanted, struct slice peer_id)
+{
+	struct peer_id peer;
+	struct err ignored;
+
+	return peer_id_parse(peer_id, &peer, &ignored) &&
+	       slice_eq(peer_id_slice(&peer), peer_id_slice(wanted));
+}
+
+bool v1_peer_find(struct call *c, struct slice word, struct peer_row **out, struct err *err)
+{
+	struct peer_id wanted;
 	struct peer_row *rows;
 	struct err ignored;
+	bool is_id = peer_id_parse(word, &wanted, &ignored);
 	size_t n;
 
 	*out = NULL;
-	if (!peer_id_parse(id, &wanted, &ignored))
-		return true;
 	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (peer_id_parse(rows[i].peer_id, &peer, &ignored) &&
-		    slice_eq(peer_id_slice(&peer), peer_id_slice(&wanted)))
+	for (size_t i = 0; i < n && !*out; i++)
+		if (is_id ? same_id(&wanted, rows[i].peer_id)
+			  : same_number(word, rows[i].peer_no) ||
+				    (word.len > 0 && slice_eq(rows[i].name, word)))
 			*out = &rows[i];
-	}
 	return true;
 }
 
@@ -103,7 +122,7 @@ bool v1_get_peer(struct call *c, struct err *err)
 {
 	struct peer_row *row;
 
-	if (!find_peer(c, c->params[0], &row, err))
+	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	return row ? reply_peer(c, row, 200) : reply_error(c, API_NOT_FOUND, "");
 }
@@ -124,7 +143,7 @@ static bool set_wish(struct call *c, enum peer_wish wish, struct err *err)
 {
 	struct peer_row *row;
 
-	if (!find_peer(c, c->params[0], &row, err))
+	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	if (!row)
 		return reply_error(c, API_NOT_FOUND, "");
@@ -177,7 +196,7 @@ bool v1_remove_peer(struct call *c, struct err *err)
 	struct peer_row *row;
 	bool any;
 
-	if (!find_peer(c, c->params[0], &row, err))
+	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	if (!row || row->wish == PEER_FORGOTTEN)
 		return reply_error(c, API_NOT_FOUND, "");
@@ -256,7 +275,7 @@ bool v1_patch_peer(struct call *c, struct err *err)
 
 	if (!doc)
 		return true;
-	if (!find_peer(c, c->params[0], &row, err))
+	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	if (!row)
 		return reply_error(c, API_NOT_FOUND, "");
@@ -316,7 +335,7 @@ bool v1_add_peer(struct call *c, struct err *err)
 	if (!peer_of(c, &in, &id, &fault, err))
 		return !fault;
 	if (!store_peer_no(c->api->options.store, id, &peer_no, err) ||
-	    !find_peer(c, id, &row, err))
+	    !v1_peer_find(c, id, &row, err))
 		return false;
 	if (!row)
 		return err_set(err, ERR_INTERNAL, "a peer that was added is not there");

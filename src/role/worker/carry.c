@@ -1,4 +1,5 @@
 /* carry.c -- carrying out assignments: one function a step of a task. */
+#include "base/alloc.h"
 #include "base/log.h"
 #include "model/multiaddr.h"
 #include "model/origin_filter.h"
@@ -177,6 +178,7 @@ static bool fetch(struct node *node, struct task *t, struct err *err)
 	dial_origins(node, t);
 	t->started_at = mono_now(node);
 	t->patient = t->told_pinning = false;
+	t->progress = (struct kubo_progress){ 0 };
 	return start(node, t, TASK_FETCHING,
 		     (struct kubo_op){ .kind = KUBO_PIN_ADD,
 				       .type = t->copy.mode == PIN_DIRECT ? KUBO_DIRECT
@@ -394,7 +396,7 @@ bool node_carry(struct node *node, struct err *err)
 {
 	const struct worker_policy *policy = &node->worker->policy;
 
-	while (node->state == NODE_UP && !node->troubled &&
+	while (node->state == NODE_UP && !node->troubled && node->gc == GC_NONE &&
 	       node->n_fetching < policy->max_fetches &&
 	       node->n_calls < CALLS_MAX + policy->max_patient) {
 		struct turn_entry *e = turn_next(&node->turn, mono_now(node));
@@ -419,7 +421,6 @@ bool node_carry(struct node *node, struct err *err)
 /* Tells what takes long, and moves fetches without a first block out of the slots. */
 static bool watch(struct node *node, struct task *t, struct err *err)
 {
-	struct kubo_progress progress;
 	bool patient;
 
 	if (!t->told_pinning) { /* what is done at once is reported once */
@@ -427,9 +428,9 @@ static bool watch(struct node *node, struct task *t, struct err *err)
 		if (!report(node, t, COPY_PINNING, err))
 			return false;
 	}
-	if (!kubo_progress(node->worker->options.kubo, t->op, &progress))
+	if (!kubo_progress(node->worker->options.kubo, t->op, &t->progress))
 		return true;
-	patient = progress.nodes == 0;
+	patient = t->progress.nodes == 0;
 	if (patient == t->patient)
 		return true;
 	t->patient = patient;
@@ -466,4 +467,34 @@ bool node_watch(struct node *node, int64_t *due_us, struct err *err)
 	}
 	*due_us = due;
 	return true;
+}
+
+void node_break_off(struct node *node)
+{
+	struct task *t;
+
+	LIST_FOREACH(t, &node->running, running)
+	{
+		if (t->step != TASK_FETCHING || t->progress.nodes > 0)
+			continue;
+		t->renewed = true; /* no failure of its own */
+		kubo_cancel(node->worker->options.kubo, t->op);
+	}
+}
+
+void node_show_fetches(struct node *node)
+{
+	struct worker *w = node->worker;
+	struct task *t;
+
+	LIST_FOREACH(t, &node->running, running)
+	{
+		if (t->step != TASK_FETCHING || !t->told_pinning)
+			continue;
+		if (w->n_fetches == w->fetches_cap) {
+			w->fetches_cap = w->fetches_cap ? 2 * w->fetches_cap : 32;
+			w->fetches = xrealloc(w->fetches, w->fetches_cap * sizeof(w->fetches[0]));
+		}
+		w->fetches[w->n_fetches++] = (struct fetch){ node->peer_no, t->cid, t->progress };
+	}
 }

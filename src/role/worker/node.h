@@ -49,7 +49,20 @@ struct node {
 	int64_t compared_at;         /* wall */
 	uint64_t foreign, surplus;
 
+	/* collection */
+	enum node_gc gc;
+	uint64_t gc_op;
+	int64_t gc_at; /* wall */
+	uint64_t gc_collected;
+
 	uint64_t pinned, unpinned, failed, lost;
+};
+
+/* How far a fetch has come, for those who ask. */
+struct fetch {
+	uint32_t peer_no;
+	struct cid cid;
+	struct kubo_progress progress;
 };
 
 LIST_HEAD(call_list, call);
@@ -62,8 +75,11 @@ struct worker {
 	unsigned n_nodes;
 	struct call_list calls; /* running ones */
 	struct arena *mem;      /* of one step */
-	pthread_mutex_t lock;   /* of `shown` */
+	pthread_mutex_t lock;   /* of what follows */
 	struct worker_node *shown;
+	struct fetch *fetches; /* running ones that take long */
+	unsigned n_fetches, fetches_cap;
+	uint32_t gc_peer; /* an order; 0 = none */
 };
 
 /* What comes back from Kubo: which node, and which task or none. */
@@ -89,11 +105,22 @@ bool node_done(struct node *node, struct task *task, const struct kubo_done *don
 	       struct err *err) MUST_CHECK;
 /* Takes slots from fetches that get nothing; *due_us: when to look again. */
 bool node_watch(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
+/* Breaks fetches off that have got nothing yet; they wait for another turn. */
+void node_break_off(struct node *node);
+/* Adds the running fetches that take long to the worker's list; holds its lock. */
+void node_show_fetches(struct node *node);
 /* Every waiting task gets a new turn: the node is back. */
 void node_revive(struct node *node);
 /* Reports an observed half without a task. */
 bool node_report_copy(struct node *node, struct slice cid, const struct copy *observed,
 		      struct err *err) MUST_CHECK;
+
+/* ---- gc.c: collection --------------------------------------------------------------- */
+
+/* Begins what is ordered or due, goes on with what has begun. */
+bool gc_step(struct node *node, struct err *err) MUST_CHECK;
+/* The collection ended. */
+void gc_done(struct node *node, const struct kubo_done *done);
 
 /* ---- inventory.c: comparison ---------------------------------------------------- */
 

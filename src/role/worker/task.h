@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "bus/bus.h"
+#include "kubo/kubo.h"
 #include "model/cid.h"
 #include "role/worker/turn.h"
 
@@ -36,7 +37,8 @@ struct task {
 	enum task_step step;
 	uint64_t op;        /* the running Kubo call; 0 = none */
 	int64_t started_at; /* mono; of the fetch */
-	bool patient;       /* a fetch that gave its slot away */
+	struct kubo_progress progress;
+	bool patient; /* a fetch that gave its slot away */
 	bool told_pinning;
 	bool renewed;    /* the assignment changed while a call was running */
 	bool was_pinned; /* the store counts it as pinned: report a loss at once */

@@ -99,6 +99,7 @@ void worker_free(struct worker *w)
 		node_deinit(&w->nodes[i]);
 	xfree(w->nodes);
 	xfree(w->shown);
+	xfree(w->fetches);
 	arena_free(w->mem);
 	pthread_mutex_destroy(&w->lock);
 	xfree(w);
@@ -290,6 +291,10 @@ static bool node_answered(struct node *node, const struct kubo_done *done, struc
 			note_repo(node, &done->repo);
 		return true;
 	}
+	if (done->kind == KUBO_REPO_GC) {
+		gc_done(node, done);
+		return true;
+	}
 	assert(done->kind == KUBO_ID);
 	node->id_op = 0;
 	if (done->outcome == KUBO_OK)
@@ -372,6 +377,9 @@ static bool finish(struct worker *w, const struct kubo_done *done, struct err *e
 static void show(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
+	w->n_fetches = 0;
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		node_show_fetches(&w->nodes[i]);
 	for (unsigned i = 0; i < w->n_nodes; i++) {
 		const struct node *node = &w->nodes[i];
 		struct worker_node *s = &w->shown[i];
@@ -392,6 +400,9 @@ static void show(struct worker *w)
 			.compared_at = node->compared_at,
 			.free_bytes = node->free_bytes,
 			.used_bytes = node->used_bytes,
+			.gc = node->gc,
+			.gc_at = node->gc_at,
+			.gc_collected = node->gc_collected,
 		};
 		snprintf(s->peer_id, sizeof(s->peer_id), "%s", node->peer_id);
 		snprintf(s->url, sizeof(s->url), "%s", node->options->kubo.url);
@@ -418,8 +429,8 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 	if (node->state == NODE_UP && !node->inventory && now >= node->compare_at &&
 	    !inventory_start(node, err))
 		return false;
-	if (!inventory_step(node, &more_compare, err) || !node_carry(node, err) ||
-	    !node_watch(node, &watch_at, err))
+	if (!inventory_step(node, &more_compare, err) || !gc_step(node, err) ||
+	    !node_carry(node, err) || !node_watch(node, &watch_at, err))
 		return false;
 	if (more_msgs || more_sync || more_compare)
 		*due_us = now;
@@ -458,4 +469,39 @@ unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max)
 		out[i] = w->shown[i];
 	pthread_mutex_unlock(&w->lock);
 	return w->n_nodes;
+}
+
+enum worker_gc worker_order_gc(struct worker *w, uint32_t peer_no)
+{
+	enum worker_gc result = WORKER_GC_NO_PEER;
+
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		if (w->shown[i].peer_no == peer_no && w->shown[i].state == NODE_UP)
+			result = WORKER_GC_ORDERED;
+	for (unsigned i = 0; i < w->n_nodes && result == WORKER_GC_ORDERED; i++)
+		if (w->shown[i].gc != GC_NONE || w->gc_peer > 0)
+			result = WORKER_GC_BUSY;
+	if (result == WORKER_GC_ORDERED)
+		w->gc_peer = peer_no;
+	pthread_mutex_unlock(&w->lock);
+	if (result == WORKER_GC_ORDERED)
+		worker_knock(w);
+	return result;
+}
+
+bool worker_progress(struct worker *w, uint32_t peer_no, struct slice cid,
+		     struct kubo_progress *out)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < w->n_fetches && !found; i++) {
+		found = w->fetches[i].peer_no == peer_no &&
+			slice_eq(cid_slice(&w->fetches[i].cid), cid);
+		if (found)
+			*out = w->fetches[i].progress;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
 }

@@ -39,10 +39,12 @@ struct worker_policy {
 	int64_t unpin_grace_us; /* from the order to remove to the removal */
 	int64_t heartbeat_us;   /* between two signs of life asked of a node */
 	int64_t heartbeat_timeout_us;
-	int64_t report_us;  /* between two reports to the cluster role without news */
-	int64_t compare_us; /* between two comparisons with the node's whole list */
-	size_t journal_max; /* tasks of one node in memory; the rest waits in the store */
-	bool take_adopted;  /* remove pins of others when they are no longer wanted */
+	int64_t report_us;    /* between two reports to the cluster role without news */
+	int64_t compare_us;   /* between two comparisons with the node's whole list */
+	size_t journal_max;   /* tasks of one node in memory; the rest waits in the store */
+	unsigned gc_permille; /* collect when so much of a repository is used; 0 = never */
+	int64_t gc_pause_us;  /* between two collections of one node by that rule */
+	bool take_adopted;    /* remove pins of others when they are no longer wanted */
 	const struct ip_net *origin_nets; /* private nets that tenants' origins may lie in */
 	size_t n_origin_nets;
 };
@@ -86,6 +88,12 @@ enum worker_node_state {
 	NODE_DUPLICATE, /* the same Kubo as an earlier node: not used */
 };
 
+enum node_gc { /* a collection of what no pin holds */
+	       GC_NONE,
+	       GC_DRAINING, /* nothing is begun; fetches that get something may end */
+	       GC_RUNNING,
+};
+
 struct worker_node { /* a copy, for status pages and metrics */
 	enum worker_node_state state;
 	uint32_t peer_no; /* 0: not known yet */
@@ -96,6 +104,22 @@ struct worker_node { /* a copy, for status pages and metrics */
 	uint64_t surplus;                           /* pins of ours that nobody knew, likewise */
 	int64_t compared_at;                        /* wall; 0 = never */
 	uint64_t free_bytes, used_bytes;
+	enum node_gc gc;
+	int64_t gc_at;         /* wall; end of the last collection, 0 = none since the start */
+	uint64_t gc_collected; /* blocks it removed */
 };
 /* Copies up to `max` nodes; returns how many there are. */
 unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max);
+
+enum worker_gc {
+	WORKER_GC_ORDERED,
+	WORKER_GC_NO_PEER, /* no node of this worker is that peer, or it does not answer */
+	WORKER_GC_BUSY,    /* a collection is running or ordered: one node at a time */
+};
+/* From any thread: drain the peer's node, collect, go on.  Kubo holds its pin lock meanwhile,
+ * which is why nothing else runs there. */
+enum worker_gc worker_order_gc(struct worker *w, uint32_t peer_no);
+
+/* From any thread: how far a running fetch has come; false if none is running. */
+bool worker_progress(struct worker *w, uint32_t peer_no, struct slice cid,
+		     struct kubo_progress *out);

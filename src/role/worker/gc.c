@@ -1,0 +1,67 @@
+/* gc.c -- collections of what no pin holds: drain the node, collect, go on. */
+#include "base/log.h"
+#include "role/worker/node.h"
+
+/* The one order that stands, if it is for this node. */
+static bool ordered(struct node *node)
+{
+	struct worker *w = node->worker;
+	bool mine;
+
+	pthread_mutex_lock(&w->lock);
+	mine = node->peer_no > 0 && w->gc_peer == node->peer_no;
+	if (mine)
+		w->gc_peer = 0;
+	pthread_mutex_unlock(&w->lock);
+	return mine;
+}
+
+static bool any_running(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		if (w->nodes[i].gc != GC_NONE)
+			return true;
+	return false;
+}
+
+/* The operator's threshold is reached, and it is not long ago that nothing was found. */
+static bool due(const struct node *node)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+
+	return policy->gc_permille > 0 && node->capacity_bytes > 0 &&
+	       node->used_bytes / 1000 > node->capacity_bytes / 1000 * policy->gc_permille / 1000 &&
+	       clock_wall_us(node->worker->options.clock) - node->gc_at > policy->gc_pause_us &&
+	       !any_running(node->worker);
+}
+
+bool gc_step(struct node *node, struct err *err)
+{
+	bool wish = ordered(node);
+
+	if (node->state != NODE_UP)
+		return true;
+	if (node->gc == GC_NONE && (wish || due(node))) {
+		log_info("collection on peer %u: waiting for its fetches to end", node->peer_no);
+		node->gc = GC_DRAINING;
+		node_break_off(node);
+	}
+	if (node->gc != GC_DRAINING || node->n_calls > 0)
+		return true;
+	node->gc = GC_RUNNING;
+	return node_call(node, NULL, (struct kubo_op){ .kind = KUBO_REPO_GC }, &node->gc_op, err);
+}
+
+void gc_done(struct node *node, const struct kubo_done *done)
+{
+	node->gc_op = 0;
+	node->gc = GC_NONE;
+	node->gc_at = clock_wall_us(node->worker->options.clock);
+	node->gc_collected = done->outcome == KUBO_OK ? done->collected : 0;
+	node->heartbeat_at = 0; /* its space is news */
+	if (done->outcome == KUBO_OK)
+		log_info("collection on peer %u: %llu blocks removed", node->peer_no,
+			 (unsigned long long)done->collected);
+	else
+		log_warn("collection on peer %u: %s", node->peer_no, done->text);
+}
