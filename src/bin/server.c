@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bin/added_nodes.h"
 #include "bin/role_thread.h"
 #include "bus/local/bus_local.h"
 #include "kubo/kubo_curl.h"
@@ -402,6 +403,53 @@ static bool tell_progress(void *ctx, uint32_t peer_no, struct slice cid, struct 
 	return worker_progress(((struct server *)ctx)->worker, peer_no, cid, out);
 }
 
+static bool driven(struct server *s, struct slice peer_id)
+{
+	struct worker_node nodes[NODES_SHOWN];
+	unsigned n = worker_nodes(s->worker, nodes, NODES_SHOWN);
+
+	for (unsigned i = 0; i < n && i < NODES_SHOWN; i++)
+		if (slice_eq_str(peer_id, nodes[i].peer_id))
+			return true;
+	return false;
+}
+
+static void drive(struct server *s, struct slice url)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(url));
+	worker_add_node(s->worker, &(struct worker_node_options){ .kubo = { .url = text } });
+}
+
+static bool add_peer(void *ctx, struct slice url, struct arena *mem, struct slice *peer_id,
+		     struct err *err)
+{
+	struct server *s = ctx;
+
+	if (!added_node_ask(&s->clock, url, s->config->worker.heartbeat_timeout_us, mem, peer_id,
+			    err))
+		return false;
+	if (driven(s, *peer_id))
+		return true;
+	if (!added_nodes_keep(s->store, url, mem, err))
+		return false;
+	drive(s, url);
+	return true;
+}
+
+/* Nodes that were added before the restart. */
+static bool drive_added(struct server *s, struct err *err)
+{
+	struct slice_list added;
+
+	if (!added_nodes_load(s->store, s->mem, &added, err))
+		return false;
+	for (size_t i = 0; i < added.n; i++)
+		drive(s, added.at[i]);
+	return true;
+}
+
 static bool make_api(struct server *s, struct err *err)
 {
 	const struct config *c = s->config;
@@ -427,6 +475,8 @@ static bool make_api(struct server *s, struct err *err)
 				       .peer_up_us = c->peer.suspect_us,
 				       .metrics = write_metrics,
 				       .metrics_ctx = s,
+				       .add_peer = add_peer,
+				       .add_peer_ctx = s,
 				       .orders = { .ctx = s,
 						   .rebalance = order_rebalance,
 						   .collect = order_gc,
@@ -457,7 +507,7 @@ static bool build(struct server *s, struct err *err)
 		return false;
 	metrics_collect(s->metrics, collect_worker, s);
 	metrics_collect(s->metrics, collect_bus, s);
-	return start_roles(s, err) && listen_http(s, err);
+	return drive_added(s, err) && start_roles(s, err) && listen_http(s, err);
 }
 
 bool server_start(const struct config *config, struct server **out, struct err *err)

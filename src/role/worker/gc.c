@@ -19,7 +19,7 @@ static bool ordered(struct node *node)
 static bool any_running(const struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		if (w->nodes[i].gc != GC_NONE)
+		if (w->nodes[i]->gc != GC_NONE)
 			return true;
 	return false;
 }

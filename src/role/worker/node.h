@@ -15,8 +15,8 @@ struct inventory;
 
 struct node {
 	struct worker *worker;
-	unsigned index; /* of the Kubo client */
-	const struct worker_node_options *options;
+	unsigned index;                     /* of the Kubo client */
+	struct worker_node_options options; /* its texts live in the worker's `kept` */
 	enum worker_node_state state;
 	uint32_t peer_no; /* 0 until the node told who it is */
 	char peer_id[128];
@@ -70,13 +70,17 @@ LIST_HEAD(call_list, call);
 struct worker {
 	struct worker_options options;
 	struct worker_policy policy;
-	char pin_name[64]; /* "pinfold/<store id>" */
-	struct node *nodes;
+	char pin_name[64];   /* "pinfold/<store id>" */
+	struct node **nodes; /* they stay where they are: calls and tasks point to them */
 	unsigned n_nodes;
-	struct call_list calls; /* running ones */
-	struct arena *mem;      /* of one step */
-	pthread_mutex_t lock;   /* of what follows */
-	struct worker_node *shown;
+	struct call_list calls;    /* running ones */
+	struct arena *mem;         /* of one step */
+	struct arena *kept;        /* texts of nodes' options; under the lock */
+	pthread_mutex_t lock;      /* of what follows */
+	struct worker_node *shown; /* n_shown of them */
+	unsigned n_shown;
+	struct worker_node_options *added; /* orders: nodes to begin with */
+	unsigned n_added;
 	struct fetch *fetches; /* running ones that take long */
 	unsigned n_fetches, fetches_cap;
 	uint32_t gc_peer; /* an order; 0 = none */

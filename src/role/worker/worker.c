@@ -33,6 +33,48 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 
 /* ---- making ------------------------------------------------------------------------ */
 
+/* Keeps a copy of the options and begins to drive the node. */
+static bool add_node(struct worker *w, const struct worker_node_options *options, struct err *err)
+{
+	struct node *node;
+	unsigned index;
+
+	if (!kubo_add_node(w->options.kubo, &options->kubo, &index, err))
+		return false;
+	node = xcalloc(1, sizeof(*node));
+	*node = (struct node){ .worker = w, .options = *options, .index = index };
+	LIST_INIT(&node->running);
+	journal_init(&node->journal);
+	turn_init(&node->turn);
+	w->nodes = xrealloc(w->nodes, (w->n_nodes + 1) * sizeof(w->nodes[0]));
+	w->nodes[w->n_nodes++] = node;
+	pthread_mutex_lock(&w->lock);
+	w->shown = xrealloc(w->shown, w->n_nodes * sizeof(w->shown[0]));
+	w->shown[w->n_nodes - 1] = (struct worker_node){ 0 };
+	w->n_shown = w->n_nodes;
+	pthread_mutex_unlock(&w->lock);
+	return true;
+}
+
+static const char *keep_text(struct arena *mem, const char *text)
+{
+	return text ? arena_printf(mem, "%s", text) : NULL;
+}
+
+static struct worker_node_options keep_options(struct arena *mem,
+					       const struct worker_node_options *o)
+{
+	return (struct worker_node_options){
+		.kubo = { .url = keep_text(mem, o->kubo.url),
+			  .auth = o->kubo.auth,
+			  .secret = keep_text(mem, o->kubo.secret),
+			  .ca_file = keep_text(mem, o->kubo.ca_file),
+			  .max_connections = o->kubo.max_connections },
+		.zone = arena_copy(mem, o->zone),
+		.tags = slice_list_copy(mem, o->tags),
+	};
+}
+
 bool worker_new(const struct worker_options *options, struct worker **out, struct err *err)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
@@ -40,26 +82,50 @@ bool worker_new(const struct worker_options *options, struct worker **out, struc
 	w->options = *options;
 	w->policy = *options->policy;
 	w->mem = arena_new();
+	w->kept = arena_new();
 	LIST_INIT(&w->calls);
 	pthread_mutex_init(&w->lock, NULL);
 	snprintf(w->pin_name, sizeof(w->pin_name), "pinfold/%s", options->store_id);
-	w->nodes = xcalloc(options->n_nodes, sizeof(w->nodes[0]));
-	w->shown = xcalloc(options->n_nodes, sizeof(w->shown[0]));
 	for (unsigned i = 0; i < options->n_nodes; i++) {
-		struct node *node = &w->nodes[i];
+		struct worker_node_options kept = keep_options(w->kept, &options->nodes[i]);
 
-		*node = (struct node){ .worker = w, .options = &options->nodes[i] };
-		LIST_INIT(&node->running);
-		journal_init(&node->journal);
-		turn_init(&node->turn);
-		w->n_nodes++;
-		if (!kubo_add_node(options->kubo, &options->nodes[i].kubo, &node->index, err)) {
+		if (!add_node(w, &kept, err)) {
 			worker_free(w);
 			return false;
 		}
 	}
 	*out = w;
 	return true;
+}
+
+void worker_add_node(struct worker *w, const struct worker_node_options *node)
+{
+	pthread_mutex_lock(&w->lock);
+	w->added = xrealloc(w->added, (w->n_added + 1) * sizeof(w->added[0]));
+	w->added[w->n_added++] = keep_options(w->kept, node);
+	pthread_mutex_unlock(&w->lock);
+	worker_knock(w);
+}
+
+/* Begins with the nodes that were ordered since. */
+static void take_added(struct worker *w)
+{
+	struct worker_node_options *added;
+	unsigned n;
+
+	pthread_mutex_lock(&w->lock);
+	added = w->added;
+	n = w->n_added;
+	w->added = NULL;
+	w->n_added = 0;
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; i < n; i++) {
+		struct err err = { 0 };
+
+		if (!add_node(w, &added[i], &err))
+			log_err(LOG_ERROR, &err, "add a node");
+	}
+	xfree(added);
 }
 
 static void remove_turn(void *ctx, struct task *t)
@@ -95,11 +161,15 @@ void worker_free(struct worker *w)
 		LIST_REMOVE(call, running);
 		xfree(call);
 	}
-	for (unsigned i = 0; i < w->n_nodes; i++)
-		node_deinit(&w->nodes[i]);
+	for (unsigned i = 0; i < w->n_nodes; i++) {
+		node_deinit(w->nodes[i]);
+		xfree(w->nodes[i]);
+	}
 	xfree(w->nodes);
 	xfree(w->shown);
 	xfree(w->fetches);
+	xfree(w->added);
+	arena_free(w->kept);
 	arena_free(w->mem);
 	pthread_mutex_destroy(&w->lock);
 	xfree(w);
@@ -115,8 +185,8 @@ void worker_knock(void *w)
 static bool same_kubo(const struct worker *w, const struct node *node, const char *peer_id)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		if (&w->nodes[i] != node && w->nodes[i].state == NODE_UP &&
-		    strcmp(w->nodes[i].peer_id, peer_id) == 0)
+		if (w->nodes[i] != node && w->nodes[i]->state == NODE_UP &&
+		    strcmp(w->nodes[i]->peer_id, peer_id) == 0)
 			return true;
 	return false;
 }
@@ -157,14 +227,14 @@ static bool join(struct node *node, const char *peer_id, struct err *err)
 	if (node->peer_no > 0 && strcmp(node->peer_id, peer_id) == 0)
 		return true;
 	if (node->peer_no > 0)
-		log_warn("%s is another node now: %s was %s", node->options->kubo.url, peer_id,
+		log_warn("%s is another node now: %s was %s", node->options.kubo.url, peer_id,
 			 node->peer_id);
 	snprintf(node->peer_id, sizeof(node->peer_id), "%s", peer_id);
 	node->peer_no = 0;
 	node->subscribed = false;
 	if (!cluster_join(w->options.cluster, slice_str(peer_id), &node->peer_no, err) ||
-	    !cluster_introduce(w->options.cluster, node->peer_no, node->options->zone,
-			       node->options->tags, err)) {
+	    !cluster_introduce(w->options.cluster, node->peer_no, node->options.zone,
+			       node->options.tags, err)) {
 		node->peer_no = 0;
 		return false;
 	}
@@ -180,7 +250,7 @@ static bool node_up(struct node *node, const struct kubo_node_id *who, struct er
 		if (node->state != NODE_DUPLICATE)
 			log_warn("%s is a Kubo node that another URL already names (%s): not used "
 				 "twice",
-				 node->options->kubo.url, who->peer_id);
+				 node->options.kubo.url, who->peer_id);
 		node->state = NODE_DUPLICATE;
 		return true;
 	}
@@ -206,7 +276,7 @@ static bool node_up(struct node *node, const struct kubo_node_id *who, struct er
 	node->compare_at = 0;
 	if (!was_up)
 		log_info("peer %u is up: %s at %s", node->peer_no, who->peer_id,
-			 node->options->kubo.url);
+			 node->options.kubo.url);
 	meet_neighbours(node);
 	node_revive(node);
 	return true;
@@ -215,7 +285,7 @@ static bool node_up(struct node *node, const struct kubo_node_id *who, struct er
 static void node_down(struct node *node, const char *reason)
 {
 	if (node->state != NODE_DOWN) {
-		log_warn("%s does not answer: %s", node->options->kubo.url, reason);
+		log_warn("%s does not answer: %s", node->options.kubo.url, reason);
 		node->news = node->peer_no > 0;
 	}
 	node->state = NODE_DOWN;
@@ -254,7 +324,7 @@ static bool tell_health(struct node *node, int64_t now, struct err *err)
 	report = (struct peer_report){
 		.peer_no = node->peer_no,
 		.addresses = node->addresses,
-		.url = slice_str(node->options->kubo.url),
+		.url = slice_str(node->options.kubo.url),
 		.agent = slice_str(node->agent),
 		.down_reason = slice_str(node->down_reason),
 		.free_bytes = node->free_bytes,
@@ -379,9 +449,9 @@ static void show(struct worker *w)
 	pthread_mutex_lock(&w->lock);
 	w->n_fetches = 0;
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		node_show_fetches(&w->nodes[i]);
+		node_show_fetches(w->nodes[i]);
 	for (unsigned i = 0; i < w->n_nodes; i++) {
-		const struct node *node = &w->nodes[i];
+		const struct node *node = w->nodes[i];
 		struct worker_node *s = &w->shown[i];
 
 		*s = (struct worker_node){
@@ -405,7 +475,7 @@ static void show(struct worker *w)
 			.gc_collected = node->gc_collected,
 		};
 		snprintf(s->peer_id, sizeof(s->peer_id), "%s", node->peer_id);
-		snprintf(s->url, sizeof(s->url), "%s", node->options->kubo.url);
+		snprintf(s->url, sizeof(s->url), "%s", node->options.kubo.url);
 		snprintf(s->down_reason, sizeof(s->down_reason), "%s", node->down_reason);
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -455,8 +525,9 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 			return false;
 		until = 0;
 	}
+	take_added(w);
 	for (unsigned i = 0; i < w->n_nodes; i++)
-		if (!step_node(&w->nodes[i], due_us, err))
+		if (!step_node(w->nodes[i], due_us, err))
 			return false;
 	show(w);
 	return true;
@@ -464,11 +535,14 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 
 unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max)
 {
+	unsigned n;
+
 	pthread_mutex_lock(&w->lock);
-	for (unsigned i = 0; i < w->n_nodes && i < max; i++)
+	n = w->n_shown;
+	for (unsigned i = 0; i < n && i < max; i++)
 		out[i] = w->shown[i];
 	pthread_mutex_unlock(&w->lock);
-	return w->n_nodes;
+	return n;
 }
 
 enum worker_gc worker_order_gc(struct worker *w, uint32_t peer_no)
@@ -476,10 +550,10 @@ enum worker_gc worker_order_gc(struct worker *w, uint32_t peer_no)
 	enum worker_gc result = WORKER_GC_NO_PEER;
 
 	pthread_mutex_lock(&w->lock);
-	for (unsigned i = 0; i < w->n_nodes; i++)
+	for (unsigned i = 0; i < w->n_shown; i++)
 		if (w->shown[i].peer_no == peer_no && w->shown[i].state == NODE_UP)
 			result = WORKER_GC_ORDERED;
-	for (unsigned i = 0; i < w->n_nodes && result == WORKER_GC_ORDERED; i++)
+	for (unsigned i = 0; i < w->n_shown && result == WORKER_GC_ORDERED; i++)
 		if (w->shown[i].gc != GC_NONE || w->gc_peer > 0)
 			result = WORKER_GC_BUSY;
 	if (result == WORKER_GC_ORDERED)

@@ -111,6 +111,10 @@ struct worker_node { /* a copy, for status pages and metrics */
 /* Copies up to `max` nodes; returns how many there are. */
 unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max);
 
+/* From any thread: drives one more node from now on.  The options are copied.  A URL that
+ * makes no sense is logged and forgotten; so is a Kubo that another URL already names. */
+void worker_add_node(struct worker *w, const struct worker_node_options *node);
+
 enum worker_gc {
 	WORKER_GC_ORDERED,
 	WORKER_GC_NO_PEER, /* no node of this worker is that peer, or it does not answer */
