@@ -361,17 +361,18 @@ static void announce(struct verb_call *v, uint64_t mark)
 	store_when_durable(v->pins->options.store, mark, announce_durable, a);
 }
 
-/* How many pins came; negative: went. */
+/* How many pins came; negative: went.  A replacement does neither. */
 static int64_t came(const struct verb_call *v)
 {
+	static const struct ulid none;
 	int64_t n = 0;
 
 	for (size_t i = 0; i < v->n; i++) {
 		const struct entry *e = &v->entries[i];
+		bool made = e->item.verb == VERB_CREATE && ulid_cmp(&e->about, &none) == 0;
 
-		if (e->settled || e->result->outcome != PINS_DONE)
-			continue;
-		n += (e->item.verb == VERB_CREATE) - (e->item.verb == VERB_REMOVE);
+		if (!e->settled && e->result->outcome == PINS_DONE)
+			n += made - (e->item.verb == VERB_REMOVE);
 	}
 	return n;
 }
