@@ -14,6 +14,7 @@
 #define LIMIT_MAX    1000
 #define PSA_LIMIT    10
 #define V1_LIMIT     100
+#define CURSOR_MAX   1024
 #define STATUSES_PSA 4 /* the standard does not know `expiring` */
 
 struct reading {
@@ -204,8 +205,10 @@ static bool read_tag(struct reading *r, struct slice value, struct err *err)
 	return true;
 }
 
-static bool read_cursor(struct reading *r, struct slice value, struct err *err UNUSED)
+static bool read_cursor(struct reading *r, struct slice value, struct err *err)
 {
+	if (value.len > CURSOR_MAX)
+		return bad("cursor", value, "take it from \"next\" of the page before", err);
 	r->query->cursor = value;
 	return true;
 }

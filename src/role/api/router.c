@@ -276,7 +276,8 @@ bool call_key(struct call *c, struct slice *out)
 	key = *value;
 	if (key.len >= 2 && key.ptr[0] == '"' && key.ptr[key.len - 1] == '"')
 		key = SLICE_OF(key.ptr + 1, key.len - 2);
-	if (key.len == 0 || memchr(key.ptr, '"', key.len) || memchr(key.ptr, '\\', key.len))
+	if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX || memchr(key.ptr, '"', key.len) ||
+	    memchr(key.ptr, '\\', key.len))
 		return reply_error(c, API_INVALID,
 				   arena_printf(c->mem,
 						"Idempotency-Key is \"%s\"; it must be 1 to %d "

@@ -1,6 +1,8 @@
 #include "role/api/settings.h"
 
+#include "model/excerpt.h"
 #include "model/time_text.h"
+#include "model/utf8.h"
 
 bool page_read(struct call *c, struct query *q)
 {
@@ -42,6 +44,23 @@ bool expiry_read(struct slice ttl, bool has_ttl, struct slice expires, bool has_
 			return err_wrap(err, "expires");
 		if (*out <= now_us)
 			return err_set(err, ERR_INVALID, "expires has passed; it must lie ahead");
+	}
+	return true;
+}
+
+bool word_check(struct slice word, const char *name, struct err *err)
+{
+	if (!utf8_check(word, NULL, err))
+		return err_wrap(err, "%s", name);
+	if (word.len > PIN_TAG_MAX)
+		return err_set(err, ERR_INVALID, "%s has %zu bytes; at most %d are allowed", name,
+			       word.len, PIN_TAG_MAX);
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.ptr[i] < 0x20 || word.ptr[i] == 0x7f || word.ptr[i] == ',')
+			return err_set(err, ERR_INVALID,
+				       "%s is \"%s\"; commas and control characters are not "
+				       "allowed",
+				       name, excerpt(word).text);
 	}
 	return true;
 }

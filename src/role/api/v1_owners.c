@@ -131,9 +131,10 @@ static bool read_zones(struct call *c, const json_t *value, struct slice_list *o
 	if (!v1_read_strings(value, "zones", PIN_TAGS_MAX, c->mem, out, err))
 		return false;
 	for (size_t i = 0; i < out->n; i++) {
-		if (out->at[i].len == 0 || out->at[i].len > PIN_TAG_MAX)
-			return err_set(err, ERR_INVALID, "zones[%zu] must have 1 to %d bytes", i,
-				       PIN_TAG_MAX);
+		if (!word_check(out->at[i], "zones", err))
+			return false;
+		if (out->at[i].len == 0)
+			return err_set(err, ERR_INVALID, "zones[%zu] is empty", i);
 	}
 	return true;
 }

@@ -1,16 +1,13 @@
 /* /v1/peers and /v1/drift. */
 #include <stdio.h>
 
-#include "model/excerpt.h"
 #include "model/peer_id.h"
-#include "model/utf8.h"
 #include "model/version.h"
 #include "role/api/settings.h"
 #include "role/api/v1_peer_find.h"
 
-#define NAME_MAX_BYTES 64
-#define DRIFT_LOOK     100000 /* copies of one peer that are counted */
-#define DRIFT_PIECE    1000
+#define DRIFT_LOOK  100000 /* copies of one peer that are counted */
+#define DRIFT_PIECE 1000
 
 static const char *const wish_names[] = {
 	[PEER_ACTIVE] = "active",
@@ -226,27 +223,10 @@ static const struct json_field peer_fields[] = {
 	{ "tags", JSON_LIST, AT(tags) },
 };
 
-static bool check_word(struct slice word, const char *name, struct err *err)
-{
-	if (!utf8_check(word, NULL, err))
-		return err_wrap(err, "%s", name);
-	for (size_t i = 0; i < word.len; i++) {
-		if (word.ptr[i] < 0x20 || word.ptr[i] == 0x7f || word.ptr[i] == ',')
-			return err_set(err, ERR_INVALID,
-				       "%s is \"%s\"; commas and control characters are not "
-				       "allowed",
-				       name, excerpt(word).text);
-	}
-	if (word.len > NAME_MAX_BYTES)
-		return err_set(err, ERR_INVALID, "%s has %zu bytes; at most %d are allowed", name,
-			       word.len, NAME_MAX_BYTES);
-	return true;
-}
-
 static bool change_peer(struct call *c, const struct peer_in *in, struct peer_row *row,
 			struct err *err)
 {
-	if (!check_word(in->name, "name", err) || !check_word(in->zone, "zone", err))
+	if (!word_check(in->name, "name", err) || !word_check(in->zone, "zone", err))
 		return false;
 	if (in->name.ptr)
 		row->name = in->name;
@@ -257,7 +237,7 @@ static bool change_peer(struct call *c, const struct peer_in *in, struct peer_ro
 	if (!v1_read_strings(in->tags, "tags", PIN_TAGS_MAX, c->mem, &row->tags, err))
 		return false;
 	for (size_t i = 0; i < row->tags.n; i++) {
-		if (!check_word(row->tags.at[i], "tags", err))
+		if (!word_check(row->tags.at[i], "tags", err))
 			return false;
 		if (row->tags.at[i].len == 0)
 			return err_set(err, ERR_INVALID, "tags[%zu] is empty", i);
@@ -301,7 +281,7 @@ static bool peer_of(struct call *c, const struct peer_in *in, struct slice *id, 
 	if (!in->id.ptr == !in->url.ptr)
 		return reply_error(c, API_INVALID, "give either id or url"), false;
 	if (in->url.ptr && !o->add_peer)
-		return reply_error(c, API_NOT_HERE,
+		return reply_error(c, API_CONFLICT,
 				   "this process drives no Kubo; start a worker beside it"),
 		       false;
 	if (in->url.ptr && !o->add_peer(o->add_peer_ctx, in->url, c->mem, id, &why)) {

@@ -353,7 +353,7 @@ class V1(unittest.TestCase):
             self.assertEqual(self.ask("POST", "/v1/peers", {"id": new}).json["wish"], "active")
         for bad in ({}, {"id": "x"}, {"id": PEER_A, "url": "http://x"}, {"id": PEER_A, "zone": "a,b"}, {"id": PEER_A, "tags": [""]}):
             self.assert_problem(self.ask("POST", "/v1/peers", bad), 400, "invalid")
-        self.assert_problem(self.ask("POST", "/v1/peers", {"url": "http://127.0.0.1:1"}), 501, "not_implemented")
+        self.assert_problem(self.ask("POST", "/v1/peers", {"url": "http://127.0.0.1:1"}), 409, "conflict")
         self.assert_problem(self.ask("GET", "/v1/peers/nobody"), 404, "not_found")
         self.assertNotIn("url", self.probe.ask("GET", path, key=self.probe.new_key("read")).json)
 
