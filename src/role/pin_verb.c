@@ -239,7 +239,8 @@ bool verb_change_items(struct verb_call *v, struct pin_item **items, size_t n, s
 	}
 	if (!store_change(v->pins->options.store, cids, ctxs, n_groups, pin_fold_decide, v->mem,
 			  err)) {
-		v->begun = v->begun || err->code == ERR_TIMEOUT;
+		/* A back end without batches may have written a part of it. */
+		v->unsure = err->code != ERR_NO_SPACE;
 		return false;
 	}
 	v->begun = true;
@@ -312,7 +313,7 @@ static void give_up(struct verb_call *v)
 	struct err ignored = { 0 };
 
 	owners_settle(v->pins->owners, v->call->owner, v->room, 0);
-	for (size_t i = 0; i < v->n && !v->begun; i++) {
+	for (size_t i = 0; i < v->n && !v->begun && !v->unsure; i++) {
 		if (v->entries[i].claimed &&
 		    !op_release(v->pins->options.store, &v->entries[i].op, &ignored))
 			continue; /* it ends by itself a minute later */

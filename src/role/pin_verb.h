@@ -39,7 +39,8 @@ struct verb_call {
 	int64_t now_us;
 	struct entry *entries;
 	size_t n;
-	bool begun;  /* something may have been written, and its outcome is not known */
+	bool begun;  /* a change was made */
+	bool unsure; /* a change failed and may have been made in part */
 	size_t room; /* pins reserved of the quota */
 	struct bus_msg *hints;
 	size_t n_hints;

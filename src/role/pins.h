@@ -17,9 +17,8 @@
  * When it is durable, BUS_PIN_REQUEST is published for each CID.
  *
  * What callers must expect is the outcome of a result; a fault is struct err, and then
- * nothing is known of any item of that call after ERR_TIMEOUT, and nothing was done after
- * any other code.  Repeating a call is harmless under an idempotency key; without one,
- * creating twice makes two requests.
+ * nothing is known of any item of that call after ERR_TIMEOUT.  Repeating a call is harmless under
+ *an idempotency key; without one, creating twice makes two requests.
  *
  * Calls block on the store, never sleep, and may come from any thread; no lock is held
  * across a call of the store.
