@@ -40,11 +40,11 @@ static uint32_t peer_of(const char *path, bool create, char id[32])
 {
 	struct store_rocksdb_options where = { .path = path, .create = create };
 	struct store_backend *backend;
-	struct store *store;
+	struct store *store = NULL;
 	struct clock clock;
 	struct rand rand;
 	struct err err;
-	uint32_t no;
+	uint32_t no = 0;
 
 	clock_init_system(&clock);
 	rand_init_system(&rand);

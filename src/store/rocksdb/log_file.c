@@ -145,13 +145,14 @@ static enum progress take_cut(struct reader *r, const uint8_t *header, size_t ha
 
 static enum progress step(struct reader *r)
 {
-	const uint8_t *p = r->file.ptr + r->at;
 	size_t left = r->file.len - r->at, room = BLOCK - r->at % BLOCK;
+	const uint8_t *p;
 	size_t length;
 	uint32_t crc;
 
 	if (left == 0)
 		return AT_END;
+	p = r->file.ptr + r->at;
 	if (room < HEADER) {
 		if (!all_zero(p, left < room ? left : room))
 			return damaged(r, "the end of a block");
