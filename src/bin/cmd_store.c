@@ -1,13 +1,20 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "bin/client.h"
 #include "bin/commands.h"
 #include "bin/copy_dir.h"
 #include "bin/progress.h"
 #include "store/rocksdb/store_rocksdb.h"
 #include "store/store.h"
 #include "json/json_writer.h"
+
+/*
+ * A directory that a server has open is left to the server: the same commands then go
+ * through /v1/store.
+ */
 
 /* A store that no server has open. */
 struct offline {
@@ -85,6 +92,64 @@ static void print_check(const struct store_check *c, bool json)
 		printf("%.*s\n", SLICE_FMT(buf_slice(&out)));
 }
 
+/* ---- through the server ------------------------------------------------------------- */
+
+static enum exit_code ask_server(struct invocation *in, const char *path, const json_t *body,
+				 json_t **reply)
+{
+	CLEANUP(client_close) struct client client = { 0 };
+	enum exit_code code = client_open(in, &client);
+
+	return code ? code : client_call(&client, "POST", path, body, reply);
+}
+
+static uint64_t count_of(const json_t *reply, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(reply, name));
+}
+
+static enum exit_code check_online(struct invocation *in, bool repair, struct store_check *found,
+				   char first[240])
+{
+	CLEANUP(json) json_t *body = json_object(), *reply = NULL;
+	enum exit_code code;
+	const char *text;
+
+	json_object_set_new(body, "repair", json_boolean(repair));
+	code = ask_server(in, "/v1/store/check", body, &reply);
+	if (code)
+		return code;
+	*found = (struct store_check){ .cids = count_of(reply, "cids"),
+				       .requests = count_of(reply, "requests"),
+				       .copies = count_of(reply, "copies"),
+				       .wrong = count_of(reply, "wrong"),
+				       .repaired = count_of(reply, "repaired"),
+				       .orphans = count_of(reply, "orphans") };
+	text = json_string_value(json_object_get(reply, "first"));
+	snprintf(first, 240, "%s", text ? text : "");
+	return EXIT_DONE;
+}
+
+/* The server stands elsewhere in the file system. */
+static const char *absolute(struct invocation *in, const char *dir)
+{
+	char here[4096];
+
+	if (*dir == '/' || !getcwd(here, sizeof(here)))
+		return dir;
+	return arena_printf(in->mem, "%s/%s", here, dir);
+}
+
+static enum exit_code backup_online(struct invocation *in, const char *dir)
+{
+	CLEANUP(json) json_t *body = json_object(), *reply = NULL;
+
+	json_object_set_new(body, "dir", json_string(absolute(in, dir)));
+	return ask_server(in, "/v1/store/backup", body, &reply);
+}
+
+/* ---- the commands --------------------------------------------------------------------- */
+
 enum exit_code cmd_store_check(struct invocation *in)
 {
 	CLEANUP(offline_close) struct offline o = { 0 };
@@ -93,17 +158,24 @@ enum exit_code cmd_store_check(struct invocation *in)
 	struct store_check found = { 0 };
 	struct progress progress;
 	char first[240] = "";
+	enum exit_code code;
 	struct err err;
 	bool ok;
 
 	if (!path)
 		return EXIT_USAGE;
-	progress_start(&progress);
-	ok = offline_open(path, !repair, &o, &err) &&
-	     store_check(o.store, repair, show_share, &progress, &found, first, &err);
-	progress_clear(&progress);
-	if (!ok)
-		return store_failed(&err);
+	if (!offline_open(path, !repair, &o, &err)) {
+		code = err.code == ERR_UNAVAILABLE ? check_online(in, repair, &found, first)
+						   : EXIT_FAILED;
+		if (code)
+			return store_failed(&err); /* in use, and by whom */
+	} else {
+		progress_start(&progress);
+		ok = store_check(o.store, repair, show_share, &progress, &found, first, &err);
+		progress_clear(&progress);
+		if (!ok)
+			return store_failed(&err);
+	}
 	print_check(&found, is_given(in, "json"));
 	if (*first)
 		fprintf(stderr, "pinfold: first finding: %s\n", first);
@@ -118,8 +190,15 @@ enum exit_code cmd_store_backup(struct invocation *in)
 
 	if (!path)
 		return EXIT_USAGE;
-	if (!offline_open(path, false, &o, &err) || !store_backup(o.store, in->args[0], &err))
+	if (!offline_open(path, false, &o, &err)) {
+		enum exit_code code =
+			err.code == ERR_UNAVAILABLE ? backup_online(in, in->args[0]) : EXIT_FAILED;
+
+		if (code)
+			return store_failed(&err);
+	} else if (!store_backup(o.store, in->args[0], &err)) {
 		return store_failed(&err);
+	}
 	fprintf(stderr, "%s holds a backup of %s.\n", in->args[0], path);
 	return EXIT_DONE;
 }

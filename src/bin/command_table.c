@@ -153,12 +153,14 @@ const struct command commands[] = {
 	  TO_SERVER },
 
 	{ "store check", "", "Prove that every row of the store agrees with the others.",
-	  "For a directory that no server has open. Fails if anything is wrong and was not mended.",
+	  "A server that has the directory open does it itself. Fails if anything is wrong and was "
+	  "not "
+	  "mended.",
 	  cmd_store_check, .takes = TAKES_CONFIG | TAKES_JSON,
 	  .options = { { "repair", NULL, "Mend what can be derived again." } } },
 	{ "store backup", "DIR", "Copy the store into a new directory, which is a store too.",
-	  "For a directory that no server has open.", cmd_store_backup, 1, 1,
-	  .takes = TAKES_CONFIG },
+	  "A server that has the directory open does it itself, without a pause.", cmd_store_backup,
+	  1, 1, .takes = TAKES_CONFIG },
 	{ "store restore", "DIR", "Make the store from a backup, where there is none.",
 	  "The backup is read as a whole first.", cmd_store_restore, 1, 1, .takes = TAKES_CONFIG },
 

@@ -92,4 +92,5 @@ route_handler v1_list_peers, v1_add_peer, v1_get_peer, v1_patch_peer, v1_remove_
 route_handler v1_list_owners, v1_get_owner, v1_patch_owner, v1_usage;
 route_handler v1_list_keys, v1_create_key, v1_revoke_key, v1_rotate_key;
 route_handler v1_list_deny, v1_add_deny, v1_remove_deny;
+route_handler v1_store_backup, v1_store_check;
 route_handler v1_status, v1_openapi, get_health, get_ready, get_metrics;

@@ -39,6 +39,8 @@ static const struct route routes[] = {
 	{ METHOD_POST, "/v1/peers/{peer}/gc", SCOPE_ADMIN, false, v1_gc_peer },
 	{ METHOD_POST, "/v1/rebalance", SCOPE_ADMIN, false, v1_rebalance },
 	{ METHOD_GET, "/v1/drift", SCOPE_ADMIN, false, v1_drift },
+	{ METHOD_POST, "/v1/store/backup", SCOPE_ADMIN, false, v1_store_backup },
+	{ METHOD_POST, "/v1/store/check", SCOPE_ADMIN, false, v1_store_check },
 	{ METHOD_GET, "/v1/owners", SCOPE_ADMIN, false, v1_list_owners },
 	{ METHOD_GET, "/v1/owners/{owner}", SCOPE_ADMIN, false, v1_get_owner },
 	{ METHOD_PATCH, "/v1/owners/{owner}", SCOPE_ADMIN, false, v1_patch_owner },
