@@ -63,7 +63,8 @@ struct fake_rpc {
 	struct pin *pins; /* open addressing; `slots` is a power of two */
 	size_t slots, used, n_pins;
 	enum fault fault;
-	char on[40]; /* only this command; "": all */
+	char on[40];   /* only this command; "": all */
+	char but[520]; /* not for this CID */
 	char text[160];
 	int64_t ms;
 	unsigned n, times; /* times: calls it still holds for; 0: all */
@@ -529,6 +530,7 @@ static void set_fault(struct fake_rpc *rpc, const char *target, struct buf *out)
 	}
 	rpc->fault = faults[i].fault;
 	query(target, "on", rpc->on, sizeof(rpc->on));
+	query(target, "but", rpc->but, sizeof(rpc->but));
 	if (!query(target, "text", rpc->text, sizeof(rpc->text)))
 		snprintf(rpc->text, sizeof(rpc->text), "context deadline exceeded");
 	rpc->ms = query(target, "ms", number, sizeof(number)) ? atoi(number) : 50;
@@ -585,8 +587,10 @@ static bool may(const struct fake_rpc *rpc, struct slice head)
 static bool faulty(struct fake_rpc *rpc, const char *target)
 {
 	size_t len = strlen(rpc->on);
+	char cid[520];
 
-	if (rpc->fault == FAULT_NONE)
+	query(target, "arg", cid, sizeof(cid));
+	if (rpc->fault == FAULT_NONE || (*cid && strcmp(cid, rpc->but) == 0))
 		return false;
 	return len == 0 || (strncmp(target, rpc->on, len) == 0 && strchr("?", target[len]));
 }

@@ -8,7 +8,7 @@
  * address to stdout as one line, and ends with its standard input when that is a pipe, or by a
  * signal.  Everything succeeds at once until told otherwise, by --fault or by
  *
- *	POST /fake/fault?name=late-error&on=pin/add&text=...&ms=50&n=3&times=1
+ *	POST /fake/fault?name=late-error&on=pin/add&text=...&ms=50&n=3&times=1&but=CID
  *	POST /fake/pin?arg=CID[&type=direct]     POST /fake/lose?arg=CID
  *	POST /fake/pins    POST /fake/counts     POST /fake/last   (the last request's head)
  *
