@@ -70,18 +70,14 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 		uint64_t max_head, max_body, max_pipelined;
 		int64_t max_connections, max_per_address, max_queued;
 		int64_t head_us, body_us, idle_us, write_us, queue_us;
-		int64_t wait_max_us; /* longest ?wait= */
 		int64_t drain_us;
 	} http;
 	struct {
 		int64_t rf_min, rf_max;
 		int64_t quota_pins; /* 0: no limit; so are the next */
 		uint64_t quota_bytes;
-		int64_t requests_per_second, request_burst, concurrent_fetches;
+		int64_t requests_per_second, concurrent_fetches;
 	} owner; /* of owners that have nothing else set */
-	struct {
-		int64_t rotation_overlap_us, cache_us;
-	} auth;
 	struct {
 		int64_t poll_us, sweep_us, pace_us, batch;
 		int64_t republish_us, recheck_us, forget_us, peers_refresh_us;
@@ -103,7 +99,7 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 		const char *kubo_auth; /* of nodes that name none; "" = none */
 	} worker;
 	struct {
-		struct texts allow, deny; /* networks of tenants' origins */
+		struct texts allow; /* networks of tenants' origins, beside the public ones */
 	} origins;
 };
 

@@ -121,8 +121,6 @@ const struct option_row option_rows[] = {
 		 "Without any byte taken by the client."),
 	DURATION("http.queue_timeout", http.queue_us, "10s", "10ms", "1h",
 		 "Waiting for a thread; beyond: 503."),
-	DURATION("http.wait_max", http.wait_max_us, "5m", "0s", "1h",
-		 "The longest ?wait= of a client."),
 	DURATION("http.drain_timeout", http.drain_us, "30s", "0s", "1h",
 		 "What requests in work get at the end of the process."),
 
@@ -134,21 +132,14 @@ const struct option_row option_rows[] = {
 	     "Bytes, soft since sizes are known late; 0: no limit."),
 	INT("owner.requests_per_second", owner.requests_per_second, "0", "0", "1000000",
 	    "Requests on average; 0: no limit."),
-	INT("owner.request_burst", owner.request_burst, "1000", "1", "10000000",
-	    "Requests at once within that average."),
 	INT("owner.concurrent_fetches", owner.concurrent_fetches, "0", "0", "1000000",
 	    "Fetches of an owner that run at once; 0: no limit but fairness."),
 
-	DURATION("auth.rotation_overlap", auth.rotation_overlap_us, "24h", "0s", "90d",
-		 "How long a rotated key still works."),
-	DURATION("auth.cache", auth.cache_us, "30s", "0s", "1h",
-		 "How long a key that was checked is believed; bounds what a revocation takes."),
-
 	DURATION("planner.poll", planner.poll_us, "1s", "1ms", "1h",
 		 "How often due work is looked for."),
-	DURATION("planner.sweep_interval", planner.sweep_us, "10m", "10ms", "30d",
+	DURATION("planner.sweep_interval", planner.sweep_us, "6h", "10ms", "30d",
 		 "From the end of one look at everything to the start of the next."),
-	DURATION("planner.sweep_pause", planner.pace_us, "5ms", "0s", "1m",
+	DURATION("planner.sweep_pause", planner.pace_us, "20ms", "0s", "1m",
 		 "Between two batches of a sweep: leaves room for users."),
 	INT("planner.batch", planner.batch, "256", "1", "10000", "CIDs looked at together."),
 	DURATION("planner.republish", planner.republish_us, "1m", "1ms", "24h",
@@ -180,9 +171,9 @@ const struct option_row option_rows[] = {
 
 	INT("worker.max_fetches", worker.max_fetches, "10", "1", "1000",
 	    "Fetches that run at once on one node."),
-	INT("worker.max_patient", worker.max_patient, "20", "0", "10000",
+	INT("worker.max_patient", worker.max_patient, "64", "0", "10000",
 	    "Fetches without any progress yet that run beside those."),
-	DURATION("worker.patience", worker.patience_us, "5s", "1ms", "1h",
+	DURATION("worker.patience", worker.patience_us, "2s", "1ms", "1h",
 		 "A fetch without a first block for so long gives its place away."),
 	DURATION("worker.stall_timeout", worker.stall_us, "2m", "1ms", "24h",
 		 "A fetch without progress for so long has failed."),
@@ -212,8 +203,6 @@ const struct option_row option_rows[] = {
 
 	ROW("origins.allow", LIST, origins.allow, "", .check = check_network,
 	    .help = "Networks where origins may lie although they are not public."),
-	ROW("origins.deny", LIST, origins.deny, "", .check = check_network,
-	    .help = "Networks where origins must not lie although they are public."),
 };
 const size_t n_option_rows = ARRAY_LEN(option_rows);
 

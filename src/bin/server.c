@@ -174,6 +174,7 @@ static void read_policies(struct server *s)
 	s->worker_policy = (struct worker_policy){
 		.max_fetches = (unsigned)c->worker.max_fetches,
 		.max_patient = (unsigned)c->worker.max_patient,
+		.max_owner_fetches = (unsigned)c->owner.concurrent_fetches,
 		.patience_us = c->worker.patience_us,
 		.stall_us = c->worker.stall_us,
 		.retry = { .min_us = c->worker.retry_min_us, .max_us = c->worker.retry_max_us },
@@ -457,13 +458,16 @@ static bool make_api(struct server *s, struct err *err)
 	if (!keys_open(s->store, &s->clock, &s->rand, &s->keys, err) ||
 	    !keys_ensure_admin(s->keys, c->data, err))
 		return false;
-	s->pins = pins_new(&(struct pins_options){ .store = s->store,
-						   .bus = s->bus,
-						   .clock = &s->clock,
-						   .instance = INSTANCE,
-						   .expiring_us = c->ttl.scan_us,
-						   .rf_min = (int32_t)c->owner.rf_min,
-						   .rf_max = (int32_t)c->owner.rf_max });
+	s->pins = pins_new(
+		&(struct pins_options){ .store = s->store,
+					.bus = s->bus,
+					.clock = &s->clock,
+					.instance = INSTANCE,
+					.expiring_us = c->ttl.scan_us,
+					.rf_min = (int32_t)c->owner.rf_min,
+					.rf_max = (int32_t)c->owner.rf_max,
+					.bounds = { .max_pins = (uint64_t)c->owner.quota_pins,
+						    .max_bytes = c->owner.quota_bytes } });
 	s->api = api_new(
 		&(struct api_options){ .store = s->store,
 				       .pins = s->pins,

@@ -25,16 +25,19 @@ struct slot {
 struct owners {
 	struct store *store;
 	struct clock *clock;
+	struct owner_bounds bounds;
 	pthread_mutex_t lock;
 	struct slot slots[SLOTS];
 };
 
-struct owners *owners_new(struct store *store, struct clock *clock)
+struct owners *owners_new(struct store *store, struct clock *clock,
+			  const struct owner_bounds *bounds)
 {
 	struct owners *o = xcalloc(1, sizeof(*o));
 
 	o->store = store;
 	o->clock = clock;
+	o->bounds = *bounds;
 	pthread_mutex_init(&o->lock, NULL);
 	return o;
 }
@@ -160,18 +163,27 @@ static bool refresh_usage(struct owners *o, struct slice owner, struct err *err)
 	return true;
 }
 
+static struct owner_bounds bounds_of(const struct owners *o, const struct owner_row *row)
+{
+	return (struct owner_bounds){
+		.max_pins = row->max_pins ? row->max_pins : o->bounds.max_pins,
+		.max_bytes = row->max_bytes ? row->max_bytes : o->bounds.max_bytes,
+	};
+}
+
 static enum owners_room look(struct owners *o, const struct owner_row *row, size_t n,
 			     bool refreshed, bool *fresh)
 {
+	struct owner_bounds bounds = bounds_of(o, row);
 	struct slot *s = slot_of(o, row->owner);
 	int64_t used = (int64_t)s->pins + s->settled + s->in_flight;
 
 	*fresh = refreshed || (s->has_usage && clock_mono_us(o->clock) - s->usage_at < FRESH_US);
 	if (!*fresh)
 		return OWNERS_ROOM;
-	if (row->max_bytes && s->bytes >= row->max_bytes)
+	if (bounds.max_bytes && s->bytes >= bounds.max_bytes)
 		return OWNERS_NO_BYTES;
-	if (row->max_pins && n > 0 && used + (int64_t)n > (int64_t)row->max_pins)
+	if (bounds.max_pins && n > 0 && used + (int64_t)n > (int64_t)bounds.max_pins)
 		return OWNERS_NO_PINS;
 	s->in_flight += (int64_t)n;
 	return OWNERS_ROOM;
@@ -180,10 +192,11 @@ static enum owners_room look(struct owners *o, const struct owner_row *row, size
 bool owners_reserve(struct owners *owners, const struct owner_row *row, size_t n,
 		    enum owners_room *out, struct err *err)
 {
+	struct owner_bounds bounds = bounds_of(owners, row);
 	bool fresh = false, refreshed = false;
 
 	*out = OWNERS_ROOM;
-	if (row->max_pins == 0 && row->max_bytes == 0)
+	if (bounds.max_pins == 0 && bounds.max_bytes == 0)
 		return true;
 	while (!fresh) {
 		pthread_mutex_lock(&owners->lock);

@@ -15,7 +15,11 @@
 #include "store/store.h"
 
 struct owners;
-struct owners *owners_new(struct store *store, struct clock *clock);
+struct owner_bounds { /* of owners whose row has none; 0: no bound */
+	uint64_t max_pins, max_bytes;
+};
+struct owners *owners_new(struct store *store, struct clock *clock,
+			  const struct owner_bounds *bounds);
 void owners_free(struct owners *owners); /* NULL is fine */
 DEFINE_CLEANUP(struct owners, owners_free)
 

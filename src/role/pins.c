@@ -12,7 +12,7 @@ struct pins *pins_new(const struct pins_options *options)
 		p->options.rf_min = 1;
 	if (p->options.rf_max == 0)
 		p->options.rf_max = p->options.rf_min;
-	p->owners = owners_new(options->store, options->clock);
+	p->owners = owners_new(options->store, options->clock, &options->bounds);
 	return p;
 }
 

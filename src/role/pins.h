@@ -28,6 +28,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "bus/bus.h"
+#include "role/owners.h"
 #include "store/store.h"
 
 #define PINS_BATCH_MAX      1000            /* items of one call */
@@ -38,9 +39,10 @@ struct pins_options { /* what they point to outlives the pins, and the store's c
 	struct store *store;
 	struct bus *bus;
 	struct clock *clock;
-	unsigned instance;      /* of `store`: for version_next() */
-	int64_t expiring_us;    /* of `store`: for the status in results */
-	int32_t rf_min, rf_max; /* where neither request nor owner says; 0: 1 */
+	unsigned instance;          /* of `store`: for version_next() */
+	int64_t expiring_us;        /* of `store`: for the status in results */
+	int32_t rf_min, rf_max;     /* where neither request nor owner says; 0: 1 */
+	struct owner_bounds bounds; /* where the owner's row says nothing */
 };
 
 struct pins;

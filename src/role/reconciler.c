@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "role/batch.h"
+#include "role/op_log.h"
 #include "role/peers.h"
 
 #define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
@@ -298,6 +299,20 @@ static bool repair_all(struct reconciler *r, const struct replan_item *items, si
 	return true;
 }
 
+/* Idempotency keys that are over. */
+static bool sweep_keys(struct reconciler *r, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const void *after = NULL;
+
+	do {
+		if (!op_log_sweep(r->options.replan.store, clock_wall_us(r->options.replan.clock),
+				  r->options.batch_max, mem, &after, err))
+			return false;
+	} while (after);
+	return true;
+}
+
 static bool end_sweep(struct reconciler *r, struct err *err)
 {
 	struct clock *clock = r->options.replan.clock;
@@ -310,7 +325,7 @@ static bool end_sweep(struct reconciler *r, struct err *err)
 	pthread_mutex_lock(&r->lock);
 	r->state.swept_at = clock_wall_us(clock);
 	pthread_mutex_unlock(&r->lock);
-	return save_position(r, (struct slice){ 0 }, err);
+	return sweep_keys(r, err) && save_position(r, (struct slice){ 0 }, err);
 }
 
 static bool step_sweep(struct reconciler *r, struct err *err)

@@ -5,7 +5,8 @@
  *	reports   pin.status messages: the observed halves of copies
  *	peers     when a peer is dead, back, drained or new, its CIDs are looked at
  *	sweep     every sweep_us all CIDs are looked at and their derived rows compared;
- *	          the walk's position is kept in the store, so a restart goes on
+ *	          the walk's position is kept in the store, so a restart goes on;
+ *	          idempotency keys that are over go at its end
  *	orders    an operator's rebalance
  */
 #pragma once

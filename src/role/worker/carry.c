@@ -57,7 +57,7 @@ static void queue(struct node *node, struct task *t)
 	if (t->copy.attempts > 0 && t->copy.next_at > due)
 		due = t->copy.next_at;
 	if (due > wall || t->copy.attempts > 0)
-		turn_add_retry(&node->turn, &t->turn,
+		turn_add_retry(&node->turn, &t->turn, t->owner,
 			       mono_now(node) + (due > wall ? due - wall : 0));
 	else
 		turn_add_fresh(&node->turn, &t->turn, t->owner, t->copy.priority);
@@ -374,7 +374,7 @@ static bool begin_unpin(struct node *node, struct task *t, struct err *err)
 	if (!cluster_still_wanted(node->worker->options.cluster, cid_slice(&t->cid), node->peer_no,
 				  &wanted, err)) {
 		/* No answer means no unpin.  The copy is not at fault: just later. */
-		turn_add_retry(&node->turn, &t->turn,
+		turn_add_retry(&node->turn, &t->turn, t->owner,
 			       mono_now(node) + node->worker->policy.retry.min_us);
 		return false;
 	}
@@ -406,8 +406,8 @@ bool node_carry(struct node *node, struct err *err)
 			break;
 		t = CONTAINER_OF(e, struct task, turn);
 		if (!begin(node, t, err)) {
-			if (t->turn.place == TURN_NOWHERE && !t->op)
-				turn_add_retry(&node->turn, &t->turn,
+			if (t->turn.place == TURN_RUNNING && !t->op)
+				turn_add_retry(&node->turn, &t->turn, t->owner,
 					       mono_now(node) + policy->retry.min_us);
 			return false;
 		}

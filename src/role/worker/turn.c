@@ -12,6 +12,7 @@ struct turn_owner {
 	RB_ENTRY(turn_owner) tree;
 	struct turn_tree fresh;
 	uint64_t turns;
+	unsigned n_entries, n_running; /* running ones are entries too */
 	struct slice name;
 	uint8_t bytes[];
 };
@@ -32,9 +33,9 @@ static int owner_cmp(struct turn_owner *a, struct turn_owner *b)
 RB_GENERATE_INTERNAL(turn_tree, turn_entry, tree, entry_cmp, UNUSED static)
 RB_GENERATE_INTERNAL(turn_owners, turn_owner, tree, owner_cmp, UNUSED static)
 
-void turn_init(struct turn *t)
+void turn_init(struct turn *t, unsigned max_running)
 {
-	*t = (struct turn){ 0 };
+	*t = (struct turn){ .max_running = max_running };
 	RB_INIT(&t->owners);
 	RB_INIT(&t->retries);
 }
@@ -69,16 +70,29 @@ static void drop_owner(struct turn *t, struct turn_owner *o)
 	xfree(o);
 }
 
-/* The one after whose turn was last, round and round. */
+static bool may_run(const struct turn *t, const struct turn_owner *o)
+{
+	return t->max_running == 0 || o->n_running < t->max_running;
+}
+
+/* The one after whose turn was last, round and round, that has something fresh. */
 static struct turn_owner *next_owner(struct turn *t)
 {
 	struct turn_owner last = { .name = SLICE_OF(t->last, t->last_len) };
-	struct turn_owner *o = RB_NFIND(turn_owners, &t->owners, &last);
+	struct turn_owner *o = RB_NFIND(turn_owners, &t->owners, &last), *first;
 
 	if (o && slice_eq(o->name, last.name))
 		o = RB_NEXT(turn_owners, &t->owners, o);
 	if (!o)
 		o = RB_MIN(turn_owners, &t->owners);
+	first = o;
+	while (o && (RB_EMPTY(&o->fresh) || !may_run(t, o))) {
+		o = RB_NEXT(turn_owners, &t->owners, o);
+		if (!o)
+			o = RB_MIN(turn_owners, &t->owners);
+		if (o == first)
+			return NULL;
+	}
 	if (o) {
 		memcpy(t->last, o->bytes, o->name.len);
 		t->last_len = o->name.len;
@@ -86,32 +100,40 @@ static struct turn_owner *next_owner(struct turn *t)
 	return o;
 }
 
+static void place(struct turn *t, struct turn_entry *e, enum turn_place where, struct slice owner,
+		  int64_t order)
+{
+	struct turn_owner *o;
+
+	turn_remove(t, e);
+	o = owner_of(t, owner);
+	e->place = where;
+	e->owner = o;
+	e->order = order;
+	e->seq = ++t->seq;
+	o->n_entries++;
+}
+
 void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority)
 {
-	assert(e->place == TURN_NOWHERE);
-	e->place = TURN_FRESH;
-	e->owner = owner_of(t, owner);
-	e->order = -(int64_t)priority;
-	e->seq = ++t->seq;
+	place(t, e, TURN_FRESH, owner, -(int64_t)priority);
 	RB_INSERT(turn_tree, &e->owner->fresh, e);
 	t->n_fresh++;
 }
 
-void turn_add_retry(struct turn *t, struct turn_entry *e, int64_t due_us)
+void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us)
 {
-	assert(e->place == TURN_NOWHERE);
-	e->place = TURN_RETRY;
-	e->order = due_us;
-	e->seq = ++t->seq;
+	place(t, e, TURN_RETRY, owner, due_us);
 	RB_INSERT(turn_tree, &t->retries, e);
 	t->n_retries++;
 }
 
-void turn_remove(struct turn *t, struct turn_entry *e)
+/* Out of its tree; the owner's entry stays counted. */
+static void take_out(struct turn *t, struct turn_entry *e)
 {
 	switch (e->place) {
 	case TURN_NOWHERE:
-		return;
+		break;
 	case TURN_RETRY:
 		RB_REMOVE(turn_tree, &t->retries, e);
 		t->n_retries--;
@@ -119,11 +141,21 @@ void turn_remove(struct turn *t, struct turn_entry *e)
 	case TURN_FRESH:
 		RB_REMOVE(turn_tree, &e->owner->fresh, e);
 		t->n_fresh--;
-		if (RB_EMPTY(&e->owner->fresh))
-			drop_owner(t, e->owner);
-		e->owner = NULL;
+		break;
+	case TURN_RUNNING:
+		e->owner->n_running--;
 		break;
 	}
+}
+
+void turn_remove(struct turn *t, struct turn_entry *e)
+{
+	if (e->place == TURN_NOWHERE)
+		return;
+	take_out(t, e);
+	if (--e->owner->n_entries == 0)
+		drop_owner(t, e->owner);
+	e->owner = NULL;
 	e->place = TURN_NOWHERE;
 }
 
@@ -146,11 +178,18 @@ static struct turn_entry *next_fresh(struct turn *t)
 	return o->turns++ % 2 ? RB_MIN(turn_tree, &o->fresh) : newest_of_best(o);
 }
 
+#define RETRIES_PASSED 64 /* due ones of owners at their bound that one look passes over */
+
 static struct turn_entry *next_retry(struct turn *t, int64_t now_us)
 {
 	struct turn_entry *e = RB_MIN(turn_tree, &t->retries);
 
-	return e && e->order <= now_us ? e : NULL;
+	for (int i = 0; e && e->order <= now_us && i < RETRIES_PASSED; i++) {
+		if (may_run(t, e->owner))
+			return e;
+		e = RB_NEXT(turn_tree, &t->retries, e);
+	}
+	return NULL;
 }
 
 struct turn_entry *turn_next(struct turn *t, int64_t now_us)
@@ -163,8 +202,11 @@ struct turn_entry *turn_next(struct turn *t, int64_t now_us)
 		e = next_fresh(t);
 	if (!e)
 		e = retry;
-	if (e)
-		turn_remove(t, e);
+	if (!e)
+		return NULL;
+	take_out(t, e);
+	e->place = TURN_RUNNING;
+	e->owner->n_running++;
 	return e;
 }
 

@@ -10,6 +10,8 @@
  *	retries  by the time they are due; they get a turn when no fresh one waits, and
  *	         every fourth turn anyhow
  *
+ * An owner with as many running as he may have is passed over until one of them ends.
+ *
  * Pure but for its own memory.  Entries are embedded in what they stand for.
  */
 #pragma once
@@ -26,11 +28,12 @@ enum turn_place {
 	TURN_NOWHERE,
 	TURN_FRESH,
 	TURN_RETRY,
+	TURN_RUNNING,
 };
 
 struct turn_entry {
 	enum turn_place place;
-	struct turn_owner *owner; /* of a fresh one */
+	struct turn_owner *owner; /* NULL if TURN_NOWHERE */
 	int64_t order;            /* fresh: -priority; retry: due time */
 	uint64_t seq;
 	RB_ENTRY(turn_entry) tree;
@@ -41,25 +44,29 @@ RB_HEAD(turn_tree, turn_entry);
 RB_HEAD(turn_owners, turn_owner);
 
 struct turn {
-	struct turn_owners owners; /* that have fresh entries, by name; turns go round */
+	struct turn_owners owners; /* that have entries, by name; turns go round */
 	uint8_t last[OWNER_MAX];   /* whose turn was last */
 	size_t last_len;
 	struct turn_tree retries;
 	uint64_t seq, turns;
 	unsigned n_fresh, n_retries;
+	unsigned max_running; /* of one owner; 0 = no bound */
 };
 
-void turn_init(struct turn *t);
+/* `max_running`: what one owner may have running; 0 = no bound. */
+void turn_init(struct turn *t, unsigned max_running);
 void turn_deinit(struct turn *t); /* all entries have been removed */
 
 /* `owner` has at most OWNER_MAX bytes. */
 void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority);
 /* `due_us` in whatever clock turn_next() is asked with. */
-void turn_add_retry(struct turn *t, struct turn_entry *e, int64_t due_us);
+void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us);
 void turn_remove(struct turn *t, struct turn_entry *e); /* TURN_NOWHERE is fine */
 
-/* Takes the next one out, or NULL if none is ready. */
+/* The next one, which is TURN_RUNNING from now on and counts for its owner until it is removed
+ * or added again; NULL if none is ready. */
 struct turn_entry *turn_next(struct turn *t, int64_t now_us);
 
-/* When a retry is due next; INT64_MAX if there is none.  Fresh ones are ready now. */
+/* When a retry is due next; INT64_MAX if there is none.  Fresh ones are ready now; what is
+ * held back by a bound becomes ready when something is removed. */
 int64_t turn_due(const struct turn *t);

@@ -15,11 +15,16 @@ struct work {
 	char name;
 };
 
+/* The name of the next one, which ends at once. */
 static char next(struct turn *t, int64_t now)
 {
 	struct turn_entry *e = turn_next(t, now);
 
-	return e ? CONTAINER_OF(e, struct work, entry)->name : '-';
+	if (!e)
+		return '-';
+	assert_int_equal(e->place, TURN_RUNNING);
+	turn_remove(t, e);
+	return CONTAINER_OF(e, struct work, entry)->name;
 }
 
 static void owners_take_turns_whatever_they_queue(void **state UNUSED)
@@ -28,7 +33,7 @@ static void owners_take_turns_whatever_they_queue(void **state UNUSED)
 	struct turn t;
 	int until_b = 0;
 
-	turn_init(&t);
+	turn_init(&t, 0);
 	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
 		many[i].name = 'a';
 		turn_add_fresh(&t, &many[i].entry, SLICE_LIT("ada"), 100);
@@ -50,7 +55,7 @@ static void the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten(v
 	char order[7] = "";
 	struct turn t;
 
-	turn_init(&t);
+	turn_init(&t, 0);
 	for (size_t i = 0; i < 6; i++)
 		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0);
 	for (size_t i = 0; i < 6; i++)
@@ -67,7 +72,7 @@ static void higher_priority_goes_first(void **state UNUSED)
 	char order[5] = "";
 	struct turn t;
 
-	turn_init(&t);
+	turn_init(&t, 0);
 	for (size_t i = 0; i < 4; i++)
 		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), priority[i]);
 	for (size_t i = 0; i < 4; i++)
@@ -82,9 +87,9 @@ static void retries_wait_for_their_time_and_get_every_fourth_turn(void **state U
 	char order[9] = "";
 	struct turn t;
 
-	turn_init(&t);
-	turn_add_retry(&t, &retry[0].entry, 50);
-	turn_add_retry(&t, &retry[1].entry, 90);
+	turn_init(&t, 0);
+	turn_add_retry(&t, &retry[0].entry, SLICE_LIT("ada"), 50);
+	turn_add_retry(&t, &retry[1].entry, SLICE_LIT("bob"), 90);
 	assert_int_equal(turn_due(&t), 50);
 	assert_int_equal(next(&t, 49), '-');
 	for (size_t i = 0; i < 6; i++) {
@@ -98,14 +103,41 @@ static void retries_wait_for_their_time_and_get_every_fourth_turn(void **state U
 	turn_deinit(&t);
 }
 
+static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
+{
+	struct work a[3] = { { .name = 'a' }, { .name = 'b' }, { .name = 'c' } };
+	struct work retry = { .name = 'r' }, other = { .name = 'x' };
+	struct turn_entry *running[2];
+	struct turn t;
+
+	turn_init(&t, 2);
+	for (size_t i = 0; i < 3; i++)
+		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0);
+	turn_add_retry(&t, &retry.entry, SLICE_LIT("ada"), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_non_null(running[i] = turn_next(&t, 10));
+	assert_int_equal(next(&t, 10), '-');
+	turn_add_fresh(&t, &other.entry, SLICE_LIT("bob"), 0);
+	assert_int_equal(next(&t, 10), 'x');
+	assert_int_equal(next(&t, 10), '-');
+	turn_remove(&t, running[0]);
+	assert_int_not_equal(next(&t, 10), '-');
+	turn_add_retry(&t, running[1], SLICE_LIT("ada"), 99); /* it failed */
+	assert_int_not_equal(next(&t, 10), '-');
+	assert_int_equal(next(&t, 10), '-');
+	assert_int_equal(turn_due(&t), 99);
+	turn_remove(&t, running[1]);
+	turn_deinit(&t);
+}
+
 static void removed_entries_do_not_come(void **state UNUSED)
 {
 	struct work a = { .name = 'a' }, b = { .name = 'b' };
 	struct turn t;
 
-	turn_init(&t);
+	turn_init(&t, 0);
 	turn_add_fresh(&t, &a.entry, SLICE_LIT("ada"), 0);
-	turn_add_retry(&t, &b.entry, 0);
+	turn_add_retry(&t, &b.entry, SLICE_LIT("ada"), 0);
 	turn_remove(&t, &a.entry);
 	turn_remove(&t, &a.entry);
 	turn_remove(&t, &b.entry);
@@ -122,6 +154,7 @@ int main(void)
 			the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten),
 		cmocka_unit_test(higher_priority_goes_first),
 		cmocka_unit_test(retries_wait_for_their_time_and_get_every_fourth_turn),
+		cmocka_unit_test(an_owner_at_his_bound_waits_and_others_do_not),
 		cmocka_unit_test(removed_entries_do_not_come),
 	};
 	return cmocka_run_group_tests_name("role/turn", tests, NULL, NULL);

@@ -45,7 +45,7 @@ static bool add_node(struct worker *w, const struct worker_node_options *options
 	*node = (struct node){ .worker = w, .options = *options, .index = index };
 	LIST_INIT(&node->running);
 	journal_init(&node->journal);
-	turn_init(&node->turn);
+	turn_init(&node->turn, w->policy.max_owner_fetches);
 	w->nodes = xrealloc(w->nodes, (w->n_nodes + 1) * sizeof(w->nodes[0]));
 	w->nodes[w->n_nodes++] = node;
 	pthread_mutex_lock(&w->lock);

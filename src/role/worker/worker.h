@@ -31,10 +31,11 @@
 #include "role/cluster.h"
 
 struct worker_policy {
-	unsigned max_fetches; /* running with progress at once on one node */
-	unsigned max_patient; /* running without progress beyond patience_us */
-	int64_t patience_us;  /* a fetch without a first block for so long gives its slot away */
-	int64_t stall_us;     /* a fetch without progress for so long has failed */
+	unsigned max_fetches;       /* running with progress at once on one node */
+	unsigned max_patient;       /* running without progress beyond patience_us */
+	unsigned max_owner_fetches; /* of one owner at once on one node; 0 = no bound */
+	int64_t patience_us; /* a fetch without a first block for so long gives its slot away */
+	int64_t stall_us;    /* a fetch without progress for so long has failed */
 	struct retry_policy retry;
 	int64_t unpin_grace_us; /* from the order to remove to the removal */
 	int64_t heartbeat_us;   /* between two signs of life asked of a node */
