@@ -147,22 +147,34 @@ static bool probe(struct node *node, struct task *t, struct err *err)
 		     (struct kubo_op){ .kind = KUBO_PIN_LS, .type = KUBO_RECURSIVE }, err);
 }
 
-static bool dial_origin(struct node *node, struct slice origin, struct err *err)
+/* Only what the filter lets through is handed on. */
+static bool dial(struct worker *w, unsigned index, const struct multiaddr *addr, struct err *err)
 {
-	const struct worker_policy *policy = &node->worker->policy;
-	struct multiaddr addr;
+	const struct worker_policy *policy = &w->policy;
+	struct slice text = multiaddr_text(addr, w->mem);
 	uint64_t op;
 
-	return multiaddr_parse(origin, &addr, err) &&
-	       origin_filter_check(&addr, policy->origin_nets, policy->n_origin_nets, err) &&
-	       kubo_start(node->worker->options.kubo,
+	return origin_filter_check(addr, policy->origin_nets, policy->n_origin_nets, err) &&
+	       kubo_start(w->options.kubo,
 			  &(struct kubo_op){ .kind = KUBO_SWARM_CONNECT,
-					     .node = node->index,
-					     .addr = (const char *)origin.ptr },
+					     .node = index,
+					     .addr = (const char *)text.ptr },
 			  &op, err);
 }
 
-/* Tenants' addresses: only such as the filter lets through, and errors are nobody's. */
+static bool dial_origin(struct node *node, struct slice origin, struct err *err)
+{
+	struct worker *w = node->worker;
+	struct multiaddr addr;
+
+	if (!multiaddr_parse(origin, &addr, err))
+		return false;
+	if (resolve_needed(&addr))
+		return resolver_start(w->resolver, node->index, &addr, err);
+	return dial(w, node->index, &addr, err);
+}
+
+/* Tenants' addresses: errors are nobody's. */
 static void dial_origins(struct node *node, const struct task *t)
 {
 	for (size_t i = 0; i < t->origins.n && i < ORIGINS_MAX; i++) {
@@ -171,6 +183,14 @@ static void dial_origins(struct node *node, const struct task *t)
 		if (!dial_origin(node, t->origins.at[i], &err))
 			log_err(LOG_INFO, &err, "origin not dialled");
 	}
+}
+
+void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr)
+{
+	struct err err = { 0 };
+
+	if (!dial(ctx, index, addr, &err))
+		log_err(LOG_INFO, &err, "origin not dialled");
 }
 
 static bool fetch(struct node *node, struct task *t, struct err *err)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "role/worker/resolve.h"
 #include "role/worker/task.h"
 #include "role/worker/worker.h"
 
@@ -73,6 +74,7 @@ struct worker {
 	char pin_name[64];   /* "pinfold/<store id>" */
 	struct node **nodes; /* they stay where they are: calls and tasks point to them */
 	unsigned n_nodes;
+	struct resolver *resolver;
 	struct call_list calls;    /* running ones */
 	struct arena *mem;         /* of one step */
 	struct arena *kept;        /* texts of nodes' options; under the lock */
@@ -113,6 +115,8 @@ bool node_watch(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
 void node_break_off(struct node *node);
 /* Adds the running fetches that take long to the worker's list; holds its lock. */
 void node_show_fetches(struct node *node);
+/* A resolver_fn: an address of an origin was found; `ctx` is the worker. */
+void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr);
 /* Every waiting task gets a new turn: the node is back. */
 void node_revive(struct node *node);
 /* Reports an observed half without a task. */

@@ -8,8 +8,9 @@
 #include "base/log.h"
 #include "role/worker/node.h"
 
-#define TAKE_MAX 256 /* assignments taken at once */
-#define SYNC_MAX 256
+#define TAKE_MAX        256 /* assignments taken at once */
+#define SYNC_MAX        256
+#define RESOLVE_LOOK_US (20 * US_PER_MS) /* between two looks at names being looked up */
 
 /* ---- calls ------------------------------------------------------------------------- */
 
@@ -83,6 +84,7 @@ bool worker_new(const struct worker_options *options, struct worker **out, struc
 	w->policy = *options->policy;
 	w->mem = arena_new();
 	w->kept = arena_new();
+	w->resolver = resolver_new();
 	LIST_INIT(&w->calls);
 	pthread_mutex_init(&w->lock, NULL);
 	snprintf(w->pin_name, sizeof(w->pin_name), "pinfold/%s", options->store_id);
@@ -155,6 +157,7 @@ void worker_free(struct worker *w)
 	if (!w)
 		return;
 	kubo_free(w->options.kubo);
+	resolver_free(w->resolver);
 	while (!LIST_EMPTY(&w->calls)) {
 		struct call *call = LIST_FIRST(&w->calls);
 
@@ -526,6 +529,8 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 		until = 0;
 	}
 	take_added(w);
+	if (resolver_take(w->resolver, worker_dial_found, w) > 0)
+		sooner(due_us, clock_mono_us(w->options.clock) + RESOLVE_LOOK_US);
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		if (!step_node(w->nodes[i], due_us, err))
 			return false;
