@@ -46,7 +46,9 @@ def stop(process, how=signal.SIGTERM, wait=120):
         process.wait()
 
 
-def ticks_us(fields):
+def ticks_us(stat):
+    """User and system time of a line of /proc/*/stat."""
+    fields = stat[stat.rindex(")") + 2:].split()
     return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
 
 
@@ -128,16 +130,15 @@ class Server:
         return said
 
     def cpu_us(self):
-        """CPU time by kind of thread."""
-        total = {"all": 0, "later": 0}
+        """CPU time in us: "later" that of the roles, "now" of all other threads."""
+        text = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
+        total, later = ticks_us(text), 0
         for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
             with contextlib.suppress(OSError):
                 text = (task / "stat").read_text()
-                name = text[text.index("(") + 1:text.rindex(")")]
-                total["later"] += ticks_us(text[text.rindex(")") + 2:].split()) if name in LATER else 0
-        text = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
-        total["all"] = ticks_us(text[text.rindex(")") + 2:].split())
-        return total
+                if text[text.index("(") + 1:text.rindex(")")] in LATER:
+                    later += ticks_us(text)
+        return {"now": total - later, "later": later}
 
     def resident_mib(self, what="VmRSS"):
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
@@ -153,14 +154,14 @@ class Server:
                 total[status] = total.get(status, 0) + n
         return total
 
-    def wait_pinned(self, n, seconds):
-        """True: `n` pins are pinned by then; and when it was seen."""
+    def wait_pinned(self, n, seconds, every=0.5):
+        """How many pins are pinned when `n` are, or after so long; and how long that took."""
         began = time.monotonic()
         while True:
             pinned = self.pins().get("pinned", 0)
             if pinned >= n or time.monotonic() - began > seconds:
                 return pinned, time.monotonic() - began
-            time.sleep(0.25)
+            time.sleep(every)
 
     def stop(self, how=signal.SIGTERM):
         stop(self.process, how)
@@ -197,6 +198,14 @@ def server(where, kubo=(), *options, **more):
         yield s
     finally:
         s.stop()
+
+
+SETTLE_S = 6
+
+
+def settle():
+    """The sweep that a new peer causes shall not be in the figures."""
+    time.sleep(SETTLE_S)
 
 
 class Peak:

@@ -14,9 +14,9 @@
  *	list    GET the path with the first key as an NDJSON stream
  *
  * FILE of --keys has one API key a line: the owners.  CIDs follow from --seed and a pin's
- * number alone.  --ids FILE holds the request id of each pin (26 bytes each), written by
- * post and bulk, read by get and cid.  Pin i belongs to owner i / block % owners; `block` is
- * 1 in post, and count / owners in bulk.
+ * number alone, or --cids FILE has one a line.  --ids FILE holds the request id of each pin (26
+ *bytes each), written by post and bulk, read by get and cid.  Pin i belongs to owner i / block %
+ *owners; `block` is 1 in post, and count / owners in bulk.
  *
  * Writes one JSON object to stdout: done, failed, seconds, rate, p50_us, p99_us, max_us,
  * first_byte_us, bytes, and with --pid the microseconds of CPU the server took.
@@ -53,15 +53,14 @@ static const char *const mode_names[MODES] = { "post", "bulk", "get", "cid", "li
 
 struct options {
 	enum mode mode;
-	uint16_t port;
-	const char *keys, *ids, *path, *header;
-	unsigned connections;
-	double seconds; /* 0: until `count` is done */
-	uint64_t count; /* 0: no end */
-	uint64_t first; /* number of the first pin */
-	uint64_t block; /* pins in a row of one owner */
+	const char *keys, *ids, *cids, *path, *header;
+	uint64_t port, connections;
+	uint64_t seconds; /* 0: until `count` is done */
+	uint64_t count;   /* 0: no end */
+	uint64_t first;   /* number of the first pin */
+	uint64_t block;   /* pins in a row of one owner */
 	uint64_t seed;
-	int pid; /* of the server; 0: not looked at */
+	uint64_t pid; /* of the server; 0: not looked at */
 };
 
 /* Latencies: 64 steps to each power of two, so a figure is right within 2 %. */
@@ -90,6 +89,7 @@ struct load {
 	struct conn *conns;
 	char keys[OWNERS_MAX][KEY_MAX];
 	unsigned n_keys;
+	FILE *cids;
 	uint8_t *ids; /* mapped */
 	uint64_t n_ids;
 	uint64_t next; /* pin, or stream of a bulk */
@@ -148,14 +148,14 @@ static uint64_t percentile(const struct histogram *h, double share)
 }
 
 /* User and system time of all threads of a process. */
-static double cpu_us(int pid)
+static double cpu_us(uint64_t pid)
 {
 	char path[64], text[1024], *at;
 	unsigned long user, system;
 	size_t n;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/stat", pid);
 	f = fopen(path, "r");
 	if (!f)
 		die("no such process");
@@ -183,6 +183,11 @@ static void write_cid(const struct load *l, uint64_t pin, char out[CID_TEXT + 1]
 	uint8_t bytes[40] = { 0x01, 0x55, 0x12, 0x20 };
 	unsigned bits = 0, have = 0, n = 0;
 
+	if (l->cids) {
+		if (fscanf(l->cids, "%59s", out) != 1)
+			die("not so many CIDs in the file");
+		return;
+	}
 	for (unsigned k = 0; k < 4; k++) {
 		uint64_t word = mix(mix(l->o.seed) + UINT64_C(0x9e3779b97f4a7c15) * (4 * pin + k));
 
@@ -490,7 +495,7 @@ static void on_readable(struct load *l, struct conn *c)
 static void open_conn(struct load *l, struct conn *c)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(l->o.port),
+				  .sin_port = htons((uint16_t)l->o.port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
 	int one = 1;
@@ -570,22 +575,44 @@ static void map_ids(struct load *l)
 	close(fd);
 }
 
+static void read_option(struct options *o, int which, const char *value)
+{
+	const struct {
+		int name;
+		const char **text;
+		uint64_t *number;
+	} all[] = {
+		{ 'k', &o->keys, NULL },        { 'i', &o->ids, NULL },
+		{ 'C', &o->cids, NULL },        { 'u', &o->path, NULL },
+		{ 'h', &o->header, NULL },      { 'p', NULL, &o->port },
+		{ 'n', NULL, &o->count },       { 'f', NULL, &o->first },
+		{ 'b', NULL, &o->block },       { 'S', NULL, &o->seed },
+		{ 'P', NULL, &o->pid },         { 's', NULL, &o->seconds },
+		{ 'c', NULL, &o->connections },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (all[i].name != which)
+			continue;
+		if (all[i].text)
+			*all[i].text = value;
+		else
+			*all[i].number = strtoull(value, NULL, 10);
+		return;
+	}
+	die("see the head of load.c");
+}
+
 static void read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
-		{ "port", 1, NULL, 'p' },
-		{ "keys", 1, NULL, 'k' },
-		{ "ids", 1, NULL, 'i' },
-		{ "connections", 1, NULL, 'c' },
-		{ "seconds", 1, NULL, 's' },
-		{ "count", 1, NULL, 'n' },
-		{ "first", 1, NULL, 'f' },
-		{ "block", 1, NULL, 'b' },
-		{ "seed", 1, NULL, 'S' },
-		{ "pid", 1, NULL, 'P' },
-		{ "path", 1, NULL, 'u' },
-		{ "header", 1, NULL, 'h' },
-		{ 0 },
+		{ "port", 1, NULL, 'p' },    { "keys", 1, NULL, 'k' },
+		{ "ids", 1, NULL, 'i' },     { "connections", 1, NULL, 'c' },
+		{ "seconds", 1, NULL, 's' }, { "count", 1, NULL, 'n' },
+		{ "first", 1, NULL, 'f' },   { "block", 1, NULL, 'b' },
+		{ "seed", 1, NULL, 'S' },    { "pid", 1, NULL, 'P' },
+		{ "path", 1, NULL, 'u' },    { "header", 1, NULL, 'h' },
+		{ "cids", 1, NULL, 'C' },    { 0 },
 	};
 	int c;
 
@@ -598,46 +625,7 @@ static void read_options(int argc, char **argv, struct options *o)
 	if (o->mode == MODES)
 		die("say what to do: post, bulk, get, cid or list");
 	for (optind = 2; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-		switch (c) {
-		case 'p':
-			o->port = (uint16_t)atoi(optarg);
-			break;
-		case 'k':
-			o->keys = optarg;
-			break;
-		case 'i':
-			o->ids = optarg;
-			break;
-		case 'c':
-			o->connections = (unsigned)atoi(optarg);
-			break;
-		case 's':
-			o->seconds = atof(optarg);
-			break;
-		case 'n':
-			o->count = strtoull(optarg, NULL, 10);
-			break;
-		case 'f':
-			o->first = strtoull(optarg, NULL, 10);
-			break;
-		case 'b':
-			o->block = strtoull(optarg, NULL, 10);
-			break;
-		case 'S':
-			o->seed = strtoull(optarg, NULL, 10);
-			break;
-		case 'P':
-			o->pid = atoi(optarg);
-			break;
-		case 'u':
-			o->path = optarg;
-			break;
-		case 'h':
-			o->header = optarg;
-			break;
-		default:
-			die("see the head of load.c");
-		}
+		read_option(o, c, optarg);
 	if (o->port == 0 || !o->keys || o->connections == 0)
 		die("--port and --keys are needed");
 }
@@ -681,20 +669,22 @@ int main(int argc, char **argv)
 	check_bounds(l);
 	if (l->o.ids)
 		map_ids(l);
+	if (l->o.cids && !(l->cids = fopen(l->o.cids, "r")))
+		die("cannot read the CIDs");
 	l->random = l->o.seed;
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->conns = xcalloc(l->o.connections, sizeof(*l->conns));
-	for (unsigned i = 0; i < l->o.connections; i++)
+	for (uint64_t i = 0; i < l->o.connections; i++)
 		open_conn(l, &l->conns[i]);
 	cpu = l->o.pid ? cpu_us(l->o.pid) : 0;
 	l->began = l->last_at = clock_mono_us(&l->clock);
 	if (l->o.seconds > 0)
-		l->until = l->began + (int64_t)(l->o.seconds * 1e6);
-	for (unsigned i = 0; i < l->o.connections; i++)
+		l->until = l->began + (int64_t)l->o.seconds * US_PER_S;
+	for (uint64_t i = 0; i < l->o.connections; i++)
 		begin(l, &l->conns[i]);
 	run(l);
 	report(l, l->o.pid ? cpu_us(l->o.pid) - cpu : 0);
-	for (unsigned i = 0; i < l->o.connections; i++) {
+	for (uint64_t i = 0; i < l->o.connections; i++) {
 		close(l->conns[i].fd);
 		buf_free(&l->conns[i].in);
 		buf_free(&l->conns[i].out);
