@@ -39,6 +39,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "load_figures.h"
 
 #define OWNERS_MAX  1000
 #define KEY_MAX     128
@@ -61,12 +62,6 @@ struct options {
 	uint64_t block;   /* pins in a row of one owner */
 	uint64_t seed;
 	uint64_t pid; /* of the server; 0: not looked at */
-};
-
-/* Latencies: 64 steps to each power of two, so a figure is right within 2 %. */
-#define STEP_BITS 6
-struct histogram {
-	uint64_t n, at[64 << STEP_BITS];
 };
 
 struct conn {
@@ -100,74 +95,6 @@ struct load {
 	unsigned n_busy;
 	struct histogram took;
 };
-
-static void die(const char *what)
-{
-	fprintf(stderr, "load: %s\n", what);
-	exit(EXIT_FAILURE);
-}
-
-/* ---- figures -------------------------------------------------------------------------- */
-
-static unsigned step_of(uint64_t us)
-{
-	unsigned top;
-
-	if (us < 1U << STEP_BITS)
-		return (unsigned)us;
-	top = 63 - (unsigned)__builtin_clzll(us);
-	return (top - STEP_BITS + 1) << STEP_BITS |
-	       (unsigned)(us >> (top - STEP_BITS) & ((1U << STEP_BITS) - 1));
-}
-
-static uint64_t us_of(unsigned step)
-{
-	unsigned power = step >> STEP_BITS, rest = step & ((1U << STEP_BITS) - 1);
-
-	return power == 0 ? rest : (uint64_t)((1U << STEP_BITS) + rest) << (power - 1);
-}
-
-static void note(struct histogram *h, int64_t us)
-{
-	h->at[step_of((uint64_t)us)]++;
-	h->n++;
-}
-
-static uint64_t percentile(const struct histogram *h, double share)
-{
-	uint64_t want = (uint64_t)((double)h->n * share), seen = 0;
-
-	if (want >= h->n && h->n > 0)
-		want = h->n - 1;
-	for (unsigned i = 0; i < ARRAY_LEN(h->at); i++) {
-		seen += h->at[i];
-		if (seen > want)
-			return us_of(i);
-	}
-	return 0;
-}
-
-/* User and system time of all threads of a process. */
-static double cpu_us(uint64_t pid)
-{
-	char path[64], text[1024], *at;
-	unsigned long user, system;
-	size_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/stat", pid);
-	f = fopen(path, "r");
-	if (!f)
-		die("no such process");
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = '\0';
-	at = strrchr(text, ')');
-	if (!at || sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-			  &system) != 2)
-		die("/proc/PID/stat is not as expected");
-	return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
-}
 
 /* ---- pins ------------------------------------------------------------------------------ */
 
@@ -482,7 +409,7 @@ static void on_readable(struct load *l, struct conn *c)
 		c->in.len += (size_t)n;
 		l->bytes += (uint64_t)n;
 		if (c->busy && take_reply(l, c)) {
-			note(&l->took, clock_mono_us(&l->clock) - c->began);
+			histogram_note(&l->took, clock_mono_us(&l->clock) - c->began);
 			c->busy = false;
 			l->n_busy--;
 			begin(l, c);
@@ -654,7 +581,7 @@ static void report(const struct load *l, double cpu)
 	       "\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64 ",\"max_us\":%" PRIu64
 	       ",\"first_byte_us\":%" PRId64 ",\"bytes\":%" PRIu64 ",\"cpu_us\":%.0f}\n",
 	       l->done, l->failed, seconds, seconds > 0 ? (double)l->done / seconds : 0,
-	       percentile(&l->took, 0.5), percentile(&l->took, 0.99), percentile(&l->took, 1),
+	       histogram_us(&l->took, 0.5), histogram_us(&l->took, 0.99), histogram_us(&l->took, 1),
 	       l->first_byte_us, l->bytes, cpu);
 }
 
@@ -676,14 +603,14 @@ int main(int argc, char **argv)
 	l->conns = xcalloc(l->o.connections, sizeof(*l->conns));
 	for (uint64_t i = 0; i < l->o.connections; i++)
 		open_conn(l, &l->conns[i]);
-	cpu = l->o.pid ? cpu_us(l->o.pid) : 0;
+	cpu = l->o.pid ? process_cpu_us(l->o.pid) : 0;
 	l->began = l->last_at = clock_mono_us(&l->clock);
 	if (l->o.seconds > 0)
 		l->until = l->began + (int64_t)l->o.seconds * US_PER_S;
 	for (uint64_t i = 0; i < l->o.connections; i++)
 		begin(l, &l->conns[i]);
 	run(l);
-	report(l, l->o.pid ? cpu_us(l->o.pid) - cpu : 0);
+	report(l, l->o.pid ? process_cpu_us(l->o.pid) - cpu : 0);
 	for (uint64_t i = 0; i < l->o.connections; i++) {
 		close(l->conns[i].fd);
 		buf_free(&l->conns[i].in);
