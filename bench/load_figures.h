@@ -12,6 +12,7 @@ struct histogram {
 	uint64_t n, at[64 << STEP_BITS];
 };
 
+/* Takes one latency in. */
 void histogram_note(struct histogram *h, int64_t us);
 
 /* The latency that `share` (0 to 1) of all do not exceed; 0 if there are none. */
