@@ -10,7 +10,8 @@ struct ttl {
 	struct ttl_options options;
 	struct replanner *replanner;
 	_Atomic int64_t next_wall; /* the next scan */
-	int64_t dropped_to;        /* hours before this are gone */
+	int64_t scanned_to; /* wall; what expired before this was seen; 0 = since the start */
+	int64_t dropped_to; /* hours before this are gone */
 };
 
 struct ttl *ttl_new(const struct ttl_options *options)
@@ -63,11 +64,22 @@ static bool page(struct ttl *t, const struct ttl_row *rows, size_t n, int64_t no
 	return replan(t->replanner, items, n_items, err);
 }
 
+/* Two scans before the last one that was whole: rows may be late, clocks off.  After a start
+ * a day, the rest is the sweep's. */
+static int64_t first_to_scan(const struct ttl *t, int64_t now)
+{
+	int64_t seen_to = t->scanned_to > 0 ? t->scanned_to : now - US_PER_DAY;
+
+	if (seen_to > now) /* the clock was set back */
+		seen_to = now;
+	return seen_to - 2 * t->options.scan_us;
+}
+
 static bool scan(struct ttl *t, int64_t now, int64_t *soonest, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	CLEANUP(arena_free) struct arena *last_mem = arena_new();
-	int64_t from = now - 2 * t->options.scan_us, until = now + t->options.scan_us;
+	int64_t from = first_to_scan(t, now), until = now + t->options.scan_us;
 	struct ttl_row last, *rows;
 	const struct ttl_row *after = NULL;
 	size_t n;
@@ -86,6 +98,7 @@ static bool scan(struct ttl *t, int64_t now, int64_t *soonest, struct err *err)
 			after = &last;
 		}
 	} while (n == t->options.batch_max);
+	t->scanned_to = now;
 	return true;
 }
 

@@ -1,8 +1,9 @@
 /*
  * ttl.h -- the role that sees to expiries.
  *
- * It scans the hourly expiry queue every scan_us, from two scans ago on, so that no
- * row is missed whatever the clocks say; shows requests as `expiring` one scan
+ * It scans the expiry queue every scan_us, from two scans before the last whole one on,
+ * so that no row is missed that comes late or by a slow clock; shows requests as
+ * `expiring` one scan
  * before; and hands what has expired to replan(), which ends it after looking at the
  * request itself.  Nothing expires early, nothing more than one scan late; expiries
  * that are known to come before the next scan are met on time.

@@ -135,24 +135,19 @@ bool store_expiries(struct store *store, int64_t from_us, int64_t until,
 		    const struct ttl_row *after, size_t limit, struct arena *mem,
 		    struct ttl_row **out, size_t *n, struct err *err)
 {
-	struct ttl_row first = { .ttl_bucket = hour_of(from_us) };
+	/* Behind all that expires earlier. */
+	struct ttl_row first = { .ttl_bucket = hour_of(from_us), .expires_at = from_us - 1 };
 	struct ttl_row last = { .ttl_bucket = hour_of(until), .expires_at = until };
 	struct store_query query = {
 		.table = TABLE_PIN_TTL_QUEUE,
+		.after = after ? after : &first,
+		.n_after = after ? table_schema(TABLE_PIN_TTL_QUEUE)->n_key : 3,
 		.until = &last,
 		.n_until = 3,
 		.limit = limit,
 	};
 	struct row_list list;
 
-	if (after) {
-		query.after = after;
-		query.n_after = table_schema(TABLE_PIN_TTL_QUEUE)->n_key;
-	} else if (first.ttl_bucket > 0) {
-		first.ttl_bucket--; /* behind the last row of the hour before */
-		query.after = &first;
-		query.n_after = 1;
-	}
 	if (!read_rows(store, &query, mem, &list, err))
 		return false;
 	*out = rows_flat(&list);
