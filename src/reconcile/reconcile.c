@@ -324,14 +324,25 @@ static void hold_on(struct step *s, const struct spot *spot)
  * What was written before.
  */
 
-/* When its worker last gave, or was given, news of this generation. */
-static int64_t news_at(const struct copy *c, int64_t now_us)
+/* A time by some clock.  One that is far ahead comes from a clock that was wrong then: nobody
+ * knows when it was, and it must not be waited for. */
+static int64_t past(const struct step *s, int64_t at_us)
 {
-	int64_t at = max_us(0, min_us(c->assigned_at, now_us));
+	int64_t now = s->view->now_us, pause = s->policy->republish_us;
+
+	if (at_us > add_us(now, pause))
+		return max_us(0, now - pause);
+	return max_us(0, min_us(at_us, now));
+}
+
+/* When its worker last gave, or was given, news of this generation. */
+static int64_t news_at(const struct step *s, const struct copy *c)
+{
+	int64_t at = past(s, c->assigned_at);
 
 	if (c->state_gen != c->gen)
 		return at;
-	at = max_us(at, min_us(c->observed_at, now_us));
+	at = max_us(at, past(s, c->observed_at));
 	return copy_state(c) == COPY_ERROR ? max_us(at, c->next_at) : at;
 }
 
@@ -340,7 +351,7 @@ static int64_t news_at(const struct copy *c, int64_t now_us)
 static void remind(struct step *s, const struct spot *spot)
 {
 	const struct copy *c = spot->copy;
-	int64_t now = s->view->now_us, news = news_at(c, now);
+	int64_t now = s->view->now_us, news = news_at(s, c);
 	int64_t due = add_us(news, s->policy->republish_us);
 
 	if (is_ahead(spot)) /* it would only answer with its higher generation, each time */

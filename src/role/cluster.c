@@ -190,47 +190,51 @@ bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, st
 	return store_peer_pins(cluster->store, peer_no, pb, after, limit, mem, out, n, err);
 }
 
-/* Pinned copies on other peers that are to stay. */
-static size_t pinned_elsewhere(const struct cid_view *view, uint32_t peer_no)
+static struct slice zone_of(struct peer_zones zones, uint32_t peer_no)
 {
+	for (size_t i = 0; i < zones.n; i++)
+		if (zones.at[i].peer_no == peer_no)
+			return zones.at[i].zone;
+	return (struct slice){ 0 };
+}
+
+/* Would the request have too few pinned copies without the one on `peer_no`? */
+static bool needs_copy(const struct request *r, const struct cid_view *view, uint32_t peer_no,
+		       struct peer_zones zones, int64_t now_us, struct arena *mem)
+{
+	struct copy *others = arena_new_array(mem, struct copy, view->n_copies);
+	int32_t need = r->revision->rf_min == REPLICAS_EVERYWHERE ? 1 : r->revision->rf_min;
 	size_t n = 0;
 
-	for (size_t i = 0; i < view->n_copies; i++) {
-		const struct copy *c = &view->copies[i];
-
-		n += c->peer_no != peer_no && c->desired && copy_state(c) == COPY_PINNED;
-	}
-	return n;
+	if (!request_allows(r, zone_of(zones, peer_no)))
+		return false; /* it cannot count on this copy */
+	for (size_t i = 0; i < view->n_copies; i++)
+		if (view->copies[i].peer_no != peer_no)
+			others[n++] = view->copies[i];
+	return request_copies(r, others, n, zones, now_us).pinned < (unsigned)need;
 }
 
 bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t peer_no, bool *wanted,
 			  struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
+	int64_t now = clock_wall_us(cluster->clock);
+	struct peer_zones zones = store_zones(cluster->store, mem);
 	struct wanted_request *requests;
-	const struct copy *copy = NULL;
 	struct cid_view view;
-	size_t n, others, need = 0;
+	size_t n;
 
 	if (!store_view(cluster->store, cid, mem, &view, err) ||
-	    !wanted_requests(cluster->store, &view, clock_wall_us(cluster->clock), mem, &requests,
-			     &n, NULL, err))
+	    !wanted_requests(cluster->store, &view, now, mem, &requests, &n, NULL, err))
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		int32_t rf = requests[i].wanted ? requests[i].request->revision->rf_min : 0;
-
-		if (rf == REPLICAS_EVERYWHERE)
-			rf = 1;
-		if ((size_t)rf > need)
-			need = (size_t)rf;
-	}
+	*wanted = false;
 	for (size_t i = 0; i < view.n_copies; i++)
-		if (view.copies[i].peer_no == peer_no)
-			copy = &view.copies[i];
-	others = pinned_elsewhere(&view, peer_no);
+		*wanted |= view.copies[i].peer_no == peer_no && view.copies[i].desired;
 	/* The order to remove was given because no request wanted the copy, or because enough
 	 * others were pinned.  Enough others have to be there still. */
-	*wanted = (copy && copy->desired) || others < need;
+	for (size_t i = 0; i < n && !*wanted; i++)
+		*wanted = requests[i].wanted &&
+			  needs_copy(requests[i].request, &view, peer_no, zones, now, mem);
 	if (*wanted)
 		return true;
 	/* "Not wanted" is about to be acted on: it has to outlive a crash. */

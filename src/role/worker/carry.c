@@ -46,19 +46,37 @@ static bool report(struct node *node, struct task *t, enum copy_state state, str
 
 /* ---- turns ------------------------------------------------------------------------- */
 
+static int64_t until(int64_t due_us, int64_t now_us, int64_t most_us)
+{
+	int64_t wait = due_us - now_us;
+
+	return wait < most_us ? wait : most_us;
+}
+
+/* How long a task has to wait yet.  The times are wall times, others' too: a clock that was
+ * set back must not hold anything up for longer than was meant. */
+static int64_t wait_of(const struct node *node, const struct task *t)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+	int64_t now = wall_now(node), grace = 0, retry = 0;
+
+	if (!t->copy.desired)
+		grace = until(t->copy.assigned_at + policy->unpin_grace_us, now,
+			      policy->unpin_grace_us);
+	if (t->copy.attempts > 0)
+		retry = until(t->copy.next_at, now, policy->retry.max_us);
+	return grace > retry ? grace : retry;
+}
+
 /* Puts a task where it waits. */
 static void queue(struct node *node, struct task *t)
 {
-	int64_t wall = wall_now(node), due = 0;
+	int64_t wait = wait_of(node, t);
 
 	t->step = TASK_WAITING;
-	if (!t->copy.desired)
-		due = t->copy.assigned_at + node->worker->policy.unpin_grace_us;
-	if (t->copy.attempts > 0 && t->copy.next_at > due)
-		due = t->copy.next_at;
-	if (due > wall || t->copy.attempts > 0)
+	if (wait > 0 || t->copy.attempts > 0)
 		turn_add_retry(&node->turn, &t->turn, t->owner,
-			       mono_now(node) + (due > wall ? due - wall : 0));
+			       mono_now(node) + (wait > 0 ? wait : 0));
 	else
 		turn_add_fresh(&node->turn, &t->turn, t->owner, t->copy.priority);
 }
@@ -140,11 +158,18 @@ static bool start(struct node *node, struct task *t, enum task_step step, struct
 	return true;
 }
 
-static bool probe(struct node *node, struct task *t, struct err *err)
+static bool probe(struct node *node, struct task *t, enum kubo_type type, struct err *err)
 {
-	/* A recursive pin serves a direct wish as well, and is what nearly all are. */
-	return start(node, t, TASK_PROBING,
-		     (struct kubo_op){ .kind = KUBO_PIN_LS, .type = KUBO_RECURSIVE }, err);
+	t->probed = type;
+	return start(node, t, TASK_PROBING, (struct kubo_op){ .kind = KUBO_PIN_LS, .type = type },
+		     err);
+}
+
+/* A recursive pin serves a direct wish as well, and is what nearly all are: it is looked for
+ * first. */
+static bool probe_first(struct node *node, struct task *t, struct err *err)
+{
+	return probe(node, t, KUBO_RECURSIVE, err);
 }
 
 /* Only what the filter lets through is handed on. */
@@ -297,6 +322,8 @@ static bool after_probe_to_pin(struct node *node, struct task *t, const struct k
 	}
 	if (done->outcome != KUBO_NOT_PINNED)
 		return failed(node, t, failure_of(done->outcome), done->text, err);
+	if (t->copy.mode == PIN_DIRECT && t->probed == KUBO_RECURSIVE)
+		return probe(node, t, KUBO_DIRECT, err);
 	t->copy.adopted = false;
 	if (t->was_pinned) {
 		t->was_pinned = false;
@@ -316,7 +343,9 @@ static bool after_probe_to_unpin(struct node *node, struct task *t, const struct
 		t->copy.adopted = true;
 		return settled(node, t, COPY_UNPINNED, err);
 	}
-	/* Not pinned recursively: there may be a direct pin, which pin/rm takes too. */
+	/* pin/rm would take a direct pin too: whose is it? */
+	if (done->outcome == KUBO_NOT_PINNED && t->probed == KUBO_RECURSIVE)
+		return probe(node, t, KUBO_DIRECT, err);
 	if (done->outcome == KUBO_OK || done->outcome == KUBO_NOT_PINNED)
 		return start(node, t, TASK_REMOVING, (struct kubo_op){ .kind = KUBO_PIN_RM }, err);
 	return failed(node, t, failure_of(done->outcome), done->text, err);
@@ -399,7 +428,7 @@ static bool begin_unpin(struct node *node, struct task *t, struct err *err)
 		return false;
 	}
 	if (!wanted)
-		return probe(node, t, err);
+		return probe_first(node, t, err);
 	/* Refusing is said, so that a planner looks again (R9). */
 	if (!report(node, t, COPY_PINNED, err))
 		return false;
@@ -409,7 +438,7 @@ static bool begin_unpin(struct node *node, struct task *t, struct err *err)
 
 static bool begin(struct node *node, struct task *t, struct err *err)
 {
-	return t->copy.desired ? probe(node, t, err) : begin_unpin(node, t, err);
+	return t->copy.desired ? probe_first(node, t, err) : begin_unpin(node, t, err);
 }
 
 bool node_carry(struct node *node, struct err *err)

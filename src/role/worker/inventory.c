@@ -75,24 +75,38 @@ static void end(struct node *node)
 		clock_mono_us(node->worker->options.clock) + node->worker->policy.compare_us;
 }
 
-/* A pin under our name of which the store knows nothing: a planner decides. */
+/* A pin under our name that nobody knows of: a planner decides.  What is told is ahead of all
+ * that is stored, the marks of rows that were removed included. */
+static bool report_surplus(struct node *node, const struct cid *cid, struct err *err)
+{
+	int64_t now = clock_wall_us(node->worker->options.clock);
+
+	node->inventory->surplus++;
+	return node_report_copy(node, cid_slice(cid),
+				&(struct copy){ .stamp = (uint64_t)now,
+						.state = COPY_PINNED,
+						.state_gen = (uint64_t)now,
+						.observed_at = now },
+				err);
+}
+
+/* A pin under our name: is it known, and to stay?  What was taken away and is there again (two
+ * workers of one node, a pin/add that ended late) is taken away again. */
 static bool check_ours(struct node *node, const struct cid *cid, struct err *err)
 {
 	struct bus_msg msg;
 	bool found;
 
+	if (journal_find(&node->journal, cid_slice(cid)))
+		return true;
 	if (!cluster_assignment(node->worker->options.cluster, cid_slice(cid), node->peer_no,
 				node->worker->mem, &msg, &found, err))
 		return false;
-	if (found)
-		return true;
-	node->inventory->surplus++;
-	return node_report_copy(
-		node, cid_slice(cid),
-		&(struct copy){ .stamp = 1,
-				.state = COPY_PINNED,
-				.observed_at = clock_wall_us(node->worker->options.clock) },
-		err);
+	if (!found)
+		return report_surplus(node, cid, err);
+	if (!msg.copy.desired && copy_settled(&msg.copy))
+		node_assign(node, &msg);
+	return true;
 }
 
 static bool take_pin(struct node *node, const struct kubo_pin *pin, struct err *err)

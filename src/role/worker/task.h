@@ -35,8 +35,9 @@ struct task {
 	struct slice_list origins; /* heap */
 
 	enum task_step step;
-	uint64_t op;        /* the running Kubo call; 0 = none */
-	int64_t started_at; /* mono; of the fetch */
+	uint64_t op;           /* the running Kubo call; 0 = none */
+	int64_t started_at;    /* mono; of the fetch */
+	enum kubo_type probed; /* while PROBING */
 	struct kubo_progress progress;
 	bool patient; /* a fetch that gave its slot away */
 	bool told_pinning;
