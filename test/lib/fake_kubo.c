@@ -291,6 +291,15 @@ void fake_kubo_lose_pin(struct fake_kubo *fake, unsigned node, const char *cid)
 	fake_node_drop_pin(settled_node(fake, node), cid);
 }
 
+void fake_kubo_lose_repo(struct fake_kubo *fake, unsigned node)
+{
+	struct fake_node *n = settled_node(fake, node);
+
+	while (n->pins.n > 0)
+		fake_node_drop_pin(n, ((const struct kubo_pin *)n->pins.at[0])->cid);
+	fake_node_collect(n, &fake->contents);
+}
+
 const struct kubo_pin *fake_kubo_pin(struct fake_kubo *fake, unsigned node, const char *cid)
 {
 	return fake_node_pin(settled_node(fake, node), cid);

@@ -75,6 +75,10 @@ void fake_kubo_put_pin(struct fake_kubo *fake, unsigned node, const char *cid, e
 		       const char *name);
 void fake_kubo_lose_pin(struct fake_kubo *fake, unsigned node, const char *cid);
 
+/* The repository is gone and was made anew: no pins, and only the blocks that are
+ * FAKE_KUBO_LOCAL.  The node's peer id stays. */
+void fake_kubo_lose_repo(struct fake_kubo *fake, unsigned node);
+
 /* Looks at a node's pins: NULL if not pinned; valid until they change. */
 const struct kubo_pin *fake_kubo_pin(struct fake_kubo *fake, unsigned node, const char *cid);
 unsigned fake_kubo_n_pins(struct fake_kubo *fake, unsigned node);

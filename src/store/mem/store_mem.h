@@ -33,7 +33,8 @@ enum store_mem_fate {
 
 struct store_mem_loose {
 	/* Asked before every single write, read, swap and drop, with no lock held: it may
-	 * also let other instances run first.  `write` is NULL but for STORE_MEM_WRITE.
+	 * also let other instances run first.  Of anything but a STORE_MEM_WRITE only the
+	 * table of `write` is set.
 	 * LATE is for writes and drops alone.  NULL: everything lands. */
 	enum store_mem_fate (*fate)(void *ctx, void *instance, enum store_mem_call call,
 				    const struct store_write *write);

@@ -28,7 +28,7 @@ static enum store_mem_fate fate(void *ctx, void *instance, enum store_mem_call c
 	struct fixture *f = ctx;
 
 	(void)instance;
-	assert_int_equal(write != NULL, call == STORE_MEM_WRITE);
+	assert_int_equal(write->row != NULL, call == STORE_MEM_WRITE);
 	return f->asked++ == f->fate_at ? f->fate : FATE_LAND;
 }
 
