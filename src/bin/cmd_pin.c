@@ -291,11 +291,12 @@ static enum exit_code list_pages(struct client *client, size_t left)
 		n = json_array_size(pins);
 		row = arena_new_array(in->mem, json_t *, n + 1);
 		json_array_foreach(pins, i, pin) row[i] = pin;
-		print_pins(client, row, n);
-		left -= n < left ? n : left;
+		/* A page holds all pins of its last millisecond, so it may be longer. */
+		print_pins(client, row, n < left ? n : left);
 		cursor = client_escape(client, member(in->mem, page, "next", ""));
-		if (!*cursor)
+		if (!*cursor && n <= left)
 			return EXIT_DONE;
+		left -= n < left ? n : left;
 	}
 	fprintf(stderr, "There are more; --all shows them.\n");
 	return EXIT_DONE;

@@ -71,6 +71,13 @@ static void serve(struct server *server, const sigset_t *signals)
 		log_warn("requests were cut: they took longer than http.drain_timeout");
 }
 
+/* A store in use or a port that is taken is no server that cannot be reached. */
+static enum exit_code start_failed(const struct err *err)
+{
+	fprintf(stderr, "pinfold: %s\n", err->text);
+	return EXIT_FAILED;
+}
+
 enum exit_code cmd_up(struct invocation *in)
 {
 	CLEANUP(buf_free) struct buf problems = { 0 };
@@ -88,7 +95,7 @@ enum exit_code cmd_up(struct invocation *in)
 	signals = take_signals();
 	raise_file_limit();
 	if (!choose_kubo(in, &result.config, &err) || !server_start(&result.config, &server, &err))
-		return failed(&err);
+		return start_failed(&err);
 	log_info("pinfold %s serves %s, data in %s", PINFOLD_VERSION, server_url(server),
 		 result.config.data);
 	serve(server, &signals);

@@ -3,12 +3,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 
 #define AFTER_FAILURE_US US_PER_S
 #define LOG_AGAIN_US     US_PER_MIN
+#define NICE             10
 
 struct role_thread {
 	struct role_thread_options options;
@@ -31,12 +34,21 @@ static void complain(struct role_thread *t, const struct err *err)
 	log_err(LOG_ERROR, err, t->options.name);
 }
 
+/* On Linux a priority is the thread's alone.  Refused or not, the work is done. */
+static void be_nice(void)
+{
+	id_t self = (id_t)gettid();
+
+	(void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + NICE);
+}
+
 static void *run(void *arg)
 {
 	struct role_thread *t = arg;
 	int64_t due = 0;
 	LOG_FIELD("role", "%s", t->options.name);
 
+	be_nice();
 	while (!atomic_load(&t->stopping)) {
 		struct err err = { 0 };
 		bool ok = t->options.step(t->options.role, due, &due, &err);

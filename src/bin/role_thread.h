@@ -4,6 +4,9 @@
  *
  * A step that fails is logged, once for each new reason and then once a minute, and
  * tried again after a second: the store says when it is back.
+ *
+ * The thread is a little "nice": when the processors are all busy, whoever waits for a
+ * reply goes before what can be done after it.
  */
 #pragma once
 

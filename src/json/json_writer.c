@@ -164,18 +164,31 @@ void json_cstr(struct json_writer *w, const char *text)
 	json_str(w, slice_str(text));
 }
 
+/* Right-aligned in `text`. */
+static struct slice digits(uint64_t n, bool minus, char text[24])
+{
+	size_t at = 24;
+
+	do
+		text[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	if (minus)
+		text[--at] = '-';
+	return SLICE_OF(text + at, 24 - at);
+}
+
 void json_i64(struct json_writer *w, int64_t n)
 {
 	char text[24];
 
-	json_raw(w, SLICE_OF(text, (size_t)snprintf(text, sizeof(text), "%" PRId64, n)));
+	json_raw(w, digits(n < 0 ? -(uint64_t)n : (uint64_t)n, n < 0, text));
 }
 
 void json_u64(struct json_writer *w, uint64_t n)
 {
 	char text[24];
 
-	json_raw(w, SLICE_OF(text, (size_t)snprintf(text, sizeof(text), "%" PRIu64, n)));
+	json_raw(w, digits(n, false, text));
 }
 
 void json_bool(struct json_writer *w, bool b)

@@ -412,3 +412,11 @@ bool store_view(struct store *store, struct slice cid, struct arena *mem, struct
 
 	return view_read(store, kept, bucket_of_cid(store, cid), mem, out, err);
 }
+
+bool store_copies(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
+		  struct err *err)
+{
+	struct slice kept = arena_copy(mem, cid);
+
+	return view_read_copies(store, kept, bucket_of_cid(store, cid), mem, out, err);
+}

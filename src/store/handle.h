@@ -62,6 +62,8 @@ bool row_list_add(void *list, const void *row); /* a store_row_fn */
 
 bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct arena *mem,
 	       struct cid_view *out, struct err *err) MUST_CHECK;
+bool view_read_copies(struct store *store, struct slice cid, uint32_t bucket, struct arena *mem,
+		      struct cid_view *out, struct err *err) MUST_CHECK; /* facts: none */
 
 /* ---- views that change (view.c) -------------------------------------------------------- */
 

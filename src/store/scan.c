@@ -1,9 +1,9 @@
 /*
  * scan.c -- every CID in store order, with all its rows.
  *
- * Facts and copies lie in two tables of one order; chunks of both are read and merged up
- * to the last CID that is known whole, so memory is bounded by a chunk or by the largest
- * CID.
+ * Facts and copies lie in two tables of one order; a chunk of facts is read, then the
+ * copies up to where it ends, and both are merged up to the last CID that is known whole, so memory
+ *is bounded by a chunk or by the largest CID.
  *
  * A position is
  *
@@ -16,8 +16,8 @@
 #include "model/cid.h"
 #include "store/handle.h"
 
-#define CHUNK_FACTS  1024
-#define CHUNK_COPIES 2048
+#define CHUNK_FACTS  256 /* small: who stops within a chunk has read the rest for nothing */
+#define CHUNK_COPIES 1024
 #define BUCKETS      (UINT32_C(1) << BUCKET_BITS)
 
 struct place { /* a CID in store order */
@@ -161,8 +161,14 @@ static bool chunk_read(struct store *store, struct chunk *c, struct place from, 
 		.limit = c->max_copies,
 	};
 
-	return store_read(store, &facts, on_fact, c, err) &&
-	       store_read(store, &copies, on_copy, c, err);
+	if (!store_read(store, &facts, on_fact, c, err))
+		return false;
+	if (c->rows.n_facts >= c->max_facts) { /* what lies behind belongs to later chunks */
+		copy_last.bucket = c->fact_buckets[c->rows.n_facts - 1];
+		copy_last.cid = c->rows.facts[c->rows.n_facts - 1].cid;
+		copies.n_until = 2;
+	}
+	return store_read(store, &copies, on_copy, c, err);
 }
 
 static struct place fact_at(const struct chunk *c, size_t i)

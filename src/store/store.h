@@ -87,6 +87,10 @@ struct cid_view { /* all that is known of one CID, in key order; lives in an are
 bool store_view(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
 		struct err *err) MUST_CHECK;
 
+/* The same without the facts, for half the price: who lists pins has them already. */
+bool store_copies(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
+		  struct err *err) MUST_CHECK;
+
 struct cid_change {               /* what becomes true of one CID; all zero: nothing */
 	const struct fact *facts; /* to insert; cid is filled in */
 	size_t n_facts;

@@ -42,28 +42,51 @@ static bool on_copy(void *ctx, const void *row)
 	return true;
 }
 
+static bool read_facts(struct store *store, struct slice cid, uint32_t bucket,
+		       struct view_builder *b, struct err *err)
+{
+	struct fact_row key = { .bucket = bucket, .fact.cid = cid };
+
+	return store_read(
+		store,
+		&(struct store_query){ .table = TABLE_PINS_BY_CID, .equal = &key, .n_equal = 3 },
+		on_fact, b, err);
+}
+
+static bool read_copies(struct store *store, struct slice cid, uint32_t bucket,
+			struct view_builder *b, struct err *err)
+{
+	struct copy_row key = { .bucket = bucket, .cid = cid };
+
+	return store_read(store,
+			  &(struct store_query){
+				  .table = TABLE_PLACEMENTS_BY_CID, .equal = &key, .n_equal = 2 },
+			  on_copy, b, err);
+}
+
 bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct arena *mem,
 	       struct cid_view *out, struct err *err)
 {
-	struct fact_row fact_key = { .bucket = bucket, .fact.cid = cid };
-	struct copy_row copy_key = { .bucket = bucket, .cid = cid };
 	struct view_builder b = { .mem = mem };
 
-	if (!store_read(store,
-			&(struct store_query){
-				.table = TABLE_PINS_BY_CID, .equal = &fact_key, .n_equal = 3 },
-			on_fact, &b, err) ||
-	    !store_read(store,
-			&(struct store_query){ .table = TABLE_PLACEMENTS_BY_CID,
-					       .equal = &copy_key,
-					       .n_equal = 2 },
-			on_copy, &b, err))
+	if (!read_facts(store, cid, bucket, &b, err) || !read_copies(store, cid, bucket, &b, err))
 		return false;
 	*out = (struct cid_view){ .cid = cid,
 				  .facts = b.facts,
 				  .n_facts = b.n_facts,
 				  .copies = b.copies,
 				  .n_copies = b.n_copies };
+	return true;
+}
+
+bool view_read_copies(struct store *store, struct slice cid, uint32_t bucket, struct arena *mem,
+		      struct cid_view *out, struct err *err)
+{
+	struct view_builder b = { .mem = mem };
+
+	if (!read_copies(store, cid, bucket, &b, err))
+		return false;
+	*out = (struct cid_view){ .cid = cid, .copies = b.copies, .n_copies = b.n_copies };
 	return true;
 }
 

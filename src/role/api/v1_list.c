@@ -3,7 +3,7 @@
 #include "role/api/query.h"
 
 #define COUNT_EXACT 10000
-#define PIECE_BYTES (64 * 1024)
+#define PIECE_BYTES (256 * 1024)
 #define PIECE_PINS  1000
 
 /* A row with its copies, if they are asked for. */
@@ -13,7 +13,7 @@ static bool write_row(struct call *c, const struct query *q, struct json_writer 
 	struct cid_view view;
 
 	extra->view = NULL;
-	if (q->copies && !store_view(c->api->options.store, row->cid, c->mem, &view, err))
+	if (q->copies && !store_copies(c->api->options.store, row->cid, c->mem, &view, err))
 		return false;
 	if (q->copies)
 		extra->view = &view;

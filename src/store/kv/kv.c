@@ -1,9 +1,12 @@
 #include "store/kv/kv.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "store/kv/format.h"
+
+#define KV_FEW 16 /* buckets of one call that need no memory */
 
 static struct kv *kv_of(struct store_backend *b)
 {
@@ -14,67 +17,88 @@ static struct kv *kv_of(struct store_backend *b)
 
 void kv_locks_init(struct kv_locks *locks)
 {
+	memset(locks, 0, sizeof(*locks));
 	pthread_mutex_init(&locks->swap, NULL);
-	for (size_t i = 0; i < KV_STRIPES; i++) {
-		pthread_mutex_init(&locks->stripes[i].mutex, NULL);
-		pthread_cond_init(&locks->stripes[i].freed, NULL);
-		locks->stripes[i].held = false;
+	for (size_t i = 0; i < KV_GATES; i++) {
+		pthread_mutex_init(&locks->gates[i].mutex, NULL);
+		pthread_cond_init(&locks->gates[i].freed, NULL);
 	}
 }
 
 void kv_locks_destroy(struct kv_locks *locks)
 {
-	for (size_t i = 0; i < KV_STRIPES; i++) {
-		assert(!locks->stripes[i].held);
-		pthread_cond_destroy(&locks->stripes[i].freed);
-		pthread_mutex_destroy(&locks->stripes[i].mutex);
+	for (size_t i = 0; i < KV_STRIPES; i++)
+		assert(!locks->held[i]);
+	for (size_t i = 0; i < KV_GATES; i++) {
+		pthread_cond_destroy(&locks->gates[i].freed);
+		pthread_mutex_destroy(&locks->gates[i].mutex);
 	}
 	pthread_mutex_destroy(&locks->swap);
 }
 
-static void mark_stripes(const uint32_t *buckets, size_t n, bool wanted[KV_STRIPES])
+static int stripe_cmp(const void *a, const void *b)
 {
-	memset(wanted, 0, KV_STRIPES * sizeof(wanted[0]));
-	for (size_t i = 0; i < n; i++)
-		wanted[buckets[i] % KV_STRIPES] = true;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The stripes of some buckets in rising order, each once; *few is used if they fit. */
+static uint32_t *stripes_of(const uint32_t *buckets, size_t *n, uint32_t few[KV_FEW])
+{
+	uint32_t *stripes = *n <= KV_FEW ? few : xcalloc(*n, sizeof(*stripes));
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++)
+		stripes[i] = buckets[i] % KV_STRIPES;
+	if (*n > 1)
+		qsort(stripes, *n, sizeof(*stripes), stripe_cmp);
+	for (size_t i = 0; i < *n; i++)
+		if (kept == 0 || stripes[kept - 1] != stripes[i])
+			stripes[kept++] = stripes[i];
+	*n = kept;
+	return stripes;
 }
 
 /* Always in rising order and each stripe once, so two callers never wait for each
  * other. */
 void kv_lock(struct store_backend *b, const uint32_t *buckets, size_t n)
 {
-	bool wanted[KV_STRIPES];
+	struct kv_locks *locks = kv_of(b)->locks;
+	uint32_t few[KV_FEW], *stripes = stripes_of(buckets, &n, few);
 
-	mark_stripes(buckets, n, wanted);
-	for (size_t i = 0; i < KV_STRIPES; i++) {
-		struct kv_stripe *s = &kv_of(b)->locks->stripes[i];
+	for (size_t i = 0; i < n; i++) {
+		struct kv_gate *g = &locks->gates[stripes[i] % KV_GATES];
 
-		if (!wanted[i])
-			continue;
-		pthread_mutex_lock(&s->mutex);
-		while (s->held)
-			pthread_cond_wait(&s->freed, &s->mutex);
-		s->held = true;
-		pthread_mutex_unlock(&s->mutex);
+		pthread_mutex_lock(&g->mutex);
+		g->waiting++;
+		while (locks->held[stripes[i]])
+			pthread_cond_wait(&g->freed, &g->mutex);
+		g->waiting--;
+		locks->held[stripes[i]] = true;
+		pthread_mutex_unlock(&g->mutex);
 	}
+	if (stripes != few)
+		xfree(stripes);
 }
 
 void kv_unlock(struct store_backend *b, const uint32_t *buckets, size_t n)
 {
-	bool wanted[KV_STRIPES];
+	struct kv_locks *locks = kv_of(b)->locks;
+	uint32_t few[KV_FEW], *stripes = stripes_of(buckets, &n, few);
 
-	mark_stripes(buckets, n, wanted);
-	for (size_t i = 0; i < KV_STRIPES; i++) {
-		struct kv_stripe *s = &kv_of(b)->locks->stripes[i];
+	for (size_t i = 0; i < n; i++) {
+		struct kv_gate *g = &locks->gates[stripes[i] % KV_GATES];
 
-		if (!wanted[i])
-			continue;
-		pthread_mutex_lock(&s->mutex);
-		assert(s->held);
-		s->held = false;
-		pthread_cond_signal(&s->freed);
-		pthread_mutex_unlock(&s->mutex);
+		pthread_mutex_lock(&g->mutex);
+		assert(locks->held[stripes[i]]);
+		locks->held[stripes[i]] = false;
+		if (g->waiting > 0)
+			pthread_cond_broadcast(&g->freed);
+		pthread_mutex_unlock(&g->mutex);
 	}
+	if (stripes != few)
+		xfree(stripes);
 }
 
 /* ---- writing ---------------------------------------------------------------------- */

@@ -53,17 +53,19 @@ struct kv_engine {
 		    void *ctx, struct err *err);
 };
 
-#define KV_STRIPES 256
+#define KV_STRIPES 65536 /* so many that batches of hundreds of buckets seldom meet */
+#define KV_GATES   64
 
-struct kv_stripe { /* buckets that share a lock */
+struct kv_gate { /* of the stripes whose number ends in its own */
 	pthread_mutex_t mutex;
 	pthread_cond_t freed;
-	bool held;
+	unsigned waiting;
 };
 
 struct kv_locks { /* of all handles on the same records */
 	pthread_mutex_t swap;
-	struct kv_stripe stripes[KV_STRIPES];
+	struct kv_gate gates[KV_GATES];
+	bool held[KV_STRIPES]; /* a stripe is buckets that share a lock; guarded by its gate */
 };
 void kv_locks_init(struct kv_locks *locks);
 void kv_locks_destroy(struct kv_locks *locks); /* nobody holds one any more */
