@@ -25,7 +25,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -40,6 +39,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "load_figures.h"
+#include "load_options.h"
 
 #define OWNERS_MAX  1000
 #define KEY_MAX     128
@@ -48,21 +48,6 @@
 #define CID_TEXT    59    /* base32 of 36 bytes, and the 'b' */
 #define LINES_CHUNK 500   /* of a bulk stream, sent at once */
 #define QUIET_MS    30000 /* nothing came for so long: give up */
-
-enum mode { MODE_POST, MODE_BULK, MODE_GET, MODE_CID, MODE_LIST, MODES };
-static const char *const mode_names[MODES] = { "post", "bulk", "get", "cid", "list" };
-
-struct options {
-	enum mode mode;
-	const char *keys, *ids, *cids, *path, *header;
-	uint64_t port, connections;
-	uint64_t seconds; /* 0: until `count` is done */
-	uint64_t count;   /* 0: no end */
-	uint64_t first;   /* number of the first pin */
-	uint64_t block;   /* pins in a row of one owner */
-	uint64_t seed;
-	uint64_t pid; /* of the server; 0: not looked at */
-};
 
 struct conn {
 	int fd;
@@ -502,61 +487,6 @@ static void map_ids(struct load *l)
 	close(fd);
 }
 
-static void read_option(struct options *o, int which, const char *value)
-{
-	const struct {
-		int name;
-		const char **text;
-		uint64_t *number;
-	} all[] = {
-		{ 'k', &o->keys, NULL },        { 'i', &o->ids, NULL },
-		{ 'C', &o->cids, NULL },        { 'u', &o->path, NULL },
-		{ 'h', &o->header, NULL },      { 'p', NULL, &o->port },
-		{ 'n', NULL, &o->count },       { 'f', NULL, &o->first },
-		{ 'b', NULL, &o->block },       { 'S', NULL, &o->seed },
-		{ 'P', NULL, &o->pid },         { 's', NULL, &o->seconds },
-		{ 'c', NULL, &o->connections },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		if (all[i].name != which)
-			continue;
-		if (all[i].text)
-			*all[i].text = value;
-		else
-			*all[i].number = strtoull(value, NULL, 10);
-		return;
-	}
-	die("see the head of load.c");
-}
-
-static void read_options(int argc, char **argv, struct options *o)
-{
-	static const struct option known[] = {
-		{ "port", 1, NULL, 'p' },    { "keys", 1, NULL, 'k' },
-		{ "ids", 1, NULL, 'i' },     { "connections", 1, NULL, 'c' },
-		{ "seconds", 1, NULL, 's' }, { "count", 1, NULL, 'n' },
-		{ "first", 1, NULL, 'f' },   { "block", 1, NULL, 'b' },
-		{ "seed", 1, NULL, 'S' },    { "pid", 1, NULL, 'P' },
-		{ "path", 1, NULL, 'u' },    { "header", 1, NULL, 'h' },
-		{ "cids", 1, NULL, 'C' },    { 0 },
-	};
-	int c;
-
-	*o = (struct options){
-		.connections = 1, .path = "/v1/pins", .header = "", .mode = MODES, .seed = 1
-	};
-	for (int i = 0; argc > 1 && i < MODES; i++)
-		if (strcmp(argv[1], mode_names[i]) == 0)
-			o->mode = (enum mode)i;
-	if (o->mode == MODES)
-		die("say what to do: post, bulk, get, cid or list");
-	for (optind = 2; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
-		read_option(o, c, optarg);
-	if (o->port == 0 || !o->keys || o->connections == 0)
-		die("--port and --keys are needed");
-}
-
 static void check_bounds(struct load *l)
 {
 	struct options *o = &l->o;
@@ -590,7 +520,7 @@ int main(int argc, char **argv)
 	struct load *l = xcalloc(1, sizeof(*l));
 	double cpu;
 
-	read_options(argc, argv, &l->o);
+	l->o = options_read(argc, argv);
 	clock_init_system(&l->clock);
 	read_keys(l);
 	check_bounds(l);
