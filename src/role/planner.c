@@ -9,6 +9,7 @@ struct planner {
 	struct arena *mem; /* of one step */
 	int64_t poll_at;   /* mono */
 	bool catching_up;  /* reading wake rows that are not due yet: after a start or a loss */
+	bool lost_more;    /* meanwhile: they are read once more */
 	struct wake last;  /* the last one read while catching up */
 	uint8_t last_cid[CID_MAX];
 };
@@ -61,7 +62,8 @@ static bool read_wakes(struct planner *p, struct batch *batch, size_t *n, struct
 	if (!p->catching_up)
 		return true;
 	if (*n < p->options.batch_max) {
-		p->catching_up = false;
+		p->catching_up = p->lost_more;
+		p->lost_more = false;
 		p->last = (struct wake){ 0 };
 	} else {
 		p->last = rows[*n - 1];
@@ -81,9 +83,11 @@ bool planner_step(struct planner *p, int64_t *due_us, struct err *err)
 	arena_reset(p->mem);
 	batch = batch_new(p->mem);
 	*due_us = clock_mono_us(clock) + p->options.poll_us;
+	/* Going on where it is, and then once more from the start: rows that were taken leave
+	 * marks behind that every read from the start has to skip. */
 	if (bus_overflowed(p->options.replan.bus, BUS_PIN_REQUEST, 0)) {
+		p->lost_more = p->catching_up;
 		p->catching_up = true;
-		p->last = (struct wake){ 0 };
 	}
 	if (!bus_take(p->options.replan.bus, BUS_PIN_REQUEST, 0, p->options.batch_max, collect,
 		      batch, &n_msgs, err))
