@@ -291,8 +291,9 @@ static bool an_end_explains(const struct step *s, const struct spot *spot)
 
 static enum copy_reason reason_to_drop(const struct step *s, const struct spot *spot)
 {
+	/* That nothing wants it although nothing has ended is a loss of facts, not an end. */
 	if (s->n_demands == 0)
-		return REASON_ENDED;
+		return s->some_ended ? REASON_ENDED : REASON_SURPLUS;
 	if (leaving(spot))
 		return REASON_DRAINED;
 	if (spot->peer->health == HEALTH_DEAD || spot->failing)

@@ -36,6 +36,7 @@ struct reconciler {
 	struct walk *walks;
 	/* sweep */
 	bool sweeping, resumed;
+	bool sweep_again; /* a peer came while one was running */
 	struct buf position;
 	int64_t sweep_at; /* mono */
 	/* shared with other threads */
@@ -164,11 +165,13 @@ static bool look_at_peers(struct reconciler *r, struct err *err)
 		while (k < r->n_known && r->known[k].peer_no < now->peer_no)
 			k++;
 		if (k < r->n_known && r->known[k].peer_no == now->peer_no) {
-			if (matters(&r->known[k], now))
+			if (matters(&r->known[k], now)) {
+				replanner_forget_peers(r->replanner);
 				start_walk(r, now->peer_no);
+			}
 		} else if (!first) {
 			/* A new peer may be what pins "everywhere" and unfilled ones wait for. */
-			r->sweep_at = 0;
+			r->sweep_again = true;
 		} else if (now->health == HEALTH_DEAD || now->wish != PLACE_ACTIVE) {
 			start_walk(r, now->peer_no); /* it may have happened while nobody ran */
 		}
@@ -299,18 +302,24 @@ static bool repair_all(struct reconciler *r, const struct replan_item *items, si
 	return true;
 }
 
-/* Idempotency keys that are over. */
+/* Idempotency keys that are over, a page at a time: the row that ends one page is kept for
+ * the next. */
 static bool sweep_keys(struct reconciler *r, struct err *err)
 {
-	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct arena *pages[] = { arena_new(), arena_new() };
 	const void *after = NULL;
+	unsigned page = 0;
+	bool ok;
 
 	do {
-		if (!op_log_sweep(r->options.replan.store, clock_wall_us(r->options.replan.clock),
-				  r->options.batch_max, mem, &after, err))
-			return false;
-	} while (after);
-	return true;
+		page ^= 1;
+		arena_reset(pages[page]);
+		ok = op_log_sweep(r->options.replan.store, clock_wall_us(r->options.replan.clock),
+				  r->options.batch_max, pages[page], &after, err);
+	} while (ok && after);
+	arena_free(pages[0]);
+	arena_free(pages[1]);
+	return ok;
 }
 
 static bool end_sweep(struct reconciler *r, struct err *err)
@@ -325,7 +334,7 @@ static bool end_sweep(struct reconciler *r, struct err *err)
 	pthread_mutex_lock(&r->lock);
 	r->state.swept_at = clock_wall_us(clock);
 	pthread_mutex_unlock(&r->lock);
-	return sweep_keys(r, err) && save_position(r, (struct slice){ 0 }, err);
+	return save_position(r, (struct slice){ 0 }, err) && sweep_keys(r, err);
 }
 
 static bool step_sweep(struct reconciler *r, struct err *err)
@@ -363,6 +372,7 @@ static void start_sweep(struct reconciler *r)
 	replanner_rebalance(r->replanner, rebalance);
 	replanner_force(r->replanner, force);
 	r->sweeping = true;
+	r->sweep_again = false;
 	r->position.len = 0;
 }
 
@@ -401,7 +411,8 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 	pthread_mutex_lock(&r->lock);
 	r->state.walks = count_walks(r);
 	pthread_mutex_unlock(&r->lock);
-	if (sweep_ordered(r) || (!r->sweeping && clock_mono_us(clock) >= r->sweep_at))
+	if (sweep_ordered(r) ||
+	    (!r->sweeping && (r->sweep_again || clock_mono_us(clock) >= r->sweep_at)))
 		start_sweep(r);
 	/* Reports come first: the sweep waits while there are many. */
 	if (r->sweeping && n_reports < r->options.batch_max && !step_sweep(r, err))

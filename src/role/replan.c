@@ -60,6 +60,11 @@ void replanner_rebalance(struct replanner *r, bool on)
 	r->policy.reconcile.rebalance = on;
 }
 
+void replanner_forget_peers(struct replanner *r)
+{
+	r->peers_at = 0;
+}
+
 void replanner_force(struct replanner *r, bool on)
 {
 	r->force = on;
@@ -178,17 +183,34 @@ static bool guard_allows(struct replanner *r, unsigned more)
 	return r->force || r->given_up + more <= allowed;
 }
 
-/* Leaves the copies that would be given up as they are. */
+static bool gives_up(const struct copy *half)
+{
+	return !half->desired && half->reason != REASON_ENDED;
+}
+
+/* Leaves the copies that would be given up as they are, and tells their workers nothing. */
 static void guard_strip(struct reconcile_plan *plan, struct arena *mem)
 {
 	struct copy *kept = arena_new_array(mem, struct copy, plan->n_desired);
-	size_t n = 0;
+	uint32_t *told = arena_new_array(mem, uint32_t, plan->n_publish);
+	size_t n = 0, n_told = 0;
 
+	for (size_t i = 0; i < plan->n_publish; i++) {
+		bool stripped = false;
+
+		for (size_t k = 0; k < plan->n_desired; k++)
+			stripped |= plan->desired[k].peer_no == plan->publish[i] &&
+				    gives_up(&plan->desired[k]);
+		if (!stripped)
+			told[n_told++] = plan->publish[i];
+	}
 	for (size_t i = 0; i < plan->n_desired; i++)
-		if (plan->desired[i].desired || plan->desired[i].reason == REASON_ENDED)
+		if (!gives_up(&plan->desired[i]))
 			kept[n++] = plan->desired[i];
 	plan->desired = kept;
 	plan->n_desired = n;
+	plan->publish = told;
+	plan->n_publish = n_told;
 }
 
 /* ---- the decision ----------------------------------------------------------------- */
@@ -282,20 +304,34 @@ static void bury(const struct look *look, const struct cid_view *view, const str
 	out->bury = buried;
 }
 
-/* Waits are kept on whole seconds, so that looks in quick succession share a row. */
-static int64_t round_up(int64_t at_us)
+/*
+ * A wait is made longer, up to twice as long, so that it ends at a multiple of itself (moved
+ * by the CID's bucket, lest all CIDs come at once): however many looks want to come back to a
+ * CID, they share a row or two.
+ */
+static int64_t meeting_point(int64_t at_us, int64_t now_us, uint32_t bucket)
 {
-	return (at_us + US_PER_S - 1) / US_PER_S * US_PER_S;
+	int64_t wait = (at_us - now_us) / US_PER_S * US_PER_S;
+	int64_t offset;
+
+	if (wait < US_PER_S)
+		wait = US_PER_S;
+	offset = bucket * US_PER_MS % wait;
+	return (at_us - offset + wait - 1) / wait * wait + offset;
 }
 
-static void wake(struct look *look, int64_t next_at, struct arena *mem, struct cid_change *out)
+static void wake(struct look *look, int64_t next_at, int64_t now_us, struct arena *mem,
+		 struct cid_change *out)
 {
 	const struct replan_item *item = look->item;
 
-	if (next_at > 0 && (look->wake_at == 0 || round_up(next_at) < look->wake_at)) {
+	if (next_at > 0)
+		next_at = meeting_point(next_at, now_us,
+					store_bucket(look->r->options.store, item->cid));
+	if (next_at > 0 && (look->wake_at == 0 || next_at < look->wake_at)) {
 		struct wake *row = arena_new_of(mem, struct wake);
 
-		look->wake_at = round_up(next_at);
+		look->wake_at = next_at;
 		*row = (struct wake){ .due_at = look->wake_at, .cause = WAKE_RECHECK };
 		out->wake = row;
 		out->n_wake = 1;
@@ -369,7 +405,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	};
 	if (look->item->bury)
 		bury(look, view, &p, now_us, mem, out);
-	wake(look, plan.next_at, mem, out);
+	wake(look, plan.next_at, now_us, mem, out);
 	if (p.n_ends + plan.n_desired + p.n_reported + plan.n_forget > 0) {
 		look->changed = true;
 		note_events(look, view, &p, now_us, mem);
@@ -406,7 +442,8 @@ static void tell_events(struct replanner *r, const struct look *look)
 	}
 }
 
-bool replan(struct replanner *r, const struct replan_item *items, size_t n, struct err *err)
+static bool look_at_all(struct replanner *r, const struct replan_item *items, size_t n,
+			struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct slice *cids = arena_new_array(mem, struct slice, n);
@@ -432,6 +469,29 @@ bool replan(struct replanner *r, const struct replan_item *items, size_t n, stru
 	 * the re-check that stands in the store. */
 	if (!tell_workers(r, looks, n, err))
 		log_err(LOG_WARN, err, "send assignments");
+	return true;
+}
+
+/* The store, not one of its rows, is at fault. */
+static bool passing(const struct err *err)
+{
+	return err->code != ERR_CORRUPT && err->code != ERR_INVALID && err->code != ERR_INTERNAL;
+}
+
+bool replan(struct replanner *r, const struct replan_item *items, size_t n, struct err *err)
+{
+	if (look_at_all(r, items, n, err))
+		return true;
+	if (n <= 1 || passing(err))
+		return false;
+	/* One CID that cannot be read must not hold the others up. */
+	for (size_t i = 0; i < n; i++) {
+		if (look_at_all(r, &items[i], 1, err))
+			continue;
+		if (passing(err))
+			return false;
+		log_err(LOG_ERROR, err, "a CID is passed over");
+	}
 	return true;
 }
 

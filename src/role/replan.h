@@ -63,13 +63,16 @@ struct replan_item { /* one CID to look at; slices are borrowed for the call */
 };
 
 /* Looks at `n` distinct CIDs in one batch.  False: nothing, or an unknown part, was
- * written; the same items may be given again. */
+ * written; the same items may be given again.  A CID that cannot be read or decided is logged
+ * and passed over, so that it does not hold the others up. */
 bool replan(struct replanner *r, const struct replan_item *items, size_t n,
 	    struct err *err) MUST_CHECK;
 
 /* Moves copies to where a fresh placement would put them, from now on and for this
  * replanner, until called with false. */
 void replanner_rebalance(struct replanner *r, bool on);
+/* A peer went, came or was given another wish: look at them anew before the next decision. */
+void replanner_forget_peers(struct replanner *r);
 /* An operator's word: the guard lets everything pass until called with false. */
 void replanner_force(struct replanner *r, bool on);
 

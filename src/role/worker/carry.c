@@ -441,13 +441,30 @@ static bool begin(struct node *node, struct task *t, struct err *err)
 	return t->copy.desired ? probe_first(node, t, err) : begin_unpin(node, t, err);
 }
 
+bool node_may_begin(const struct node *node)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+
+	return node->state == NODE_UP && !node->troubled && node->gc == GC_NONE &&
+	       node->n_fetching < policy->max_fetches &&
+	       node->n_calls < CALLS_MAX + policy->max_patient;
+}
+
+bool node_evict(struct node *node)
+{
+	struct turn_entry *last = turn_last_retry(&node->turn);
+
+	if (!last)
+		return false;
+	forget(node, CONTAINER_OF(last, struct task, turn));
+	return true;
+}
+
 bool node_carry(struct node *node, struct err *err)
 {
 	const struct worker_policy *policy = &node->worker->policy;
 
-	while (node->state == NODE_UP && !node->troubled && node->gc == GC_NONE &&
-	       node->n_fetching < policy->max_fetches &&
-	       node->n_calls < CALLS_MAX + policy->max_patient) {
+	while (node_may_begin(node)) {
 		struct turn_entry *e = turn_next(&node->turn, mono_now(node));
 		struct task *t;
 
@@ -491,7 +508,7 @@ static bool watch(struct node *node, struct task *t, struct err *err)
 bool node_watch(struct node *node, int64_t *due_us, struct err *err)
 {
 	const struct worker_policy *policy = &node->worker->policy;
-	int64_t now = mono_now(node), due = turn_due(&node->turn);
+	int64_t now = mono_now(node), due = INT64_MAX;
 	struct task *t, *longest = NULL;
 
 	LIST_FOREACH(t, &node->running, running)

@@ -93,6 +93,9 @@ struct call {
 	LIST_ENTRY(call) running;
 	struct node *node;
 	struct task *task;
+	uint64_t id;
+	enum kubo_kind kind;
+	bool orphan; /* its end is nobody's concern any more */
 };
 
 /* Starts `op` on the node for `task` (may be NULL); its end comes to node_done() or to
@@ -104,12 +107,16 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 
 /* Takes an assignment: makes or changes the task. */
 void node_assign(struct node *node, const struct bus_msg *msg);
+/* A task may be begun now, if one is ready. */
+bool node_may_begin(const struct node *node);
+/* Forgets the task that waits longest for its next try; false if none waits. */
+bool node_evict(struct node *node);
 /* Gives turns while there is room. */
 bool node_carry(struct node *node, struct err *err) MUST_CHECK;
 /* A call of a task ended. */
 bool node_done(struct node *node, struct task *task, const struct kubo_done *done,
 	       struct err *err) MUST_CHECK;
-/* Takes slots from fetches that get nothing; *due_us: when to look again. */
+/* Takes slots from fetches that get nothing; *due_us: when to look at them again. */
 bool node_watch(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
 /* Breaks fetches off that have got nothing yet; they wait for another turn. */
 void node_break_off(struct node *node);

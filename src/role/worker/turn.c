@@ -72,7 +72,8 @@ static void drop_owner(struct turn *t, struct turn_owner *o)
 
 static bool may_run(const struct turn *t, const struct turn_owner *o)
 {
-	return t->max_running == 0 || o->n_running < t->max_running;
+	/* Removals are nobody's: they have no owner and no bound. */
+	return t->max_running == 0 || o->name.len == 0 || o->n_running < t->max_running;
 }
 
 /* The one after whose turn was last, round and round, that has something fresh. */
@@ -210,9 +211,16 @@ struct turn_entry *turn_next(struct turn *t, int64_t now_us)
 	return e;
 }
 
+struct turn_entry *turn_last_retry(const struct turn *t)
+{
+	return RB_MAX(turn_tree, (struct turn_tree *)&t->retries);
+}
+
 int64_t turn_due(const struct turn *t)
 {
 	struct turn_entry *e = RB_MIN(turn_tree, (struct turn_tree *)&t->retries);
 
+	for (int i = 0; e && i < RETRIES_PASSED && !may_run(t, e->owner); i++)
+		e = RB_NEXT(turn_tree, (struct turn_tree *)&t->retries, e);
 	return e ? e->order : INT64_MAX;
 }

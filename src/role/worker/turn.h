@@ -67,6 +67,9 @@ void turn_remove(struct turn *t, struct turn_entry *e); /* TURN_NOWHERE is fine 
  * or added again; NULL if none is ready. */
 struct turn_entry *turn_next(struct turn *t, int64_t now_us);
 
+/* The retry that is due last; NULL if there is none. */
+struct turn_entry *turn_last_retry(const struct turn *t);
+
 /* When a retry is due next; INT64_MAX if there is none.  Fresh ones are ready now; what is
  * held back by a bound becomes ready when something is removed. */
 int64_t turn_due(const struct turn *t);

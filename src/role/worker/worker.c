@@ -10,6 +10,7 @@
 
 #define TAKE_MAX        256 /* assignments taken at once */
 #define SYNC_MAX        256
+#define RESULTS_MAX     256              /* of Kubo calls, before the nodes have their turn */
 #define RESOLVE_LOOK_US (20 * US_PER_MS) /* between two looks at names being looked up */
 
 /* ---- calls ------------------------------------------------------------------------- */
@@ -20,7 +21,7 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 	struct worker *w = node->worker;
 	struct call *call = xcalloc(1, sizeof(*call));
 
-	*call = (struct call){ .node = node, .task = task };
+	*call = (struct call){ .node = node, .task = task, .kind = op.kind };
 	op.node = node->index;
 	op.ctx = call;
 	if (!kubo_start(w->options.kubo, &op, id, err)) {
@@ -28,6 +29,7 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 		*id = 0;
 		return false;
 	}
+	call->id = *id;
 	LIST_INSERT_HEAD(&w->calls, call, running);
 	return true;
 }
@@ -185,6 +187,48 @@ void worker_knock(void *w)
 
 /* ---- who a node is -------------------------------------------------------------------- */
 
+/* Leaves all work of a node: what runs is broken off and nobody waits for its end. */
+static void drop_work(struct node *node)
+{
+	struct worker *w = node->worker;
+	struct call *call;
+
+	LIST_FOREACH(call, &w->calls, running)
+	{
+		if (call->node != node || call->kind == KUBO_ID)
+			continue;
+		call->orphan = true;
+		kubo_cancel(w->options.kubo, call->id);
+	}
+	journal_each(&node->journal, remove_turn, node);
+	journal_deinit(&node->journal);
+	journal_init(&node->journal);
+	LIST_INIT(&node->running);
+	node->n_calls = node->n_fetching = node->n_patient = 0;
+	inventory_free(node->inventory);
+	node->inventory = NULL;
+	node->repo_op = node->gc_op = 0;
+	node->gc = GC_NONE;
+	node->syncing = node->subscribed = false;
+	node->peer_no = 0;
+}
+
+/* Two URLs of one Kubo: the one that answers now has the work. */
+static void retire_others(struct node *node)
+{
+	struct worker *w = node->worker;
+
+	for (unsigned i = 0; i < w->n_nodes; i++) {
+		struct node *other = w->nodes[i];
+
+		if (other == node || other->peer_no == 0 ||
+		    strcmp(other->peer_id, node->peer_id) != 0)
+			continue;
+		drop_work(other);
+		other->state = NODE_DUPLICATE;
+	}
+}
+
 static bool same_kubo(const struct worker *w, const struct node *node, const char *peer_id)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++)
@@ -232,9 +276,11 @@ static bool join(struct node *node, const char *peer_id, struct err *err)
 	if (node->peer_no > 0)
 		log_warn("%s is another node now: %s was %s", node->options.kubo.url, peer_id,
 			 node->peer_id);
+	if (node->peer_no > 0) {
+		drop_work(node);
+		node->state = NODE_UNKNOWN; /* it is greeted as a new one */
+	}
 	snprintf(node->peer_id, sizeof(node->peer_id), "%s", peer_id);
-	node->peer_no = 0;
-	node->subscribed = false;
 	if (!cluster_join(w->options.cluster, slice_str(peer_id), &node->peer_no, err) ||
 	    !cluster_introduce(w->options.cluster, node->peer_no, node->options.zone,
 			       node->options.tags, err)) {
@@ -247,18 +293,22 @@ static bool join(struct node *node, const char *peer_id, struct err *err)
 static bool node_up(struct node *node, const struct kubo_node_id *who, struct err *err)
 {
 	struct worker *w = node->worker;
-	bool was_up = node->state == NODE_UP;
+	bool was_up;
 
 	if (same_kubo(w, node, who->peer_id)) {
 		if (node->state != NODE_DUPLICATE)
 			log_warn("%s is a Kubo node that another URL already names (%s): not used "
 				 "twice",
 				 node->options.kubo.url, who->peer_id);
+		if (node->peer_no > 0)
+			drop_work(node);
 		node->state = NODE_DUPLICATE;
 		return true;
 	}
 	if (!join(node, who->peer_id, err))
 		return false;
+	was_up = node->state == NODE_UP;
+	retire_others(node);
 	if (!node->subscribed) {
 		if (!bus_subscribe(w->options.bus, BUS_PIN_ASSIGN, node->peer_no, worker_knock, w,
 				   err))
@@ -390,7 +440,12 @@ static bool take_assignments(struct node *node, bool *more, struct err *err)
 	size_t n;
 
 	*more = false;
-	if (!node->subscribed || node->journal.n >= 2 * w->policy.journal_max)
+	if (!node->subscribed)
+		return true;
+	/* What waits longest for its next try makes room: the store brings it back. */
+	while (node->journal.n >= 2 * w->policy.journal_max && node_evict(node))
+		continue;
+	if (node->journal.n >= 2 * w->policy.journal_max)
 		return true;
 	if (bus_overflowed(w->options.bus, BUS_PIN_ASSIGN, node->peer_no)) {
 		node->syncing = true;
@@ -442,6 +497,8 @@ static bool finish(struct worker *w, const struct kubo_done *done, struct err *e
 		xfree(call);
 	}
 	assert(ended.node->worker == w);
+	if (ended.orphan)
+		return true;
 	if (ended.task)
 		return node_done(ended.node, ended.task, done, err);
 	return node_answered(ended.node, done, err);
@@ -511,8 +568,9 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 		sooner(due_us, node->heartbeat_at);
 	if (node->peer_no > 0)
 		sooner(due_us, node->report_at);
-	if (node->state == NODE_UP && node->n_fetching < w->policy.max_fetches)
-		sooner(due_us, watch_at);
+	sooner(due_us, watch_at);
+	if (node_may_begin(node))
+		sooner(due_us, turn_due(&node->turn));
 	return true;
 }
 
@@ -520,14 +578,18 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 {
 	struct kubo_done done;
 	int64_t until = until_us;
+	unsigned n = 0;
 
 	arena_reset(w->mem);
 	*due_us = clock_mono_us(w->options.clock) + w->policy.heartbeat_us;
-	while (kubo_next(w->options.kubo, until, &done)) {
+	for (unsigned i = 0; i < RESULTS_MAX && kubo_next(w->options.kubo, until, &done); i++) {
 		if (!finish(w, &done, err))
 			return false;
 		until = 0;
+		n++;
 	}
+	if (n == RESULTS_MAX)
+		*due_us = 0; /* there may be more */
 	take_added(w);
 	if (resolver_take(w->resolver, worker_dial_found, w) > 0)
 		sooner(due_us, clock_mono_us(w->options.clock) + RESOLVE_LOOK_US);
