@@ -10,6 +10,7 @@
 
 #define TAKE_MAX        256 /* assignments taken at once */
 #define SYNC_MAX        256
+#define SMALL_CALLS 64 /* to one node at once, beside its fetches */
 #define RESULTS_MAX     256              /* of Kubo calls, before the nodes have their turn */
 #define RESOLVE_LOOK_US (20 * US_PER_MS) /* between two looks at names being looked up */
 
@@ -39,10 +40,14 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 /* Keeps a copy of the options and begins to drive the node. */
 static bool add_node(struct worker *w, const struct worker_node_options *options, struct err *err)
 {
+	struct kubo_node kubo = options->kubo;
 	struct node *node;
 	unsigned index;
 
-	if (!kubo_add_node(w->options.kubo, &options->kubo, &index, err))
+	/* Fetches that wait must not keep signs of life and small calls from running. */
+	if (kubo.max_connections == 0)
+		kubo.max_connections = w->policy.max_fetches + w->policy.max_patient + SMALL_CALLS;
+	if (!kubo_add_node(w->options.kubo, &kubo, &index, err))
 		return false;
 	node = xcalloc(1, sizeof(*node));
 	*node = (struct node){ .worker = w, .options = *options, .index = index };
