@@ -10,7 +10,7 @@
 
 #define TAKE_MAX        256 /* assignments taken at once */
 #define SYNC_MAX        256
-#define SMALL_CALLS 64 /* to one node at once, beside its fetches */
+#define SMALL_CALLS     64               /* to one node at once, beside its fetches */
 #define RESULTS_MAX     256              /* of Kubo calls, before the nodes have their turn */
 #define RESOLVE_LOOK_US (20 * US_PER_MS) /* between two looks at names being looked up */
 
