@@ -457,6 +457,8 @@ bool node_evict(struct node *node)
 	if (!last)
 		return false;
 	forget(node, CONTAINER_OF(last, struct task, turn));
+	node->syncing = true; /* when there is room again, what was forgotten is read anew */
+	node->sync_after.len = 0;
 	return true;
 }
 

@@ -17,6 +17,7 @@ enum phase {
 
 struct inventory {
 	enum phase phase;
+	uint64_t op;    /* the list being read */
 	uint64_t *seen; /* hashes of the CIDs listed; sorted before comparing: 8 bytes a pin */
 	size_t n, cap;
 	uint64_t foreign, surplus;
@@ -51,19 +52,20 @@ static int hash_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static bool start_list(struct node *node, enum kubo_type type, struct err *err)
+static bool start_list(struct node *node, enum kubo_type type, uint64_t *op, struct err *err)
 {
-	uint64_t op;
-
-	return node_call(node, NULL, (struct kubo_op){ .kind = KUBO_PIN_LIST, .type = type }, &op,
+	return node_call(node, NULL, (struct kubo_op){ .kind = KUBO_PIN_LIST, .type = type }, op,
 			 err);
 }
 
 bool inventory_start(struct node *node, struct err *err)
 {
-	if (!start_list(node, KUBO_RECURSIVE, err))
+	uint64_t op;
+
+	if (!start_list(node, KUBO_RECURSIVE, &op, err))
 		return false;
 	node->inventory = xcalloc(1, sizeof(*node->inventory));
+	node->inventory->op = op;
 	return true;
 }
 
@@ -131,11 +133,22 @@ static bool take_pin(struct node *node, const struct kubo_pin *pin, struct err *
 	return true;
 }
 
+/* Given up and soon begun anew: a list that was read in part would miss pins. */
+static bool break_off(struct node *node)
+{
+	struct worker *w = node->worker;
+
+	kubo_cancel(w->options.kubo, node->inventory->op);
+	end(node);
+	node->compare_at = clock_mono_us(w->options.clock) + w->policy.retry.min_us;
+	return false;
+}
+
 bool inventory_take(struct node *node, const struct kubo_done *done, struct err *err)
 {
 	struct inventory *inv = node->inventory;
 
-	if (!inv)
+	if (!inv || done->id != inv->op)
 		return true; /* given up meanwhile */
 	if (done->outcome != KUBO_OK) {
 		log_warn("comparison with %s broken off: %s", node->peer_id, done->text);
@@ -144,12 +157,12 @@ bool inventory_take(struct node *node, const struct kubo_done *done, struct err 
 	}
 	for (unsigned i = 0; i < done->list.n; i++)
 		if (!take_pin(node, &done->list.pins[i], err))
-			return false;
+			return break_off(node);
 	if (done->more)
 		return true;
 	if (inv->phase == LISTING_RECURSIVE) {
 		inv->phase = LISTING_DIRECT;
-		return start_list(node, KUBO_DIRECT, err);
+		return start_list(node, KUBO_DIRECT, &inv->op, err) || break_off(node);
 	}
 	inv->phase = COMPARING;
 	if (inv->n > 0)
