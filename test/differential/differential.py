@@ -11,16 +11,16 @@ import subprocess
 import sys
 
 
-def skip(why):
-    print("skipped:", why)
-    sys.exit(77)
+def give_up(why):
+    """A comparison that could not be made is a failed one."""
+    sys.exit(f"not compared: {why}")
 
 
 def build(source):
     """Builds the Go program in `source` below $PINFOLD_TOOLS (default ~/.cache/pinfold)."""
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if not go:
-        skip("no Go compiler to build the referee with")
+        give_up("no Go compiler to build the referee with")
     tools = pathlib.Path(os.environ.get("PINFOLD_TOOLS") or pathlib.Path.home() / ".cache/pinfold")
     tools.mkdir(parents=True, exist_ok=True)
     binary = tools / pathlib.Path(source).name
@@ -28,7 +28,7 @@ def build(source):
     made = subprocess.run([go, "build", "-o", binary, "."], cwd=source, env=env, text=True,
                           capture_output=True)
     if made.returncode != 0:
-        skip("the referee could not be built: " + made.stderr.strip())
+        give_up("the referee could not be built: " + made.stderr.strip())
     return binary
 
 

@@ -63,7 +63,9 @@ static int64_t wait_of(const struct node *node, const struct task *t)
 	if (!t->copy.desired)
 		grace = until(t->copy.assigned_at + policy->unpin_grace_us, now,
 			      policy->unpin_grace_us);
-	if (t->copy.attempts > 0)
+	/* The back-off belongs to the order that failed: a new one (a retry that was asked for,
+	 * a removal) does not wait for it. */
+	if (t->copy.attempts > 0 && t->copy.state_gen == t->copy.gen)
 		retry = until(t->copy.next_at, now, policy->retry.max_us);
 	return grace > retry ? grace : retry;
 }
@@ -289,6 +291,7 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 	const struct worker_options *o = &node->worker->options;
 	struct copy *c = &t->copy;
 	int64_t wall = wall_now(node);
+	bool told;
 
 	node->failed++;
 	if (c->attempts < UINT16_MAX)
@@ -301,8 +304,9 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 	strncpy(t->error, text, TASK_ERROR_MAX);
 	t->error[TASK_ERROR_MAX] = '\0';
 	c->error = slice_str(t->error);
+	told = report(node, t, COPY_ERROR, err); /* first: the wait is that of what is reported */
 	queue(node, t);
-	return report(node, t, COPY_ERROR, err);
+	return told;
 }
 
 /* The node is gone or going: nothing was learned of the CID. */
