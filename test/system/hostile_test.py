@@ -122,7 +122,7 @@ class Hostile(servers.Story):
     def test_a_foreign_pin_does_not_exist_whatever_is_tried(self):
         cid = cid_of("alice's")
         pin = self.pinfold.pin(cid, self.alice, name="secret", tags=["private"])
-        until(lambda: cid in self.kubo.pins(), "it is pinned")
+        until(lambda: self.pinfold.status(pin, self.alice) == "pinned", "it is pinned")
         before = self.ask("GET", f"/v1/pins/{pin}", key=self.alice).json
         for method, path, body in (("GET", f"/pins/{pin}", None), ("GET", f"/pins/{cid}", None), ("DELETE", f"/pins/{pin}", None),
                                    ("POST", f"/pins/{pin}", {"cid": RAW}), ("GET", f"/v1/pins/{pin}", None),
