@@ -303,7 +303,7 @@ void conn_next(struct conn *c)
 	}
 	if (c->eof && c->tail.len == 0 && c->state == CONN_IDLE)
 		conn_finish(c);
-	else if (c->eof && c->state == CONN_HEAD)
+	else if (c->eof && (c->state == CONN_HEAD || c->state == CONN_BODY))
 		conn_refuse(c, 400, "the request is incomplete");
 	conn_update_reading(c);
 }

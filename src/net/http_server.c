@@ -27,7 +27,7 @@ static void wake_at(struct loop *loop, uint64_t due_ms);
 static void on_deadline(uv_timer_t *timer)
 {
 	struct loop *loop = timer->data;
-	struct conn *starved = loop->starved;
+	struct conn *starved;
 	uint64_t now = uv_now(&loop->uv), next = UINT64_MAX;
 	struct deadline *d;
 
@@ -39,6 +39,7 @@ static void on_deadline(uv_timer_t *timer)
 				conn_timed_out(CONTAINER_OF(d, struct conn, due));
 		}
 	}
+	starved = loop->starved; /* not before: a deadline may have closed some of them */
 	if (starved && !loop_overloaded(loop)) {
 		loop->starved = NULL;
 		while (starved) {

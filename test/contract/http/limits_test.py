@@ -1,5 +1,7 @@
 """What a hostile client, or a thousand of them, cannot do to the server."""
+import os
 import resource
+import signal
 import socket
 import time
 
@@ -89,6 +91,17 @@ class Limits(ProbeTest):
                 c.send(part)
                 c.sock.shutdown(socket.SHUT_WR)
                 self.refused(c, 400)
+
+    def test_a_request_that_is_cut_short_behind_another_is_refused(self):
+        probe = self.start()
+        for path in (b"/echo", b"/bulk"):
+            with probe.connect() as c:
+                c.send(b"GET /slow?ms=200 HTTP/1.1\r\nHost: a\r\n\r\n"
+                       b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+                c.sock.shutdown(socket.SHUT_WR)
+                self.assertEqual(c.answer().body, b"slow\n")
+                self.refused(c, 400)
+        probe.until(open=0)
 
     def test_connections_are_limited_over_all(self):
         probe = self.start(max_connections=5)
@@ -236,6 +249,30 @@ class Overload(ProbeTest):
         for c in clients:
             with c:
                 self.assertIn(c.answer().status, (200, 202))
+
+    def test_a_stalled_client_may_be_cut_in_the_moment_an_overload_ends(self):
+        probe = self.start(workers=1, max_queued=1, queue_ms=1000, write_ms=1000)
+        probe.command("block")
+        with probe.connect() as stalled, probe.connect() as busy, \
+                probe.connect() as first, probe.connect() as second:
+            stalled.request("/big?n=50000000")
+            probe.until(requests=1, queued=0)
+            busy.request("/block")
+            probe.until(requests=2, queued=0)
+            for c in (first, second):
+                c.request("/hello")
+            probe.until(queued=2)
+            stalled.send(b"GET")  # not read: the queue is full
+            time.sleep(0.1)
+            # While it is stopped all deadlines pass, and are then met in one go.
+            os.kill(probe.process.pid, signal.SIGSTOP)
+            time.sleep(1.5)
+            os.kill(probe.process.pid, signal.SIGCONT)
+            for c in (first, second):
+                self.assertEqual(c.answer().status, 503)
+            probe.command("unblock")
+            self.assertEqual(busy.answer().status, 200)
+        probe.until(open=0)
 
     def test_running_out_of_descriptors_is_survived(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
