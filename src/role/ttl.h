@@ -1,12 +1,15 @@
 /*
  * ttl.h -- the role that sees to expiries.
  *
- * It scans the expiry queue every scan_us, from two scans before the last whole one on,
- * so that no row is missed that comes late or by a slow clock; shows requests as
- * `expiring` one scan
- * before; and hands what has expired to replan(), which ends it after looking at the
- * request itself.  Nothing expires early, nothing more than one scan late; expiries
- * that are known to come before the next scan are met on time.
+ * Every scan_us it reads the expiry queue from two scans before the last whole scan on, so
+ * that no row is missed that came late or by a slow clock, and hands what has expired to
+ * replan(), which ends it after looking at the request itself.  It shows requests as
+ * `expiring` one scan before.  In between it steps when an expiry is due that the queue
+ * held already; such a step reads only what expired since the step before, and shows only
+ * what was not near enough then.
+ *
+ * Nothing expires early, nothing more than one scan late: late are requests that were made
+ * after a scan and expire before the next.
  */
 #pragma once
 
@@ -26,7 +29,3 @@ DEFINE_CLEANUP(struct ttl, ttl_free)
 
 /* As planner_step(). */
 bool ttl_step(struct ttl *t, int64_t *due_us, struct err *err) MUST_CHECK;
-
-/* From any thread: a request was made that expires at `expires_at` (wall, us).  True if
- * that is before the next scan: then knock at the thread of ttl_step(). */
-bool ttl_note(struct ttl *t, int64_t expires_at);

@@ -1,0 +1,76 @@
+/*
+ * roles.h -- all roles but the API in one thread, over the mem store, the local bus and fake
+ * Kubo nodes, with a clock that tests move.
+ *
+ * For tests of one rule of one role at a time; test/sim runs everything against everything.
+ */
+#pragma once
+
+#include "bus/local/bus_local.h"
+#include "lib/fake_kubo.h"
+#include "role/pins.h"
+#include "role/planner.h"
+#include "role/reconciler.h"
+#include "role/ttl.h"
+#include "role/worker/worker.h"
+#include "store/mem/store_mem.h"
+
+#define ROLES_NODES_MAX 4
+
+struct roles_options { /* zero means what `roles.c` says */
+	unsigned nodes;
+	unsigned max_fetches;
+	int64_t scan_us, sweep_us, compare_us;
+	size_t batch_max;
+	unsigned guard_permille, guard_min;
+	bool take_adopted;
+	int64_t patience_us;
+};
+
+struct roles {
+	struct clock clock; /* first: the clock's functions get the fixture */
+	int64_t now;        /* both clocks */
+	struct rand_seeded rand;
+	struct store_mem *data;
+	struct store *store;
+	struct bus *bus;
+	struct pins *pins;
+	struct cluster *cluster;
+	struct fake_kubo *fake;
+	struct kubo *kubo; /* the worker's */
+	struct planner *planner;
+	struct reconciler *reconciler;
+	struct ttl *ttl;
+	struct worker *worker;
+	struct arena *mem;
+	struct replan_policy replan_policy;
+	struct worker_policy worker_policy;
+	struct roles_options options;
+
+	uint64_t store_calls; /* of the back end, single ones */
+	uint64_t reports;     /* observed halves written to the store */
+	unsigned guarded;     /* copies that the guard held back, as told */
+};
+
+struct roles *roles_new(const struct roles_options *options);
+void roles_free(struct roles *r); /* NULL is fine */
+DEFINE_CLEANUP(struct roles, roles_free)
+
+/* The replanning side alone, for tests that step a role themselves. */
+struct replan_options roles_replan(struct roles *r);
+
+/* Lets all roles do what is due while the time moves on by `us`. */
+void roles_run(struct roles *r, int64_t us);
+
+/* A raw CID, distinct for each `n`, binary; and as Kubo prints it. */
+struct slice roles_cid(struct roles *r, unsigned n);
+const char *roles_text(struct roles *r, unsigned n);
+
+/* Asks for CID `n` as `owner`; `ask` may say more (NULL: nothing). */
+struct ulid roles_pin(struct roles *r, const char *owner, unsigned n, const struct pin_ask *ask);
+void roles_unpin(struct roles *r, const char *owner, struct ulid id);
+
+/* The request's status as a listing shows it; false in *found if it has ended. */
+enum pin_status roles_status(struct roles *r, const char *owner, struct ulid id, bool *found);
+/* The copy of CID `n` on a peer; all zero if it has none. */
+struct copy roles_copy(struct roles *r, unsigned n, uint32_t peer_no);
