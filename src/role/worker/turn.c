@@ -10,8 +10,8 @@
 
 struct turn_owner {
 	RB_ENTRY(turn_owner) tree;
-	struct turn_tree fresh;
-	uint64_t turns;
+	struct turn_tree fresh, retries;
+	uint64_t turns;                /* of fresh ones */
 	unsigned n_entries, n_running; /* running ones are entries too */
 	struct slice name;
 	uint8_t bytes[];
@@ -31,6 +31,7 @@ static int owner_cmp(struct turn_owner *a, struct turn_owner *b)
 
 /* Not all that is generated is called. */
 RB_GENERATE_INTERNAL(turn_tree, turn_entry, tree, entry_cmp, UNUSED static)
+RB_GENERATE_INTERNAL(turn_all, turn_entry, all, entry_cmp, UNUSED static)
 RB_GENERATE_INTERNAL(turn_owners, turn_owner, tree, owner_cmp, UNUSED static)
 
 void turn_init(struct turn *t, unsigned max_running)
@@ -57,6 +58,7 @@ static struct turn_owner *owner_of(struct turn *t, struct slice name)
 	assert(name.len <= OWNER_MAX);
 	o = xcalloc(1, sizeof(*o) + name.len);
 	RB_INIT(&o->fresh);
+	RB_INIT(&o->retries);
 	if (name.len > 0)
 		memcpy(o->bytes, name.ptr, name.len);
 	o->name = SLICE_OF(o->bytes, name.len);
@@ -76,29 +78,54 @@ static bool may_run(const struct turn *t, const struct turn_owner *o)
 	return t->max_running == 0 || o->name.len == 0 || o->n_running < t->max_running;
 }
 
-/* The one after whose turn was last, round and round, that has something fresh. */
-static struct turn_owner *next_owner(struct turn *t)
+/* Has `o` something that may have a turn now? */
+typedef bool ready_fn(const struct turn_owner *o, int64_t now_us);
+
+static bool fresh_ready(const struct turn_owner *o, int64_t now_us UNUSED)
 {
-	struct turn_owner last = { .name = SLICE_OF(t->last, t->last_len) };
+	return !RB_EMPTY(&o->fresh);
+}
+
+static struct turn_entry *first_retry(const struct turn_owner *o)
+{
+	return RB_MIN(turn_tree, (struct turn_tree *)&o->retries);
+}
+
+static bool retry_ready(const struct turn_owner *o, int64_t now_us)
+{
+	const struct turn_entry *e = first_retry(o);
+
+	return e && e->order <= now_us;
+}
+
+static struct turn_owner *after(struct turn *t, struct turn_owner *o)
+{
+	o = o ? RB_NEXT(turn_owners, &t->owners, o) : NULL;
+	return o ? o : RB_MIN(turn_owners, &t->owners);
+}
+
+/* The one after whose turn was last, round and round, that is ready; not yet his turn. */
+static struct turn_owner *next_owner(struct turn *t, const struct turn_round *round,
+				     ready_fn *ready, int64_t now_us)
+{
+	struct turn_owner last = { .name = SLICE_OF(round->last, round->len) };
 	struct turn_owner *o = RB_NFIND(turn_owners, &t->owners, &last), *first;
 
-	if (o && slice_eq(o->name, last.name))
-		o = RB_NEXT(turn_owners, &t->owners, o);
-	if (!o)
-		o = RB_MIN(turn_owners, &t->owners);
+	if (!o || slice_eq(o->name, last.name))
+		o = after(t, o);
 	first = o;
-	while (o && (RB_EMPTY(&o->fresh) || !may_run(t, o))) {
-		o = RB_NEXT(turn_owners, &t->owners, o);
-		if (!o)
-			o = RB_MIN(turn_owners, &t->owners);
+	while (o && !(ready(o, now_us) && may_run(t, o))) {
+		o = after(t, o);
 		if (o == first)
 			return NULL;
 	}
-	if (o) {
-		memcpy(t->last, o->bytes, o->name.len);
-		t->last_len = o->name.len;
-	}
 	return o;
+}
+
+static void note_turn(struct turn_round *round, const struct turn_owner *o)
+{
+	memcpy(round->last, o->bytes, o->name.len);
+	round->len = o->name.len;
 }
 
 static void place(struct turn *t, struct turn_entry *e, enum turn_place where, struct slice owner,
@@ -125,7 +152,8 @@ void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, in
 void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us)
 {
 	place(t, e, TURN_RETRY, owner, due_us);
-	RB_INSERT(turn_tree, &t->retries, e);
+	RB_INSERT(turn_tree, &e->owner->retries, e);
+	RB_INSERT(turn_all, &t->retries, e);
 	t->n_retries++;
 }
 
@@ -136,7 +164,8 @@ static void take_out(struct turn *t, struct turn_entry *e)
 	case TURN_NOWHERE:
 		break;
 	case TURN_RETRY:
-		RB_REMOVE(turn_tree, &t->retries, e);
+		RB_REMOVE(turn_tree, &e->owner->retries, e);
+		RB_REMOVE(turn_all, &t->retries, e);
 		t->n_retries--;
 		break;
 	case TURN_FRESH:
@@ -172,37 +201,36 @@ static struct turn_entry *newest_of_best(struct turn_owner *o)
 
 static struct turn_entry *next_fresh(struct turn *t)
 {
-	struct turn_owner *o = next_owner(t);
+	struct turn_owner *o = next_owner(t, &t->fresh_round, fresh_ready, 0);
 
 	if (!o)
 		return NULL;
+	note_turn(&t->fresh_round, o);
 	return o->turns++ % 2 ? RB_MIN(turn_tree, &o->fresh) : newest_of_best(o);
 }
 
-#define RETRIES_PASSED 64 /* due ones of owners at their bound that one look passes over */
-
-static struct turn_entry *next_retry(struct turn *t, int64_t now_us)
+/* Whose retry is next; NULL if none is due that may run. */
+static struct turn_owner *next_retrier(struct turn *t, int64_t now_us)
 {
-	struct turn_entry *e = RB_MIN(turn_tree, &t->retries);
+	const struct turn_entry *first = RB_MIN(turn_all, &t->retries);
 
-	for (int i = 0; e && e->order <= now_us && i < RETRIES_PASSED; i++) {
-		if (may_run(t, e->owner))
-			return e;
-		e = RB_NEXT(turn_tree, &t->retries, e);
-	}
-	return NULL;
+	if (!first || first->order > now_us)
+		return NULL;
+	return next_owner(t, &t->retry_round, retry_ready, now_us);
 }
 
 struct turn_entry *turn_next(struct turn *t, int64_t now_us)
 {
-	struct turn_entry *retry = next_retry(t, now_us);
+	struct turn_owner *retrier = next_retrier(t, now_us);
 	struct turn_entry *e = NULL;
 
 	t->turns++;
-	if (!retry || t->turns % RETRY_EVERY != 0)
+	if (!retrier || t->turns % RETRY_EVERY != 0)
 		e = next_fresh(t);
-	if (!e)
-		e = retry;
+	if (!e && retrier) {
+		e = first_retry(retrier);
+		note_turn(&t->retry_round, retrier);
+	}
 	if (!e)
 		return NULL;
 	take_out(t, e);
@@ -213,14 +241,23 @@ struct turn_entry *turn_next(struct turn *t, int64_t now_us)
 
 struct turn_entry *turn_last_retry(const struct turn *t)
 {
-	return RB_MAX(turn_tree, (struct turn_tree *)&t->retries);
+	return RB_MAX(turn_all, (struct turn_all *)&t->retries);
 }
 
 int64_t turn_due(const struct turn *t)
 {
-	struct turn_entry *e = RB_MIN(turn_tree, (struct turn_tree *)&t->retries);
+	const struct turn_entry *first = RB_MIN(turn_all, (struct turn_all *)&t->retries);
+	int64_t due = INT64_MAX;
+	struct turn_owner *o;
 
-	for (int i = 0; e && i < RETRIES_PASSED && !may_run(t, e->owner); i++)
-		e = RB_NEXT(turn_tree, (struct turn_tree *)&t->retries, e);
-	return e ? e->order : INT64_MAX;
+	if (!first || may_run(t, first->owner))
+		return first ? first->order : INT64_MAX;
+	RB_FOREACH(o, turn_owners, (struct turn_owners *)&t->owners)
+	{
+		const struct turn_entry *e = may_run(t, o) ? first_retry(o) : NULL;
+
+		if (e && e->order < due)
+			due = e->order;
+	}
+	return due;
 }

@@ -7,10 +7,11 @@
  *	fresh    owners take turns; of an owner the highest priority comes first, and
  *	         among equals the newest and the oldest alternately, so that a new one
  *	         is not behind a long queue and an old one is not forgotten
- *	retries  by the time they are due; they get a turn when no fresh one waits, and
- *	         every fourth turn anyhow
+ *	retries  owners take turns as well; of an owner the one that was due first comes
+ *	         first.  They get a turn when no fresh one waits, and every fourth turn anyhow
  *
- * An owner with as many running as he may have is passed over until one of them ends.
+ * An owner with as many running as he may have is passed over, whatever he queues, until one
+ * of them ends.
  *
  * Pure but for its own memory.  Entries are embedded in what they stand for.
  */
@@ -36,18 +37,24 @@ struct turn_entry {
 	struct turn_owner *owner; /* NULL if TURN_NOWHERE */
 	int64_t order;            /* fresh: -priority; retry: due time */
 	uint64_t seq;
-	RB_ENTRY(turn_entry) tree;
+	RB_ENTRY(turn_entry) tree; /* of its owner */
+	RB_ENTRY(turn_entry) all;  /* retries of all owners */
 };
 
 RB_HEAD(turn_tree, turn_entry);
+RB_HEAD(turn_all, turn_entry);
 
 RB_HEAD(turn_owners, turn_owner);
 
+struct turn_round { /* whose turn was last; turns go round by name */
+	uint8_t last[OWNER_MAX];
+	size_t len;
+};
+
 struct turn {
-	struct turn_owners owners; /* that have entries, by name; turns go round */
-	uint8_t last[OWNER_MAX];   /* whose turn was last */
-	size_t last_len;
-	struct turn_tree retries;
+	struct turn_owners owners; /* that have entries, by name */
+	struct turn_round fresh_round, retry_round;
+	struct turn_all retries; /* of all owners, by the time they are due */
 	uint64_t seq, turns;
 	unsigned n_fresh, n_retries;
 	unsigned max_running; /* of one owner; 0 = no bound */

@@ -130,6 +130,49 @@ static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
 	turn_deinit(&t);
 }
 
+/* However many of an owner's retries are due, nobody else's wait behind them. */
+static void retries_of_others_do_not_wait_behind_those_of_an_owner_at_his_bound(void **state UNUSED)
+{
+	static struct work many[1000];
+	struct work one = { .name = 'b' };
+	struct turn_entry *running;
+	struct turn t;
+
+	turn_init(&t, 1);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		many[i] = (struct work){ .name = 'a' };
+		turn_add_retry(&t, &many[i].entry, SLICE_LIT("ada"), 1);
+	}
+	assert_non_null(running = turn_next(&t, 10));
+	turn_add_retry(&t, &one.entry, SLICE_LIT("bob"), 9);
+	assert_int_equal(turn_due(&t), 9);
+	assert_int_equal(next(&t, 8), '-');
+	assert_int_equal(next(&t, 10), 'b');
+	assert_int_equal(turn_due(&t), INT64_MAX);
+	turn_remove(&t, running);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		turn_remove(&t, &many[i].entry);
+	turn_deinit(&t);
+}
+
+static void owners_take_turns_with_their_retries_too(void **state UNUSED)
+{
+	struct work a[4] = { { .name = '1' }, { .name = '2' }, { .name = '3' }, { .name = '4' } };
+	struct work b[2] = { { .name = 'b' }, { .name = 'B' } };
+	char order[7] = "";
+	struct turn t;
+
+	turn_init(&t, 0);
+	for (int i = 0; i < 4; i++)
+		turn_add_retry(&t, &a[i].entry, SLICE_LIT("ada"), 10 + i);
+	for (int i = 0; i < 2; i++)
+		turn_add_retry(&t, &b[i].entry, SLICE_LIT("bob"), 50 - i);
+	for (size_t i = 0; i < 6; i++)
+		order[i] = next(&t, 100);
+	assert_string_equal(order, "1B2b34");
+	turn_deinit(&t);
+}
+
 static void removed_entries_do_not_come(void **state UNUSED)
 {
 	struct work a = { .name = 'a' }, b = { .name = 'b' };
@@ -155,6 +198,9 @@ int main(void)
 		cmocka_unit_test(higher_priority_goes_first),
 		cmocka_unit_test(retries_wait_for_their_time_and_get_every_fourth_turn),
 		cmocka_unit_test(an_owner_at_his_bound_waits_and_others_do_not),
+		cmocka_unit_test(
+			retries_of_others_do_not_wait_behind_those_of_an_owner_at_his_bound),
+		cmocka_unit_test(owners_take_turns_with_their_retries_too),
 		cmocka_unit_test(removed_entries_do_not_come),
 	};
 	return cmocka_run_group_tests_name("role/turn", tests, NULL, NULL);
