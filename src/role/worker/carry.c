@@ -4,14 +4,10 @@
 #include "model/multiaddr.h"
 #include "model/origin_filter.h"
 #include "role/worker/node.h"
+#include "role/worker/pin_name.h"
 
 #define CALLS_MAX   64 /* running calls of tasks on one node, sizes and removals included */
 #define ORIGINS_MAX 10 /* dialled for one fetch */
-
-static int64_t mono_now(const struct node *node)
-{
-	return clock_mono_us(node->worker->options.clock);
-}
 
 static int64_t wall_now(const struct node *node)
 {
@@ -33,7 +29,7 @@ bool node_report_copy(struct node *node, struct slice cid, const struct copy *ob
 	return bus_publish(node->worker->options.bus, &msg, 1, err);
 }
 
-static bool report(struct node *node, struct task *t, enum copy_state state, struct err *err)
+bool node_report(struct node *node, struct task *t, enum copy_state state, struct err *err)
 {
 	struct copy *c = &t->copy;
 
@@ -78,7 +74,7 @@ static void queue(struct node *node, struct task *t)
 	t->step = TASK_WAITING;
 	if (wait > 0 || t->copy.attempts > 0)
 		turn_add_retry(&node->turn, &t->turn, t->owner,
-			       mono_now(node) + (wait > 0 ? wait : 0));
+			       node_mono_us(node) + (wait > 0 ? wait : 0));
 	else
 		turn_add_fresh(&node->turn, &t->turn, t->owner, t->copy.priority);
 }
@@ -94,7 +90,7 @@ static void answer_newer(struct node *node, struct task *t)
 {
 	struct err err = { 0 };
 
-	if (!report(node, t, (enum copy_state)t->copy.state, &err))
+	if (!node_report(node, t, (enum copy_state)t->copy.state, &err))
 		log_err(LOG_WARN, &err, "answer an old assignment");
 }
 
@@ -220,17 +216,40 @@ void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr)
 		log_err(LOG_INFO, &err, "origin not dialled");
 }
 
+static bool ours(const struct node *node, const struct kubo_pin *pin)
+{
+	return pin_name_is_ours(node->worker->pin_name, pin->name);
+}
+
+/* Remembers the user's direct pin that our pin hides, or is about to; NULL: none. */
+static void hide(struct task *t, const char *name)
+{
+	char *hidden = name ? xstrdup(name) : NULL;
+
+	xfree(t->hidden);
+	t->hidden = hidden;
+}
+
 static bool fetch(struct node *node, struct task *t, struct err *err)
 {
+	const char *own = node->worker->pin_name;
+	char over[KUBO_NAME_MAX + 1];
+
+	if (node->gc != GC_NONE) { /* a collection waits for all fetches to end */
+		queue(node, t);
+		return true;
+	}
 	dial_origins(node, t);
-	t->started_at = mono_now(node);
+	t->started_at = node_mono_us(node);
 	t->patient = t->told_pinning = false;
 	t->progress = (struct kubo_progress){ 0 };
+	if (t->hidden)
+		pin_name_over(own, t->hidden, over);
 	return start(node, t, TASK_FETCHING,
 		     (struct kubo_op){ .kind = KUBO_PIN_ADD,
 				       .type = t->copy.mode == PIN_DIRECT ? KUBO_DIRECT
 									  : KUBO_RECURSIVE,
-				       .name = node->worker->pin_name,
+				       .name = t->hidden ? over : own,
 				       .stall_us = node->worker->policy.stall_us },
 		     err);
 }
@@ -252,7 +271,7 @@ static bool settled(struct node *node, struct task *t, enum copy_state state, st
 		node->pinned++;
 	else
 		node->unpinned++;
-	if (!report(node, t, state, err))
+	if (!node_report(node, t, state, err))
 		return false;
 	forget(node, t);
 	return true;
@@ -304,7 +323,8 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 	strncpy(t->error, text, TASK_ERROR_MAX);
 	t->error[TASK_ERROR_MAX] = '\0';
 	c->error = slice_str(t->error);
-	told = report(node, t, COPY_ERROR, err); /* first: the wait is that of what is reported */
+	told = node_report(node, t, COPY_ERROR,
+			   err); /* first: the wait is that of what is reported */
 	queue(node, t);
 	return told;
 }
@@ -317,22 +337,34 @@ static bool node_trouble(enum kubo_outcome outcome)
 
 /* ---- what follows a call ------------------------------------------------------------------ */
 
+/* It is there already. */
+static bool found(struct node *node, struct task *t, const struct kubo_done *done, struct err *err)
+{
+	t->copy.adopted = !ours(node, &done->pin);
+	return t->copy.size > 0 ? settled(node, t, COPY_PINNED, err) : size(node, t, err);
+}
+
 static bool after_probe_to_pin(struct node *node, struct task *t, const struct kubo_done *done,
 			       struct err *err)
 {
-	if (done->outcome == KUBO_OK) {
-		t->copy.adopted = strcmp(done->pin.name, node->worker->pin_name) != 0;
-		return t->copy.size > 0 ? settled(node, t, COPY_PINNED, err) : size(node, t, err);
-	}
-	if (done->outcome != KUBO_NOT_PINNED)
+	enum kubo_type wish = t->copy.mode == PIN_DIRECT ? KUBO_DIRECT : KUBO_RECURSIVE;
+	bool theirs;
+
+	if (done->outcome == KUBO_OK && t->probed >= wish)
+		return found(node, t, done, err);
+	if (done->outcome != KUBO_OK && done->outcome != KUBO_NOT_PINNED)
 		return failed(node, t, failure_of(done->outcome), done->text, err);
-	if (t->copy.mode == PIN_DIRECT && t->probed == KUBO_RECURSIVE)
+	/* A recursive pin replaces a direct one, which may be the user's own. */
+	if (t->probed == KUBO_RECURSIVE)
 		return probe(node, t, KUBO_DIRECT, err);
+	theirs = done->outcome == KUBO_OK && !ours(node, &done->pin);
+	if (theirs || !t->owed)
+		hide(t, theirs && !node->worker->policy.take_adopted ? done->pin.name : NULL);
 	t->copy.adopted = false;
 	if (t->was_pinned) {
 		t->was_pinned = false;
 		node->lost++;
-		if (!report(node, t, COPY_QUEUED, err))
+		if (!node_report(node, t, COPY_QUEUED, err))
 			return false;
 	}
 	return fetch(node, t, err);
@@ -341,16 +373,18 @@ static bool after_probe_to_pin(struct node *node, struct task *t, const struct k
 static bool after_probe_to_unpin(struct node *node, struct task *t, const struct kubo_done *done,
 				 struct err *err)
 {
-	bool ours = done->outcome == KUBO_OK && strcmp(done->pin.name, node->worker->pin_name) == 0;
+	bool there = done->outcome == KUBO_OK;
 
-	if (done->outcome == KUBO_OK && !ours && !node->worker->policy.take_adopted) {
+	if (there && !ours(node, &done->pin) && !node->worker->policy.take_adopted) {
 		t->copy.adopted = true;
 		return settled(node, t, COPY_UNPINNED, err);
 	}
 	/* pin/rm would take a direct pin too: whose is it? */
 	if (done->outcome == KUBO_NOT_PINNED && t->probed == KUBO_RECURSIVE)
 		return probe(node, t, KUBO_DIRECT, err);
-	if (done->outcome == KUBO_OK || done->outcome == KUBO_NOT_PINNED)
+	if (there && ours(node, &done->pin))
+		hide(t, pin_name_hidden(node->worker->pin_name, done->pin.name));
+	if (there || done->outcome == KUBO_NOT_PINNED)
 		return start(node, t, TASK_REMOVING, (struct kubo_op){ .kind = KUBO_PIN_RM }, err);
 	return failed(node, t, failure_of(done->outcome), done->text, err);
 }
@@ -368,9 +402,25 @@ static bool after_fetch(struct node *node, struct task *t, const struct kubo_don
 static bool after_removal(struct node *node, struct task *t, const struct kubo_done *done,
 			  struct err *err)
 {
-	if (done->outcome == KUBO_OK || done->outcome == KUBO_NOT_PINNED)
+	if (done->outcome != KUBO_OK && done->outcome != KUBO_NOT_PINNED)
+		return failed(node, t, failure_of(done->outcome), done->text, err);
+	if (!t->hidden)
 		return settled(node, t, COPY_UNPINNED, err);
-	return failed(node, t, failure_of(done->outcome), done->text, err);
+	t->owed = true;
+	return start(node, t, TASK_RESTORING,
+		     (struct kubo_op){ .kind = KUBO_PIN_ADD,
+				       .type = KUBO_DIRECT,
+				       .name = t->hidden,
+				       .stall_us = node->worker->policy.stall_us },
+		     err);
+}
+
+static bool after_restoring(struct node *node, struct task *t, const struct kubo_done *done,
+			    struct err *err)
+{
+	if (done->outcome == KUBO_OK || done->outcome == KUBO_ALREADY_PINNED)
+		return settled(node, t, COPY_UNPINNED, err);
+	return failed(node, t, failure_of(done->outcome), done->text, err); /* comes back here */
 }
 
 static void give_back(struct node *node, struct task *t)
@@ -412,6 +462,8 @@ bool node_done(struct node *node, struct task *t, const struct kubo_done *done, 
 			       err); /* a size that is not known is no failure */
 	case TASK_REMOVING:
 		return after_removal(node, t, done, err);
+	case TASK_RESTORING:
+		return after_restoring(node, t, done, err);
 	case TASK_WAITING:
 		break;
 	}
@@ -428,13 +480,13 @@ static bool begin_unpin(struct node *node, struct task *t, struct err *err)
 				  &wanted, err)) {
 		/* No answer means no unpin.  The copy is not at fault: just later. */
 		turn_add_retry(&node->turn, &t->turn, t->owner,
-			       mono_now(node) + node->worker->policy.retry.min_us);
+			       node_mono_us(node) + node->worker->policy.retry.min_us);
 		return false;
 	}
 	if (!wanted)
 		return probe_first(node, t, err);
 	/* Refusing is said, so that a planner looks again (R9). */
-	if (!report(node, t, COPY_PINNED, err))
+	if (!node_report(node, t, COPY_PINNED, err))
 		return false;
 	forget(node, t);
 	return true;
@@ -471,7 +523,7 @@ bool node_carry(struct node *node, struct err *err)
 	const struct worker_policy *policy = &node->worker->policy;
 
 	while (node_may_begin(node)) {
-		struct turn_entry *e = turn_next(&node->turn, mono_now(node));
+		struct turn_entry *e = turn_next(&node->turn, node_mono_us(node));
 		struct task *t;
 
 		if (!e)
@@ -480,93 +532,9 @@ bool node_carry(struct node *node, struct err *err)
 		if (!begin(node, t, err)) {
 			if (t->turn.place == TURN_RUNNING && !t->op)
 				turn_add_retry(&node->turn, &t->turn, t->owner,
-					       mono_now(node) + policy->retry.min_us);
+					       node_mono_us(node) + policy->retry.min_us);
 			return false;
 		}
 	}
 	return true;
-}
-
-/* ---- watching fetches -------------------------------------------------------------------------
- */
-
-/* Tells what takes long, and moves fetches without a first block out of the slots. */
-static bool watch(struct node *node, struct task *t, struct err *err)
-{
-	bool patient;
-
-	if (!t->told_pinning) { /* what is done at once is reported once */
-		t->told_pinning = true;
-		if (!report(node, t, COPY_PINNING, err))
-			return false;
-	}
-	if (!kubo_progress(node->worker->options.kubo, t->op, &t->progress))
-		return true;
-	patient = t->progress.nodes == 0;
-	if (patient == t->patient)
-		return true;
-	t->patient = patient;
-	node->n_fetching += patient ? -1 : 1;
-	node->n_patient += patient ? 1 : -1;
-	return true;
-}
-
-bool node_watch(struct node *node, int64_t *due_us, struct err *err)
-{
-	const struct worker_policy *policy = &node->worker->policy;
-	int64_t now = mono_now(node), due = INT64_MAX;
-	struct task *t, *longest = NULL;
-
-	LIST_FOREACH(t, &node->running, running)
-	{
-		int64_t next = t->started_at + policy->patience_us;
-
-		if (t->step != TASK_FETCHING)
-			continue;
-		if (next <= now) {
-			if (!watch(node, t, err))
-				return false;
-			next = now + policy->patience_us;
-		}
-		if (next < due)
-			due = next;
-		if (t->patient && (!longest || t->started_at < longest->started_at))
-			longest = t;
-	}
-	if (node->n_patient > policy->max_patient && longest) {
-		kubo_cancel(node->worker->options.kubo, longest->op);
-		due = now;
-	}
-	*due_us = due;
-	return true;
-}
-
-void node_break_off(struct node *node)
-{
-	struct task *t;
-
-	LIST_FOREACH(t, &node->running, running)
-	{
-		if (t->step != TASK_FETCHING || t->progress.nodes > 0)
-			continue;
-		t->renewed = true; /* no failure of its own */
-		kubo_cancel(node->worker->options.kubo, t->op);
-	}
-}
-
-void node_show_fetches(struct node *node)
-{
-	struct worker *w = node->worker;
-	struct task *t;
-
-	LIST_FOREACH(t, &node->running, running)
-	{
-		if (t->step != TASK_FETCHING || !t->told_pinning)
-			continue;
-		if (w->n_fetches == w->fetches_cap) {
-			w->fetches_cap = w->fetches_cap ? 2 * w->fetches_cap : 32;
-			w->fetches = xrealloc(w->fetches, w->fetches_cap * sizeof(w->fetches[0]));
-		}
-		w->fetches[w->n_fetches++] = (struct fetch){ node->peer_no, t->cid, t->progress };
-	}
 }

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "role/worker/node.h"
+#include "role/worker/pin_name.h"
 
 #define BUCKETS_OF_PEER 4096
 #define BUCKETS_A_STEP  64
@@ -22,6 +23,7 @@ struct inventory {
 	size_t n, cap;
 	uint64_t foreign, surplus;
 	unsigned pb;
+	struct arena *mem; /* of one pin, or one page of holdings */
 };
 
 void inventory_free(struct inventory *inventory)
@@ -29,6 +31,7 @@ void inventory_free(struct inventory *inventory)
 	if (!inventory)
 		return;
 	xfree(inventory->seen);
+	arena_free(inventory->mem);
 	xfree(inventory);
 }
 
@@ -66,6 +69,7 @@ bool inventory_start(struct node *node, struct err *err)
 		return false;
 	node->inventory = xcalloc(1, sizeof(*node->inventory));
 	node->inventory->op = op;
+	node->inventory->mem = arena_new();
 	return true;
 }
 
@@ -101,8 +105,9 @@ static bool check_ours(struct node *node, const struct cid *cid, struct err *err
 
 	if (journal_find(&node->journal, cid_slice(cid)))
 		return true;
+	arena_reset(node->inventory->mem);
 	if (!cluster_assignment(node->worker->options.cluster, cid_slice(cid), node->peer_no,
-				node->worker->mem, &msg, &found, err))
+				node->inventory->mem, &msg, &found, err))
 		return false;
 	if (!found)
 		return report_surplus(node, cid, err);
@@ -127,7 +132,7 @@ static bool take_pin(struct node *node, const struct kubo_pin *pin, struct err *
 		inv->seen = xrealloc(inv->seen, inv->cap * sizeof(inv->seen[0]));
 	}
 	inv->seen[inv->n++] = hash(cid_slice(&cid));
-	if (strcmp(pin->name, node->worker->pin_name) == 0)
+	if (pin_name_is_ours(node->worker->pin_name, pin->name))
 		return check_ours(node, &cid, err);
 	inv->foreign++;
 	return true;
@@ -173,13 +178,15 @@ bool inventory_take(struct node *node, const struct kubo_done *done, struct err 
 /* The store counts it as pinned, the node does not list it: look again, then fetch. */
 static bool chase(struct node *node, struct slice cid, struct err *err)
 {
+	CLEANUP(arena_free) struct arena *mem = NULL;
 	struct bus_msg msg;
 	bool found;
 
 	if (journal_find(&node->journal, cid))
 		return true;
-	if (!cluster_assignment(node->worker->options.cluster, cid, node->peer_no,
-				node->worker->mem, &msg, &found, err))
+	mem = arena_new(); /* rare; the page that the CID lies in is read on */
+	if (!cluster_assignment(node->worker->options.cluster, cid, node->peer_no, mem, &msg,
+				&found, err))
 		return false;
 	if (found && msg.copy.desired && copy_state(&msg.copy) == COPY_PINNED)
 		node_assign(node, &msg);
@@ -189,13 +196,14 @@ static bool chase(struct node *node, struct slice cid, struct err *err)
 static bool compare_bucket(struct node *node, struct err *err)
 {
 	struct inventory *inv = node->inventory;
-	struct slice after = { 0 };
+	struct cid after = { .len = 0 };
 	struct peer_pin *rows;
 	size_t n;
 
 	do {
+		arena_reset(inv->mem);
 		if (!cluster_holdings(node->worker->options.cluster, node->peer_no,
-				      (uint16_t)inv->pb, after, HOLDINGS_PAGE, node->worker->mem,
+				      (uint16_t)inv->pb, cid_slice(&after), HOLDINGS_PAGE, inv->mem,
 				      &rows, &n, err))
 			return false;
 		for (size_t i = 0; i < n; i++) {
@@ -208,8 +216,10 @@ static bool compare_bucket(struct node *node, struct err *err)
 			if (!chase(node, rows[i].cid, err))
 				return false;
 		}
-		if (n > 0)
-			after = rows[n - 1].cid;
+		if (n > 0) {
+			after.len = (uint8_t)rows[n - 1].cid.len;
+			memcpy(after.bytes, rows[n - 1].cid.ptr, after.len);
+		}
 	} while (n == HOLDINGS_PAGE);
 	return true;
 }

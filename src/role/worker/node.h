@@ -2,7 +2,8 @@
  * node.h -- one Kubo node of a worker: its state, its tasks, and the calls that run.
  *
  * Internal to role/worker/: worker.c drives nodes, carry.c carries tasks out,
- * inventory.c compares.  All of it runs in the worker's thread.
+ * watch.c looks after running fetches, gc.c collects, inventory.c compares.  All of it runs in the
+ * worker's thread.
  */
 #pragma once
 
@@ -116,12 +117,6 @@ bool node_carry(struct node *node, struct err *err) MUST_CHECK;
 /* A call of a task ended. */
 bool node_done(struct node *node, struct task *task, const struct kubo_done *done,
 	       struct err *err) MUST_CHECK;
-/* Takes slots from fetches that get nothing; *due_us: when to look at them again. */
-bool node_watch(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
-/* Breaks fetches off that have got nothing yet; they wait for another turn. */
-void node_break_off(struct node *node);
-/* Adds the running fetches that take long to the worker's list; holds its lock. */
-void node_show_fetches(struct node *node);
 /* A resolver_fn: an address of an origin was found; `ctx` is the worker. */
 void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr);
 /* Every waiting task gets a new turn: the node is back. */
@@ -129,6 +124,25 @@ void node_revive(struct node *node);
 /* Reports an observed half without a task. */
 bool node_report_copy(struct node *node, struct slice cid, const struct copy *observed,
 		      struct err *err) MUST_CHECK;
+
+/* Reports the task's observed half with this state. */
+bool node_report(struct node *node, struct task *task, enum copy_state state,
+		 struct err *err) MUST_CHECK;
+
+static inline int64_t node_mono_us(const struct node *node)
+{
+	return clock_mono_us(node->worker->options.clock);
+}
+
+/* ---- watch.c: running fetches -------------------------------------------------------- */
+
+/* Tells of fetches that last and takes slots from those that get nothing; *due_us: when to look
+ * at them again. */
+bool node_watch(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
+/* Breaks fetches off that have got nothing yet; they wait for another turn. */
+void node_break_off(struct node *node);
+/* Adds the running fetches that last to the worker's list; holds its lock. */
+void node_show_fetches(struct node *node);
 
 /* ---- gc.c: collection --------------------------------------------------------------- */
 

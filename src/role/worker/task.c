@@ -31,6 +31,7 @@ static void free_assigned(struct task *task)
 static void task_free(struct task *task)
 {
 	free_assigned(task);
+	xfree(task->hidden);
 	xfree(task);
 }
 

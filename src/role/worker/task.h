@@ -14,11 +14,12 @@
 #define TASK_ERROR_MAX 200
 
 enum task_step {
-	TASK_WAITING,  /* for its turn, a retry time or a grace */
-	TASK_PROBING,  /* pin/ls */
-	TASK_FETCHING, /* pin/add */
-	TASK_SIZING,   /* files/stat */
-	TASK_REMOVING, /* pin/rm */
+	TASK_WAITING,   /* for its turn, a retry time or a grace */
+	TASK_PROBING,   /* pin/ls */
+	TASK_FETCHING,  /* pin/add */
+	TASK_SIZING,    /* files/stat */
+	TASK_REMOVING,  /* pin/rm */
+	TASK_RESTORING, /* pin/add of what our pin hid */
 };
 
 struct task {
@@ -43,6 +44,8 @@ struct task {
 	bool told_pinning;
 	bool renewed;    /* the assignment changed while a call was running */
 	bool was_pinned; /* the store counts it as pinned: report a loss at once */
+	char *hidden;    /* heap; the name of the user's direct pin that ours hides; NULL: none */
+	bool owed;       /* that pin is gone with ours: it is to be put back */
 };
 
 LIST_HEAD(task_list, task);

@@ -587,11 +587,13 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 
 	arena_reset(w->mem);
 	*due_us = clock_mono_us(w->options.clock) + w->policy.heartbeat_us;
-	for (unsigned i = 0; i < RESULTS_MAX && kubo_next(w->options.kubo, until, &done); i++) {
+	while (n < RESULTS_MAX && kubo_next(w->options.kubo, until, &done)) {
 		if (!finish(w, &done, err))
 			return false;
 		until = 0;
 		n++;
+		if (done.more) /* a part of a long list: others have their turn before the next */
+			n = RESULTS_MAX;
 	}
 	if (n == RESULTS_MAX)
 		*due_us = 0; /* there may be more */

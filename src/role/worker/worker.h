@@ -5,14 +5,16 @@
  * Each node is one peer.  Of every assignment that is not settled the worker keeps
  * a task in memory (its journal: losing it costs a re-sync, no more):
  *
- *	pin     is it pinned already? (a re-add could lose it) -> connect to origins ->
- *	        pin/add -> size -> report
+ *	pin     is it pinned already? (a re-add could lose it; a direct pin is replaced) ->
+ *	        connect to origins -> pin/add -> size -> report
  *	unpin   wait the grace -> take the last look through the cluster role (no answer
  *	        means no unpin) -> is it ours? -> pin/rm -> report
  *
  * A pin counts when Kubo named it (design rule R5).  Pins that the worker makes are
  * called "pinfold/<store id>"; a pin found under another name is the user's own: it is
- * adopted, counts as a copy, and is never removed unless options say so.
+ * adopted, counts as a copy, and is never removed unless options say so.  A direct pin of
+ * the user's that ours replaces (Kubo holds one pin of a CID) is put back when ours goes:
+ * see pin_name.h.  Between the two calls, pin/rm and pin/add, only this worker knows of it.
  *
  * Now and then a node's whole list of pins is compared with what it should hold:
  * lost pins are fetched again, pins of ours that nobody knows are reported, foreign

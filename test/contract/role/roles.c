@@ -91,9 +91,7 @@ static void make_worker(struct roles *r)
 	char urls[ROLES_NODES_MAX][16];
 	struct err err;
 
-	r->fake = fake_kubo_new(r->options.nodes, &r->clock, &r->rand.base);
 	r->kubo = fake_kubo_client(r->fake);
-	r->cluster = cluster_new(r->store, &r->clock, 1);
 	for (unsigned i = 0; i < r->options.nodes; i++) {
 		snprintf(urls[i], sizeof(urls[i]), "fake:%u", i);
 		nodes[i].kubo.url = urls[i];
@@ -152,8 +150,24 @@ struct roles *roles_new(const struct roles_options *options)
 					      .batch_max = batch_max });
 	r->ttl = ttl_new(&(struct ttl_options){
 		.replan = roles_replan(r), .scan_us = scan_us, .batch_max = batch_max });
+	r->cluster = cluster_new(r->store, &r->clock, 1);
+	r->fake = fake_kubo_new(options->nodes, &r->clock, &r->rand.base);
 	make_worker(r);
 	return r;
+}
+
+void roles_restart_worker(struct roles *r)
+{
+	struct worker_node node = { 0 };
+	struct err err = { 0 };
+	int64_t due;
+
+	worker_free(r->worker);
+	make_worker(r);
+	while (node.peer_no == 0) { /* until then the bus knows the one that died */
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+		worker_nodes(r->worker, &node, 1);
+	}
 }
 
 void roles_free(struct roles *r)

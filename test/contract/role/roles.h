@@ -59,6 +59,9 @@ DEFINE_CLEANUP(struct roles, roles_free)
 /* The replanning side alone, for tests that step a role themselves. */
 struct replan_options roles_replan(struct roles *r);
 
+/* The worker dies and another one takes its place; the nodes stay. */
+void roles_restart_worker(struct roles *r);
+
 /* Lets all roles do what is due while the time moves on by `us`. */
 void roles_run(struct roles *r, int64_t us);
 

@@ -1,0 +1,96 @@
+/* watch.c -- running fetches: says that they run, and takes slots from those that get nothing. */
+#include "base/alloc.h"
+#include "role/worker/node.h"
+
+#define TELL_US (300 * US_PER_MS) /* a fetch that lasts so long is reported as running */
+
+/* Moves a fetch without a first block out of the slots. */
+static void weigh(struct node *node, struct task *t)
+{
+	bool patient;
+
+	if (!kubo_progress(node->worker->options.kubo, t->op, &t->progress))
+		return;
+	patient = t->progress.nodes == 0;
+	if (patient == t->patient)
+		return;
+	t->patient = patient;
+	node->n_fetching += patient ? -1 : 1;
+	node->n_patient += patient ? 1 : -1;
+}
+
+/* Looks at one fetch; *next: when to look again. */
+static bool watch(struct node *node, struct task *t, int64_t now, int64_t *next, struct err *err)
+{
+	int64_t patience = node->worker->policy.patience_us;
+	int64_t tell_at = t->started_at + TELL_US;
+
+	if (!t->told_pinning && now >= tell_at) { /* what is done at once is reported once */
+		t->told_pinning = true;
+		if (!node_report(node, t, COPY_PINNING, err))
+			return false;
+	}
+	*next = t->started_at + patience;
+	if (*next <= now) {
+		weigh(node, t);
+		*next = now + patience;
+	}
+	if (!t->told_pinning && tell_at < *next)
+		*next = tell_at;
+	return true;
+}
+
+bool node_watch(struct node *node, int64_t *due_us, struct err *err)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+	int64_t now = node_mono_us(node), due = INT64_MAX, next;
+	struct task *t, *longest = NULL;
+
+	LIST_FOREACH(t, &node->running, running)
+	{
+		if (t->step != TASK_FETCHING)
+			continue;
+		if (!watch(node, t, now, &next, err))
+			return false;
+		if (next < due)
+			due = next;
+		if (t->patient && (!longest || t->started_at < longest->started_at))
+			longest = t;
+	}
+	if (node->n_patient > policy->max_patient && longest) {
+		kubo_cancel(node->worker->options.kubo, longest->op);
+		due = now;
+	}
+	*due_us = due;
+	return true;
+}
+
+void node_break_off(struct node *node)
+{
+	struct task *t;
+
+	LIST_FOREACH(t, &node->running, running)
+	{
+		if (t->step != TASK_FETCHING || t->progress.nodes > 0)
+			continue;
+		t->renewed = true; /* no failure of its own */
+		kubo_cancel(node->worker->options.kubo, t->op);
+	}
+}
+
+void node_show_fetches(struct node *node)
+{
+	struct worker *w = node->worker;
+	struct task *t;
+
+	LIST_FOREACH(t, &node->running, running)
+	{
+		if (t->step != TASK_FETCHING || !t->told_pinning)
+			continue;
+		if (w->n_fetches == w->fetches_cap) {
+			w->fetches_cap = w->fetches_cap ? 2 * w->fetches_cap : 32;
+			w->fetches = xrealloc(w->fetches, w->fetches_cap * sizeof(w->fetches[0]));
+		}
+		w->fetches[w->n_fetches++] = (struct fetch){ node->peer_no, t->cid, t->progress };
+	}
+}

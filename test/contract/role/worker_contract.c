@@ -1,0 +1,211 @@
+/* What role/worker/ promises, on fake Kubo nodes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "contract/role/roles.h"
+#include "role/worker/node.h"
+
+#define PEER 1 /* the number of the first node */
+
+static struct roles *start(const struct roles_options *options)
+{
+	struct roles *r = roles_new(options);
+
+	roles_run(r, 10 * US_PER_S); /* the nodes are up, compared and known */
+	return r;
+}
+
+static enum pin_status status(struct roles *r, struct ulid id)
+{
+	bool found;
+
+	return roles_status(r, "ada", id, &found);
+}
+
+/* ---- fetches ------------------------------------------------------------------------- */
+
+static void
+a_fetch_that_lasts_shows_as_pinning_long_before_its_patience_is_over(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r =
+		start(&(struct roles_options){ .nodes = 1, .patience_us = 20 * US_PER_S });
+	struct ulid id;
+
+	fake_kubo_fetch(r->fake, 0, NULL, 5 * US_PER_S);
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 100 * US_PER_MS);
+	assert_int_equal(status(r, id), STATUS_QUEUED);
+	roles_run(r, 300 * US_PER_MS);
+	assert_int_equal(status(r, id), STATUS_PINNING);
+	roles_run(r, 5 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+}
+
+/* The hot path: one write of the observed half for what is done at once, two for the rest. */
+static void a_fetch_is_reported_as_running_once_and_only_if_it_lasts(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	uint64_t before = r->reports;
+
+	fake_kubo_fetch(r->fake, 0, NULL, 200 * US_PER_MS);
+	roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 2 * US_PER_S);
+	assert_int_equal(roles_copy(r, 1, PEER).state, COPY_PINNED);
+	assert_int_equal(r->reports - before, 1);
+	fake_kubo_fetch(r->fake, 0, NULL, 3 * US_PER_S);
+	roles_pin(r, "ada", 2, NULL);
+	roles_run(r, 5 * US_PER_S);
+	assert_int_equal(roles_copy(r, 2, PEER).state, COPY_PINNED);
+	assert_int_equal(r->reports - before, 3);
+}
+
+/* ---- collection ------------------------------------------------------------------------ */
+
+static void nothing_is_fetched_while_a_node_drains(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	uint64_t adds;
+	struct ulid id;
+
+	fake_kubo_fetch(r->fake, 0, NULL, 5 * US_PER_S);
+	fake_kubo_knobs(r->fake, 0)->latency_us = US_PER_S;
+	adds = fake_kubo_seen(r->fake, 0)->calls[KUBO_PIN_ADD];
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 500 * US_PER_MS); /* its probe is on the way */
+	assert_int_equal(worker_order_gc(r->worker, PEER), WORKER_GC_ORDERED);
+	while (fake_kubo_seen(r->fake, 0)->calls[KUBO_REPO_GC] == 0)
+		roles_run(r, US_PER_S);
+	assert_int_equal(fake_kubo_seen(r->fake, 0)->calls[KUBO_PIN_ADD], adds);
+	roles_run(r, 30 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+}
+
+/* ---- the user's own direct pins ------------------------------------------------------------ */
+
+static void assert_direct(struct roles *r, const char *cid, const char *name)
+{
+	const struct kubo_pin *pin = fake_kubo_pin(r->fake, 0, cid);
+
+	assert_non_null(pin);
+	assert_int_equal(pin->type, KUBO_DIRECT);
+	assert_string_equal(pin->name, name);
+}
+
+static void a_users_direct_pin_is_put_back_when_ours_over_it_goes(void **state UNUSED)
+{
+	static const char *const names[] = { "", "my notes" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+		const char *cid = roles_text(r, 1);
+		struct ulid id;
+
+		fake_kubo_put_pin(r->fake, 0, cid, KUBO_DIRECT, names[i]);
+		id = roles_pin(r, "ada", 1, NULL);
+		roles_run(r, 5 * US_PER_S);
+		assert_int_equal(status(r, id), STATUS_PINNED);
+		assert_int_equal(fake_kubo_pin(r->fake, 0, cid)->type, KUBO_RECURSIVE);
+		assert_false(roles_copy(r, 1, PEER).adopted);
+		roles_unpin(r, "ada", id);
+		roles_run(r, 10 * US_PER_S);
+		assert_direct(r, cid, names[i]);
+		assert_int_equal(roles_copy(r, 1, PEER).state, COPY_UNPINNED);
+	}
+}
+
+static void it_is_put_back_by_another_worker_too(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const char *cid = roles_text(r, 1);
+	struct ulid id;
+
+	fake_kubo_put_pin(r->fake, 0, cid, KUBO_DIRECT, "my notes");
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 5 * US_PER_S);
+	roles_restart_worker(r);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 20 * US_PER_S);
+	assert_direct(r, cid, "my notes");
+}
+
+static void a_direct_pin_that_was_put_back_may_be_covered_again(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const char *cid = roles_text(r, 1);
+
+	fake_kubo_put_pin(r->fake, 0, cid, KUBO_DIRECT, "mine");
+	for (int i = 0; i < 3; i++) {
+		struct ulid id = roles_pin(r, "ada", 1, NULL);
+
+		roles_run(r, 5 * US_PER_S);
+		assert_int_equal(status(r, id), STATUS_PINNED);
+		roles_unpin(r, "ada", id);
+		roles_run(r, 10 * US_PER_S);
+		assert_direct(r, cid, "mine");
+	}
+}
+
+static void a_users_direct_pin_serves_a_direct_request_and_stays(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const char *cid = roles_text(r, 1);
+	struct ulid id;
+
+	fake_kubo_put_pin(r->fake, 0, cid, KUBO_DIRECT, "mine");
+	id = roles_pin(r, "ada", 1, &(struct pin_ask){ .direct = true });
+	roles_run(r, 5 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+	assert_true(roles_copy(r, 1, PEER).adopted);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 10 * US_PER_S);
+	assert_direct(r, cid, "mine");
+}
+
+/* ---- comparison ------------------------------------------------------------------------------ */
+
+/* Else a node with 10^7 pins takes gigabytes. */
+static void a_comparison_takes_no_memory_for_each_pin(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	enum { PINS = 3000 };
+	size_t most = 0;
+
+	for (unsigned i = 0; i < PINS; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 10 * US_PER_S);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), PINS);
+	r->now += US_PER_H + US_PER_MIN;
+	for (bool begun = false; !begun || r->worker->nodes[0]->inventory;) {
+		struct err err = { 0 };
+		int64_t due;
+
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+		begun |= r->worker->nodes[0]->inventory != NULL;
+		if (arena_size(r->worker->mem) > most)
+			most = arena_size(r->worker->mem);
+		r->now += US_PER_MS;
+	}
+	assert_in_range(most, 0, 100000);
+	assert_int_equal(r->worker->nodes[0]->foreign + r->worker->nodes[0]->surplus, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_fetch_that_lasts_shows_as_pinning_long_before_its_patience_is_over),
+		cmocka_unit_test(a_fetch_is_reported_as_running_once_and_only_if_it_lasts),
+		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
+		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
+		cmocka_unit_test(it_is_put_back_by_another_worker_too),
+		cmocka_unit_test(a_direct_pin_that_was_put_back_may_be_covered_again),
+		cmocka_unit_test(a_users_direct_pin_serves_a_direct_request_and_stays),
+		cmocka_unit_test(a_comparison_takes_no_memory_for_each_pin),
+	};
+	return cmocka_run_group_tests_name("role/worker", tests, NULL, NULL);
+}
