@@ -389,7 +389,8 @@ static bool order_rebalance(void *ctx, bool dry_run, bool force, int64_t for_us,
 
 	if (dry_run)
 		return reconciler_preview(&options, for_us, out, err);
-	reconciler_order_sweep(s->reconciler, true, force);
+	if (!reconciler_order_sweep(s->reconciler, true, force, err))
+		return false;
 	role_thread_knock(s->reconciler_thread);
 	return true;
 }

@@ -257,6 +257,13 @@ static bool retry_asked(const struct step *s, const struct copy *c)
 	return copy_state(c) == COPY_ERROR && s->retry_at > c->assigned_at;
 }
 
+/* A recursive pin serves a direct wish, so one that is there is left as it is: to ask for it anew
+ * would make it count as missing meanwhile, and bring a replaced recursive request back to life. */
+static bool other_mode(const struct step *s, const struct copy *c)
+{
+	return c->mode < s->mode || (c->mode > s->mode && copy_state(c) != COPY_PINNED);
+}
+
 /* A copy that shall be there: is it, as it should be? */
 static void keep(struct step *s, const struct spot *spot)
 {
@@ -268,7 +275,7 @@ static void keep(struct step *s, const struct spot *spot)
 		return;
 	}
 	state = copy_state(c);
-	if (c->mode != s->mode || (c->priority != s->priority && state != COPY_PINNED))
+	if (other_mode(s, c) || (c->priority != s->priority && state != COPY_PINNED))
 		write_half(s, spot, true, REASON_CHANGED);
 	else if (state == COPY_UNPINNED)
 		write_half(s, spot, true, REASON_LOST);

@@ -99,9 +99,9 @@ static inline bool is_desired(const struct spot *spot)
 	return spot->copy && spot->copy->desired && !spot->gone;
 }
 
-/* There now, in the form wanted, and its peer answers. */
+/* There now, in the form wanted or recursively, and its peer answers. */
 static inline bool is_good(const struct step *s, const struct spot *spot)
 {
 	return is_desired(spot) && copy_state(spot->copy) == COPY_PINNED &&
-	       spot->copy->mode == s->mode && spot->peer && spot->peer->health == HEALTH_UP;
+	       spot->copy->mode >= s->mode && spot->peer && spot->peer->health == HEALTH_UP;
 }

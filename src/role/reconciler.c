@@ -36,6 +36,7 @@ struct reconciler {
 	struct walk *walks;
 	/* sweep */
 	bool sweeping, resumed;
+	bool rebalancing; /* the sweep moves copies */
 	bool sweep_again; /* a peer came while one was running */
 	struct buf position;
 	int64_t sweep_at; /* mono */
@@ -81,13 +82,49 @@ void reconciler_state(struct reconciler *r, struct reconciler_state *out)
 	pthread_mutex_unlock(&r->lock);
 }
 
-void reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force)
+/* ---- orders ------------------------------------------------------------------- */
+
+/* Two jobs, so that a restart goes on with what was running. */
+static const struct slice sweep_job = { (const uint8_t *)"sweep", 5 };
+static const struct slice rebalance_job = { (const uint8_t *)"rebalance", 9 };
+
+/* Keeps where a job stands; NULL: it does not run. */
+static bool save_position(struct store *store, struct slice job, const struct slice *position,
+			  struct arena *mem, struct err *err)
+{
+	struct job_cursor key = { .job = job }, row = { .job = job };
+	const void *old;
+	bool done;
+
+	if (!store_row(store, TABLE_JOB_CURSOR, &key, mem, &old, err))
+		return false;
+	if (!old && !position)
+		return true;
+	if (position)
+		row.position = *position;
+	return store_swap_row(store, TABLE_JOB_CURSOR, old, position ? &row : NULL, &done, err);
+}
+
+static void note_order(struct reconciler *r, bool rebalance, bool force)
 {
 	pthread_mutex_lock(&r->lock);
 	r->ordered = true;
 	r->order_rebalance = rebalance;
 	r->order_force = force;
 	pthread_mutex_unlock(&r->lock);
+}
+
+bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct store *store = r->options.replan.store;
+	const struct slice first = { 0 };
+
+	if (rebalance && (!save_position(store, rebalance_job, &first, mem, err) ||
+			  !store_sync(store, store_mark(store), err)))
+		return false;
+	note_order(r, rebalance, force);
+	return true;
 }
 
 /* ---- reports ------------------------------------------------------------------ */
@@ -233,34 +270,37 @@ static bool step_walk(struct reconciler *r, struct walk *w, struct err *err)
 
 /* ---- sweep -------------------------------------------------------------------- */
 
-static const struct slice sweep_job = { (const uint8_t *)"sweep", 5 };
-
-/* Keeps or forgets where the sweep stands.  Losing it costs a sweep from the start. */
-static bool save_position(struct reconciler *r, struct slice position, struct err *err)
+static struct slice job_of(const struct reconciler *r)
 {
-	struct job_cursor key = { .job = sweep_job },
-			  row = { .job = sweep_job, .position = position };
-	const void *old;
-	bool done;
-
-	if (!store_row(r->options.replan.store, TABLE_JOB_CURSOR, &key, r->mem, &old, err))
-		return false;
-	if (!old && position.len == 0)
-		return true;
-	return store_swap_row(r->options.replan.store, TABLE_JOB_CURSOR, old,
-			      position.len > 0 ? &row : NULL, &done, err);
+	return r->rebalancing ? rebalance_job : sweep_job;
 }
 
-static bool resume(struct reconciler *r, struct err *err)
+static bool find_job(struct reconciler *r, struct slice job, const struct job_cursor **out,
+		     struct err *err)
 {
-	struct job_cursor key = { .job = sweep_job };
+	struct job_cursor key = { .job = job };
 	const void *row;
 
 	if (!store_row(r->options.replan.store, TABLE_JOB_CURSOR, &key, r->mem, &row, err))
 		return false;
+	*out = row;
+	return true;
+}
+
+/* Goes on where the process before this one was.  Its order to force is over: an operator is
+ * asked again, should the guard hold something back. */
+static bool resume(struct reconciler *r, struct err *err)
+{
+	const struct job_cursor *sweep, *rebalance, *job;
+
+	if (!find_job(r, sweep_job, &sweep, err) || !find_job(r, rebalance_job, &rebalance, err))
+		return false;
 	r->resumed = true;
-	if (row) {
-		buf_add_slice(&r->position, ((const struct job_cursor *)row)->position);
+	r->rebalancing = rebalance != NULL;
+	replanner_rebalance(r->replanner, r->rebalancing);
+	job = rebalance ? rebalance : sweep;
+	if (job) {
+		buf_add_slice(&r->position, job->position);
 		r->sweeping = true;
 	}
 	return true;
@@ -326,7 +366,9 @@ static bool end_sweep(struct reconciler *r, struct err *err)
 {
 	struct clock *clock = r->options.replan.clock;
 
-	r->sweeping = false;
+	if (!save_position(r->options.replan.store, job_of(r), NULL, r->mem, err))
+		return false;
+	r->sweeping = r->rebalancing = false;
 	r->position.len = 0;
 	r->sweep_at = clock_mono_us(clock) + r->options.sweep_us;
 	replanner_rebalance(r->replanner, false);
@@ -334,7 +376,7 @@ static bool end_sweep(struct reconciler *r, struct err *err)
 	pthread_mutex_lock(&r->lock);
 	r->state.swept_at = clock_wall_us(clock);
 	pthread_mutex_unlock(&r->lock);
-	return save_position(r, (struct slice){ 0 }, err) && sweep_keys(r, err);
+	return sweep_keys(r, err);
 }
 
 static bool step_sweep(struct reconciler *r, struct err *err)
@@ -351,29 +393,43 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 	if (ok && n < r->options.batch_max) {
 		ok = end_sweep(r, err);
 	} else if (ok) {
+		const struct slice at = buf_slice(&s.position);
+
 		r->position.len = 0;
-		buf_add_slice(&r->position, buf_slice(&s.position));
-		ok = save_position(r, buf_slice(&r->position), err);
+		buf_add_slice(&r->position, at);
+		ok = save_position(r->options.replan.store, job_of(r), &at, r->mem, err);
 	}
 	buf_free(&s.position);
 	return ok;
 }
 
-static void start_sweep(struct reconciler *r)
+/* From the first CID on, wherever another one was. */
+static bool start_sweep(struct reconciler *r, struct err *err)
 {
-	bool rebalance, force;
+	struct store *store = r->options.replan.store;
+	const struct slice first = { 0 };
+	bool ordered, rebalance, force;
 
 	pthread_mutex_lock(&r->lock);
+	ordered = r->ordered;
 	rebalance = r->order_rebalance;
 	force = r->order_force;
 	r->ordered = r->order_rebalance = r->order_force = false;
 	r->state.swept = 0;
 	pthread_mutex_unlock(&r->lock);
+	if (!save_position(store, sweep_job, NULL, r->mem, err) ||
+	    !save_position(store, rebalance_job, rebalance ? &first : NULL, r->mem, err)) {
+		if (ordered)
+			note_order(r, rebalance, force);
+		return false;
+	}
 	replanner_rebalance(r->replanner, rebalance);
 	replanner_force(r->replanner, force);
 	r->sweeping = true;
+	r->rebalancing = rebalance;
 	r->sweep_again = false;
 	r->position.len = 0;
+	return true;
 }
 
 static bool sweep_ordered(struct reconciler *r)
@@ -412,8 +468,10 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 	r->state.walks = count_walks(r);
 	pthread_mutex_unlock(&r->lock);
 	if (sweep_ordered(r) ||
-	    (!r->sweeping && (r->sweep_again || clock_mono_us(clock) >= r->sweep_at)))
-		start_sweep(r);
+	    (!r->sweeping && (r->sweep_again || clock_mono_us(clock) >= r->sweep_at))) {
+		if (!start_sweep(r, err))
+			return false;
+	}
 	/* Reports come first: the sweep waits while there are many. */
 	if (r->sweeping && n_reports < r->options.batch_max && !step_sweep(r, err))
 		return false;

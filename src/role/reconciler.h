@@ -7,7 +7,8 @@
  *	sweep     every sweep_us all CIDs are looked at and their derived rows compared;
  *	          the walk's position is kept in the store, so a restart goes on;
  *	          idempotency keys that are over go at its end
- *	orders    an operator's rebalance
+ *	orders    an operator's rebalance: a sweep from the first CID on, which a restart
+ *	          goes on with as well
  */
 #pragma once
 
@@ -42,8 +43,10 @@ struct reconciler_state {  /* for status pages and metrics */
 void reconciler_state(struct reconciler *r, struct reconciler_state *out);
 
 /* From any thread: sweep now; with `rebalance` move copies to where a fresh placement
- * would put them, with `force` without the guard. */
-void reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force);
+ * would put them, with `force` without the guard.  The rebalance, but not the force, outlives a
+ * crash once this has returned true. */
+bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force,
+			    struct err *err) MUST_CHECK;
 
 struct rebalance_preview {
 	uint64_t cids;  /* looked at */

@@ -86,10 +86,23 @@ static void answer_ok(struct call *call, int64_t now_us)
 	answer(call, KUBO_OK, 200, "", now_us);
 }
 
+/* A direct pin over a recursive one is refused: asked when the root block is there. */
+static bool refuse_direct(struct call *call, int64_t now_us)
+{
+	const struct kubo_pin *pin = fake_node_pin(node_of(call), call->op.cid);
+
+	if (call->op.type != KUBO_DIRECT || !pin || pin->type != KUBO_RECURSIVE)
+		return false;
+	answer(call, KUBO_ALREADY_PINNED, 500, "already pinned recursively", now_us);
+	return true;
+}
+
 static void finish_add(struct call *call, int64_t now_us)
 {
 	struct content c = content_of(&call->client->fake->contents, call->op.cid);
 
+	if (refuse_direct(call, now_us))
+		return;
 	fake_node_item(node_of(call), call->op.cid)->local = true;
 	fake_node_put_pin(node_of(call), call->op.cid, call->op.type, call->op.name);
 	call->done.progress = (struct kubo_progress){ c.blocks, c.size_bytes };
@@ -134,12 +147,9 @@ static void run_pin_add(struct call *call, int64_t now_us)
 	struct kubo_pin *pin = fake_node_pin(node, call->op.cid);
 	struct item *item = fake_node_item(node, call->op.cid);
 
+	if (refuse_direct(call, now_us))
+		return;
 	if (pin && pin->type == KUBO_RECURSIVE) {
-		if (call->op.type == KUBO_DIRECT) {
-			answer(call, KUBO_ALREADY_PINNED, 500, "already pinned recursively",
-			       now_us);
-			return;
-		}
 		node->seen.readds++;
 		if (!node->knobs.readd_is_safe)
 			fake_node_drop_pin(node, call->op.cid);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "role/wanted.h"
+#include "role/worker/pin_name.h"
 #include "sim.h"
 
 static int cid_index(const struct sim *sim, const char *text)
@@ -72,7 +73,7 @@ void sim_removal(struct sim *sim, unsigned node, const char *cid)
 	if (c < 0 || !(pin = fake_kubo_pin(sim->kubos, node, cid)))
 		return;
 	sim_trace(sim, "node %u: cid %d is removed", node, c);
-	if (strcmp(pin->name, "pinfold/sim") != 0 && !sim->shape.take_adopted)
+	if (!pin_name_is_ours("pinfold/sim", pin->name) && !sim->shape.take_adopted)
 		sim_violated(sim, "node %u: the user's own pin of cid %d is removed", node, c);
 	sim->own[c][node] = false;
 	for (unsigned i = 0; i < sim->n_wishes; i++)
@@ -320,7 +321,7 @@ static void check_kubos(struct sim *sim, const struct truth *t, unsigned c,
 		    !sim->unfetchable[c])
 			sim_violated(sim, "node %u: only the block of cid %u is pinned", n, c);
 		/* The worker of a drained peer keeps what is nowhere else to be had. */
-		if (!copy && pin && strcmp(pin->name, "pinfold/sim") == 0 &&
+		if (!copy && pin && pin_name_is_ours("pinfold/sim", pin->name) &&
 		    (peers->wish[n] == PEER_ACTIVE || !may_stay(t, peers)))
 			sim_violated(sim, "node %u: cid %u is pinned and not desired", n, c);
 	}

@@ -85,6 +85,21 @@ static void set_policies(struct roles *r)
 	};
 }
 
+static size_t batch_max(const struct roles *r)
+{
+	return (size_t)or_else((int64_t)r->options.batch_max, 64);
+}
+
+static void make_reconciler(struct roles *r)
+{
+	r->reconciler = reconciler_new(
+		&(struct reconciler_options){ .replan = roles_replan(r),
+					      .peers_us = 5 * US_PER_S,
+					      .sweep_us = or_else(r->options.sweep_us, US_PER_H),
+					      .pace_us = US_PER_MS,
+					      .batch_max = batch_max(r) });
+}
+
 static void make_worker(struct roles *r)
 {
 	struct worker_node_options nodes[ROLES_NODES_MAX] = { 0 };
@@ -114,14 +129,12 @@ struct roles *roles_new(const struct roles_options *options)
 	struct roles *r = xcalloc(1, sizeof(*r));
 	const struct store_mem_loose knobs = { .fate = count, .ctx = r };
 	int64_t scan_us;
-	size_t batch_max;
 	struct err err;
 
 	r->options = *options;
 	r->now = INT64_C(1800000000000000);
 	r->clock = (struct clock){ test_time, test_time };
 	scan_us = or_else(options->scan_us, 5 * US_PER_MIN);
-	batch_max = (size_t)or_else((int64_t)options->batch_max, 64);
 	rand_init_seeded(&r->rand, 1);
 	r->mem = arena_new();
 	r->data = store_mem_new_loose(&knobs);
@@ -141,15 +154,10 @@ struct roles *roles_new(const struct roles_options *options)
 						   .instance = 1,
 						   .expiring_us = scan_us });
 	r->planner = planner_new(&(struct planner_options){
-		.replan = roles_replan(r), .poll_us = 5 * US_PER_S, .batch_max = batch_max });
-	r->reconciler = reconciler_new(
-		&(struct reconciler_options){ .replan = roles_replan(r),
-					      .peers_us = 5 * US_PER_S,
-					      .sweep_us = or_else(options->sweep_us, US_PER_H),
-					      .pace_us = US_PER_MS,
-					      .batch_max = batch_max });
+		.replan = roles_replan(r), .poll_us = 5 * US_PER_S, .batch_max = batch_max(r) });
+	make_reconciler(r);
 	r->ttl = ttl_new(&(struct ttl_options){
-		.replan = roles_replan(r), .scan_us = scan_us, .batch_max = batch_max });
+		.replan = roles_replan(r), .scan_us = scan_us, .batch_max = batch_max(r) });
 	r->cluster = cluster_new(r->store, &r->clock, 1);
 	r->fake = fake_kubo_new(options->nodes, &r->clock, &r->rand.base);
 	make_worker(r);
@@ -168,6 +176,12 @@ void roles_restart_worker(struct roles *r)
 		assert_true(worker_step(r->worker, r->now, &due, &err));
 		worker_nodes(r->worker, &node, 1);
 	}
+}
+
+void roles_restart_reconciler(struct roles *r)
+{
+	reconciler_free(r->reconciler);
+	make_reconciler(r);
 }
 
 void roles_free(struct roles *r)
@@ -271,6 +285,21 @@ struct ulid roles_pin(struct roles *r, const char *owner, unsigned n, const stru
 	if (result.outcome != PINS_DONE)
 		fail_msg("%s: %s", pins_outcome_name(result.outcome), result.why);
 	return result.request_id;
+}
+
+void roles_replace(struct roles *r, const char *owner, struct ulid old, unsigned n,
+		   const struct pin_ask *ask)
+{
+	const struct pins_call call = { .owner = slice_str(owner), .route = SLICE_LIT("replace") };
+	struct pin_ask full = *ask;
+	struct pins_result result;
+	struct err err = { 0 };
+	uint64_t mark;
+
+	full.cid = roles_cid(r, n);
+	if (!pins_replace(r->pins, &call, old, &full, r->mem, &result, &mark, &err) ||
+	    result.outcome != PINS_DONE)
+		fail_msg("%s", err.text);
 }
 
 void roles_unpin(struct roles *r, const char *owner, struct ulid id)

@@ -59,8 +59,9 @@ DEFINE_CLEANUP(struct roles, roles_free)
 /* The replanning side alone, for tests that step a role themselves. */
 struct replan_options roles_replan(struct roles *r);
 
-/* The worker dies and another one takes its place; the nodes stay. */
+/* One of them dies and another takes its place; store and nodes stay. */
 void roles_restart_worker(struct roles *r);
+void roles_restart_reconciler(struct roles *r);
 
 /* Lets all roles do what is due while the time moves on by `us`. */
 void roles_run(struct roles *r, int64_t us);
@@ -71,6 +72,8 @@ const char *roles_text(struct roles *r, unsigned n);
 
 /* Asks for CID `n` as `owner`; `ask` may say more (NULL: nothing). */
 struct ulid roles_pin(struct roles *r, const char *owner, unsigned n, const struct pin_ask *ask);
+void roles_replace(struct roles *r, const char *owner, struct ulid old, unsigned n,
+		   const struct pin_ask *ask);
 void roles_unpin(struct roles *r, const char *owner, struct ulid id);
 
 /* The request's status as a listing shows it; false in *found if it has ended. */

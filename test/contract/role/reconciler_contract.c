@@ -1,0 +1,144 @@
+/* What role/reconciler.h and role/replan.h promise. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "contract/role/roles.h"
+
+/* ---- rebalancing ------------------------------------------------------------------------- */
+
+static uint64_t moves_left(struct roles *r)
+{
+	const struct replan_options options = roles_replan(r);
+	struct rebalance_preview out;
+	struct err err = { 0 };
+
+	if (!reconciler_preview(&options, US_PER_MIN, &out, &err))
+		fail_msg("%s", err.text);
+	return out.moves;
+}
+
+/* All `pins` lie on the first of two nodes, for the second was not there yet; now it is. */
+static struct roles *lopsided(unsigned pins)
+{
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .batch_max = 4 });
+
+	fake_kubo_restart(r->fake, 1, US_PER_MIN);
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < pins; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), pins);
+	assert_in_range(moves_left(r), pins / 4, pins);
+	return r;
+}
+
+static void order(struct roles *r, bool rebalance, bool force)
+{
+	struct err err = { 0 };
+
+	if (!reconciler_order_sweep(r->reconciler, rebalance, force, &err))
+		fail_msg("%s", err.text);
+}
+
+static uint64_t swept(struct roles *r)
+{
+	struct reconciler_state state;
+
+	reconciler_state(r->reconciler, &state);
+	return state.swept;
+}
+
+/* Lets the reconciler alone go on until it has looked at `n` CIDs in this sweep. */
+static void sweep_to(struct roles *r, uint64_t n)
+{
+	struct err err = { 0 };
+	int64_t due;
+
+	do {
+		if (!reconciler_step(r->reconciler, &due, &err))
+			fail_msg("%s", err.text);
+	} while (swept(r) < n);
+	assert_in_range(swept(r), n, n + 4);
+}
+
+static void a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60);
+
+	order(r, false, false);
+	sweep_to(r, 30);
+	order(r, true, false);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(moves_left(r), 0);
+}
+
+static void a_rebalance_goes_on_after_a_restart(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60);
+
+	order(r, true, false);
+	sweep_to(r, 20);
+	roles_restart_reconciler(r);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(moves_left(r), 0);
+	assert_in_range(fake_kubo_n_pins(r->fake, 1), 15, 45);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0) + fake_kubo_n_pins(r->fake, 1), 60);
+}
+
+static void a_rebalance_that_was_ordered_outlives_a_crash(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60);
+
+	order(r, false, false);
+	sweep_to(r, 40);
+	order(r, true, false);
+	roles_restart_reconciler(r);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(moves_left(r), 0);
+}
+
+static void a_sweep_after_a_rebalance_moves_nothing(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(40);
+	uint64_t moves = moves_left(r);
+
+	order(r, false, false);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(moves_left(r), moves);
+}
+
+/* ---- replacing ------------------------------------------------------------------------- */
+
+/* To ask for it anew would make the new request wait and the old one wanted again, for ever. */
+static void a_recursive_pin_that_a_direct_one_replaces_comes_to_rest(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
+	struct ulid old;
+	struct copy copy;
+
+	roles_run(r, 10 * US_PER_S);
+	old = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 10 * US_PER_S);
+	roles_replace(r, "ada", old, 1, &(struct pin_ask){ .direct = true });
+	roles_run(r, 5 * US_PER_MIN);
+	copy = roles_copy(r, 1, 1);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(roles_copy(r, 1, 1).gen, copy.gen);
+	assert_int_equal(copy.state, COPY_PINNED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come),
+		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
+		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
+		cmocka_unit_test(a_sweep_after_a_rebalance_moves_nothing),
+		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),
+	};
+	return cmocka_run_group_tests_name("role/reconciler", tests, NULL, NULL);
+}
