@@ -6,13 +6,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice file = SLICE_OF(data + 1, size - 1);
 	struct log_sequence sequence;
-	uint64_t oldest;
+	struct log_numbers numbers;
 	struct err err;
 
 	if (size == 0)
 		return 0;
 	if (data[0] & 1) {
-		if (!log_file_oldest_needed(file, &oldest, &err))
+		if (!log_file_numbers(file, &numbers, &err))
 			assert(err.code == ERR_CORRUPT);
 	} else if (log_file_sequence(file, &sequence, &err)) {
 		assert(sequence.torn <= file.len);

@@ -23,7 +23,9 @@
 #include "lib/temp_dir.h"
 #include "store/rocksdb/store_rocksdb.h"
 
-#define ROWS 300
+#define ROWS        300
+#define SMALL_FILE  4096
+#define SYNCED_SLOT 28 /* bytes of a slot that say something */
 
 struct fixture {
 	char root[TEMP_DIR_MAX]; /* everything of the test */
@@ -293,6 +295,25 @@ static bool refused_or_whole(struct fixture *f, const struct files *damaged, boo
 	return ok;
 }
 
+/* How many bits behind this one the next to be flipped lies: of small files every bit is, and
+ * every byte of the MANIFEST; of the others some, so that the whole takes seconds. */
+static size_t next_flip(const struct file *file, size_t bit)
+{
+	if (strncmp(file->name, "MANIFEST", 8) == 0)
+		return 9;
+	if (strcmp(file->name, "SYNCED") == 0 ? bit / 8 % 512 < SYNCED_SLOT
+					      : file->bytes.len < SMALL_FILE)
+		return 1;
+	return (does_not_matter(file->name) ? 97 * 101 * 8 : 97 * 8) + 1;
+}
+
+/* No flip in these is without effect. */
+static bool all_of_it_matters(const char *name)
+{
+	return has_suffix(name, ".log") || strncmp(name, "MANIFEST", 8) == 0 ||
+	       strcmp(name, "CURRENT") == 0 || strcmp(name, "FORMAT") == 0;
+}
+
 static void a_flipped_bit_is_refused_or_without_effect(void **state)
 {
 	struct fixture *f = *state;
@@ -301,26 +322,26 @@ static void a_flipped_bit_is_refused_or_without_effect(void **state)
 
 	make_killed_store(f, &files);
 	for (size_t i = 0; i < files.n; i++) {
-		struct buf *bytes = &files.at[i].bytes;
-		size_t stride = does_not_matter(files.at[i].name) ? 97 * 101 : 97;
+		struct file *file = &files.at[i];
+		bool no = false;
 
-		for (size_t at = 0; at < bytes->len; at += stride) {
-			uint8_t bit = (uint8_t)(1u << (flips % 8));
-			bool no;
+		for (size_t bit = 0; bit < 8 * file->bytes.len; bit += next_flip(file, bit)) {
+			uint8_t *byte = &file->bytes.ptr[bit / 8], flip = (uint8_t)(1u << bit % 8);
 
-			bytes->ptr[at] ^= bit;
-			write_dir(f->copy, &files);
+			*byte ^= flip;
+			if (no) /* the last one has changed nothing */
+				write_file(f->copy, file->name, buf_slice(&file->bytes));
+			else
+				write_dir(f->copy, &files);
 			if (!refused_or_whole(f, &files, &no)) {
-				print_error("%s at %zu: %s\n", files.at[i].name, at, f->err.text);
+				print_error("%s, bit %zu: %s\n", file->name, bit, f->err.text);
 				missed++;
 			}
-			/* of logs there is no byte that does not matter */
-			if (!no && (has_suffix(files.at[i].name, ".log") ||
-				    strncmp(files.at[i].name, "MANIFEST", 8) == 0)) {
-				print_error("%s at %zu was accepted\n", files.at[i].name, at);
+			if (!no && all_of_it_matters(file->name)) {
+				print_error("%s, bit %zu was accepted\n", file->name, bit);
 				missed++;
 			}
-			bytes->ptr[at] ^= bit;
+			*byte ^= flip;
 			flips++;
 			refused += no;
 		}
@@ -397,6 +418,95 @@ static void a_missing_or_cut_file_is_refused_or_without_effect(void **state)
 		qsort(files.at, files.n, sizeof(files.at[0]), by_name);
 	}
 	free_files(&files);
+}
+
+/* Takes each log away in turn; how many of them were missed. */
+static size_t logs_missed(struct fixture *f, struct files *files)
+{
+	size_t missed = 0;
+
+	for (size_t i = 0; i < files->n; i++) {
+		struct file gone = files->at[i];
+		bool no;
+
+		if (!has_suffix(gone.name, ".log"))
+			continue;
+		memmove(&files->at[i], &files->at[i + 1], (--files->n - i) * sizeof(files->at[0]));
+		write_dir(f->copy, files);
+		if (!refused_or_whole(f, files, &no))
+			fail_msg("without %s: %s", gone.name, f->err.text);
+		missed += no;
+		memmove(&files->at[i + 1], &files->at[i], (files->n++ - i) * sizeof(files->at[0]));
+		files->at[i] = gone;
+	}
+	return missed;
+}
+
+static void a_missing_log_is_seen_whichever_it_is(void **state)
+{
+	struct fixture *f = *state;
+	struct files files;
+
+	make_killed_store(f, &files);
+	for (uint32_t life = 1; life <= 4; life++) { /* each leaves one log more */
+		write_dir(f->dir, &files);
+		free_files(&files);
+		must_open(f, f->dir, false);
+		fill(f, ROWS - life, ROWS);
+		read_dir(f->dir, &files); /* while it is open */
+		shut(f);
+		assert_int_equal(logs_missed(f, &files), life + 1);
+	}
+	free_files(&files);
+}
+
+/* A life that fills some logs, in two tables, and ends by a kill: a program of its own, for a
+ * forked child would be without RocksDB's threads. */
+static int live_and_be_killed(const char *path)
+{
+	struct store_rocksdb_options options = {
+		.path = path, .create = true, .cache_bytes = 1 << 20, .log_bytes = 16 << 10
+	};
+	struct lease lease = { .name = SLICE_LIT("one") };
+	struct store_write w = { .table = TABLE_LEASES, .row = &lease };
+	struct store_backend *b;
+	struct err err;
+
+	if (!store_rocksdb_open(&options, &b, &err)) {
+		print_error("%s\n", err.text);
+		return 1;
+	}
+	for (lease.epoch = 0; lease.epoch < 20; lease.epoch++) {
+		bool ok = b->ops->write(b, &w, 1, &err);
+
+		for (uint32_t i = 0; ok && i < ROWS; i++)
+			ok = put(b, i, &err);
+		if (!ok || !sync_store(b, &err))
+			return 1;
+	}
+	return raise(SIGKILL);
+}
+
+static void logs_that_were_removed_with_reason_are_not_missed(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int life = 0; life < 10; life++) {
+		struct files files;
+		pid_t child = fork();
+		int status;
+
+		if (child == 0) {
+			execl("/proc/self/exe", "rocksdb_fault_test", "live", f->dir, NULL);
+			_exit(1);
+		}
+		waitpid(child, &status, 0);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			fail_msg("life %d ended with %x", life, status);
+		read_dir(f->dir, &files);
+		assert_true(logs_missed(f, &files) > 0);
+		free_files(&files);
+	}
 }
 
 static void a_cut_tail_of_the_newest_log_costs_the_cut_writes_alone(void **state)
@@ -767,6 +877,8 @@ int main(int argc, char **argv)
 		T(a_flipped_bit_is_refused_or_without_effect),
 		T(every_bit_of_the_end_of_the_log_matters),
 		T(a_missing_or_cut_file_is_refused_or_without_effect),
+		T(a_missing_log_is_seen_whichever_it_is),
+		T(logs_that_were_removed_with_reason_are_not_missed),
 		T(a_cut_tail_of_the_newest_log_costs_the_cut_writes_alone),
 		T(wrong_directories_are_refused_and_left_as_they_are),
 		T(a_store_of_a_newer_format_is_refused_and_left_as_it_is),
@@ -784,6 +896,8 @@ int main(int argc, char **argv)
 		T(closing_a_store_on_a_full_disk_refuses_who_waits),
 	};
 
+	if (argc > 2 && strcmp(argv[1], "live") == 0)
+		return live_and_be_killed(argv[2]);
 	/* The tests of the disk want fail_writes.so preloaded: a run of their own. */
 	if (argc > 1 && strcmp(argv[1], "disk") == 0)
 		return cmocka_run_group_tests(disk, NULL, NULL);

@@ -305,6 +305,14 @@ void database_close(struct database *db)
 	*db = (struct database){ 0 };
 }
 
+uint64_t database_kept_log(const struct database *db)
+{
+	uint64_t number = 0;
+
+	rocksdb_property_int(db->db, "rocksdb.min-log-number-to-keep", &number);
+	return number;
+}
+
 bool database_flush(struct database *db, struct err *err)
 {
 	rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();

@@ -38,6 +38,9 @@ void database_close(struct database *db); /* a closed one is fine */
  * 0: it has none. */
 size_t database_filter_prefix(enum table table);
 
+/* Logs older than this one RocksDB may have removed; 0: it has removed none. */
+uint64_t database_kept_log(const struct database *db);
+
 /* Writes what lies in the log alone into tables and syncs them. */
 bool database_flush(struct database *db, struct err *err) MUST_CHECK;
 

@@ -18,6 +18,7 @@
 
 #define SYNCED_SIZE 1024
 #define SLOT_SIZE   512
+#define SLOT_BYTES  24 /* of a slot, before its checksum */
 #define FORMAT_MAX  256
 
 /* ---- files --------------------------------------------------------------------------- */
@@ -320,29 +321,28 @@ void directory_close(struct directory *dir)
 /* ---- SYNCED -------------------------------------------------------------------------------- */
 
 struct slot {
-	uint64_t turn, sequence;
+	uint64_t turn, sequence, oldest_log;
 	bool good;
 };
 
 static struct slot read_slot(const uint8_t *at)
 {
-	uint64_t turn, sequence;
+	uint64_t words[3];
 	uint32_t crc;
 
-	memcpy(&turn, at, 8);
-	memcpy(&sequence, at + 8, 8);
-	memcpy(&crc, at + 16, 4);
-	return (struct slot){ le64toh(turn), le64toh(sequence),
-			      le32toh(crc) == log_file_crc32c(SLICE_OF(at, 16)) };
+	memcpy(words, at, SLOT_BYTES);
+	memcpy(&crc, at + SLOT_BYTES, sizeof(crc));
+	return (struct slot){ le64toh(words[0]), le64toh(words[1]), le64toh(words[2]),
+			      le32toh(crc) == log_file_crc32c(SLICE_OF(at, SLOT_BYTES)) };
 }
 
-static void write_slot(uint8_t *at, uint64_t turn, uint64_t sequence)
+static void write_slot(uint8_t *at, uint64_t turn, uint64_t sequence, uint64_t oldest_log)
 {
-	uint64_t words[2] = { htole64(turn), htole64(sequence) };
-	uint32_t crc = htole32(log_file_crc32c(SLICE_OF(words, 16)));
+	uint64_t words[3] = { htole64(turn), htole64(sequence), htole64(oldest_log) };
+	uint32_t crc = htole32(log_file_crc32c(SLICE_OF(words, SLOT_BYTES)));
 
-	memcpy(at, words, 16);
-	memcpy(at + 16, &crc, 4);
+	memcpy(at, words, SLOT_BYTES);
+	memcpy(at + SLOT_BYTES, &crc, sizeof(crc));
 }
 
 /* Which of the two counts; -1: neither. */
@@ -362,20 +362,43 @@ uint64_t directory_synced(const struct directory *dir)
 	return newest_slot(dir->synced, &slot) < 0 ? 0 : slot.sequence;
 }
 
-void directory_set_synced(struct directory *dir, uint64_t sequence)
+struct oldest_log {
+	uint64_t kept, found; /* 0: none */
+};
+
+static bool find_oldest_log(void *ctx, const char *name)
+{
+	struct oldest_log *oldest = ctx;
+	uint64_t number = strtoull(name, NULL, 10);
+
+	if (ends_with(name, ".log") && number >= oldest->kept &&
+	    (oldest->found == 0 || number < oldest->found))
+		oldest->found = number;
+	return true;
+}
+
+void directory_set_synced(struct directory *dir, uint64_t sequence, uint64_t kept)
 {
 	struct slot slot;
 	int newest = newest_slot(dir->synced, &slot);
 
-	write_slot(dir->synced + (newest == 0 ? SLOT_SIZE : 0), slot.turn + 1, sequence);
+	if (dir->oldest_log == 0 || kept > dir->kept) {
+		struct oldest_log oldest = { .kept = kept };
+		struct err err;
+
+		dir->oldest_log = list(dir, find_oldest_log, &oldest, &err) ? oldest.found : 0;
+		dir->kept = kept;
+	}
+	write_slot(dir->synced + (newest == 0 ? SLOT_SIZE : 0), slot.turn + 1, sequence,
+		   dir->oldest_log);
 }
 
 static bool make_synced(const struct directory *dir, uint64_t sequence, struct err *err)
 {
 	uint8_t bytes[SYNCED_SIZE] = { 0 };
 
-	write_slot(bytes, 1, sequence);
-	write_slot(bytes + SLOT_SIZE, 0, 0);
+	write_slot(bytes, 1, sequence, 0);
+	write_slot(bytes + SLOT_SIZE, 0, 0, 0);
 	return write_file(dir, "SYNCED", bytes, sizeof(bytes), err);
 }
 
@@ -422,8 +445,8 @@ bool directory_seal_backup(const char *path, unsigned format, uint64_t synced, s
 
 #define LOGS_MAX 4096
 
-struct logs {
-	uint64_t oldest_needed;
+struct logs { /* those that count: of those that may be removed some may be gone already */
+	struct log_numbers numbers;
 	uint64_t *at;
 	size_t n;
 };
@@ -433,7 +456,8 @@ static bool collect_log(void *ctx, const char *name)
 	struct logs *logs = ctx;
 	uint64_t number = strtoull(name, NULL, 10);
 
-	if (ends_with(name, ".log") && number >= logs->oldest_needed && logs->n < LOGS_MAX)
+	if (ends_with(name, ".log") && number >= logs->numbers.needed &&
+	    number >= logs->numbers.kept && logs->n < LOGS_MAX)
 		logs->at[logs->n++] = number;
 	return true;
 }
@@ -451,7 +475,7 @@ static bool is_damaged(const struct directory *dir, const char *name, struct err
 	return err_wrap(err, "%s/%s: restore the directory from a backup", dir->path, name);
 }
 
-static bool read_manifest(const struct directory *dir, uint64_t *oldest_needed, struct err *err)
+static bool read_manifest(const struct directory *dir, struct log_numbers *out, struct err *err)
 {
 	char name[64];
 	struct mapping map;
@@ -468,7 +492,7 @@ static bool read_manifest(const struct directory *dir, uint64_t *oldest_needed, 
 	name[n - 1] = '\0';
 	if (!map_file(dir, name, &map, err))
 		return false;
-	ok = log_file_oldest_needed(SLICE_OF(map.at, map.len), oldest_needed, err);
+	ok = log_file_numbers(SLICE_OF(map.at, map.len), out, err);
 	unmap(&map);
 	return ok || is_damaged(dir, name, err);
 }
@@ -512,6 +536,20 @@ static bool read_logs(const struct directory *dir, const struct logs *logs,
 	return true;
 }
 
+/* The sequence numbers cannot tell that the oldest log is gone. */
+static bool check_oldest_log(const struct directory *dir, const struct log_numbers *numbers,
+			     struct err *err)
+{
+	struct slot slot;
+	char name[32];
+
+	if (newest_slot(dir->synced, &slot) < 0 || slot.oldest_log == 0 ||
+	    slot.oldest_log < numbers->kept)
+		return true;
+	snprintf(name, sizeof(name), "%06" PRIu64 ".log", slot.oldest_log);
+	return faccessat(dir->fd, name, F_OK, AT_EACCESS) == 0 || failed(dir, name, err);
+}
+
 static bool sync_logs(const struct directory *dir, const struct logs *logs, struct err *err)
 {
 	char name[32];
@@ -532,7 +570,7 @@ bool directory_check_logs(const struct directory *dir, struct directory_logs *ou
 	bool ok;
 
 	*out = (struct directory_logs){ 0 };
-	if (!read_manifest(dir, &logs.oldest_needed, err))
+	if (!read_manifest(dir, &logs.numbers, err) || !check_oldest_log(dir, &logs.numbers, err))
 		return false;
 	logs.at = xcalloc(LOGS_MAX, sizeof(logs.at[0]));
 	ok = list(dir, collect_log, &logs, err);

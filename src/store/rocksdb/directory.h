@@ -7,8 +7,9 @@
  *	FORMAT  four lines: "pinfold store", "format 1", "state new|ready", "crc <crc32c of
  *	        the lines before, 8 hex digits>".  `new` until RocksDB has made its files.
  *	SYNCED  two slots at bytes 0 and 512, little-endian: turn: 8, sequence number: 8,
- *	        crc32c of those: 4.  The higher turn counts; each is written over the older,
- *	        in mapped memory, so it costs nothing and survives a kill.
+ *	        number of the oldest log: 8, crc32c of those: 4.  The higher turn counts;
+ *	        each is written over the older, in mapped memory, so it costs nothing and
+ *	        survives a kill.
  */
 #pragma once
 
@@ -27,7 +28,8 @@ struct directory {
 	int fd; /* locked for this process */
 	enum directory_state state;
 	bool read_only;
-	uint8_t *synced; /* mapped SYNCED; NULL until ready */
+	uint8_t *synced;           /* mapped SYNCED; NULL until ready */
+	uint64_t kept, oldest_log; /* what directory_set_synced() was told and found last */
 };
 
 /* Opens and locks; makes directory and FORMAT if `create` and there is nothing. */
@@ -54,7 +56,9 @@ bool directory_check_logs(const struct directory *dir, struct directory_logs *ou
 
 /* What SYNCED says; only while ready. */
 uint64_t directory_synced(const struct directory *dir);
-void directory_set_synced(struct directory *dir, uint64_t sequence);
+/* `kept`: logs older than this one RocksDB may have removed.  The oldest of the others is
+ * looked for when `kept` has grown, and expected to be there when the directory is opened. */
+void directory_set_synced(struct directory *dir, uint64_t sequence, uint64_t kept);
 
 /* Bytes in the tables (not the logs). */
 uint64_t directory_table_bytes(const struct directory *dir);

@@ -251,6 +251,7 @@ enum edit_tag { /* of those that are not safe to skip */
 struct families {
 	bool there[FAMILIES_MAX];
 	uint64_t log[FAMILIES_MAX]; /* the oldest this one needs */
+	uint64_t kept;              /* of all */
 };
 
 static bool take_varint(struct slice *in, uint64_t *out)
@@ -318,7 +319,6 @@ static bool skip_edit_field(struct slice *in, uint64_t tag)
 	case EDIT_NEXT_FILE:
 	case EDIT_LAST_SEQUENCE:
 	case EDIT_PREV_LOG:
-	case EDIT_MIN_LOG:
 	case EDIT_MAX_FAMILY:
 	case EDIT_ATOMIC_GROUP:
 		return skip_varints(in, 1);
@@ -335,7 +335,7 @@ static bool skip_edit_field(struct slice *in, uint64_t tag)
 static bool on_edit(void *ctx, struct slice record, struct err *err)
 {
 	struct families *f = ctx;
-	uint64_t tag, family = 0, log = 0;
+	uint64_t tag, family = 0, log = 0, kept = 0;
 	bool add = false, drop = false;
 
 	while (record.len > 0) {
@@ -343,6 +343,8 @@ static bool on_edit(void *ctx, struct slice record, struct err *err)
 
 		if (ok && tag == EDIT_LOG_NUMBER)
 			ok = take_varint(&record, &log);
+		else if (ok && tag == EDIT_MIN_LOG)
+			ok = take_varint(&record, &kept);
 		else if (ok && tag == EDIT_FAMILY)
 			ok = take_varint(&record, &family) && family < FAMILIES_MAX;
 		else if (ok)
@@ -358,10 +360,12 @@ static bool on_edit(void *ctx, struct slice record, struct err *err)
 		f->there[family] = false;
 	if (log > f->log[family])
 		f->log[family] = log;
+	if (kept > f->kept)
+		f->kept = kept;
 	return true;
 }
 
-bool log_file_oldest_needed(struct slice file, uint64_t *out, struct err *err)
+bool log_file_numbers(struct slice file, struct log_numbers *out, struct err *err)
 {
 	struct families f = { 0 };
 	uint64_t oldest = UINT64_MAX;
@@ -374,6 +378,6 @@ bool log_file_oldest_needed(struct slice file, uint64_t *out, struct err *err)
 			oldest = f.log[i];
 	if (oldest == UINT64_MAX)
 		return err_set(err, ERR_CORRUPT, "no edits in it");
-	*out = oldest;
+	*out = (struct log_numbers){ .needed = oldest, .kept = f.kept };
 	return true;
 }

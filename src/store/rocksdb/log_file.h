@@ -32,8 +32,13 @@ struct log_sequence { /* the sequence numbers in a write-ahead log */
 /* Reads a write-ahead log, whose records are write batches. */
 bool log_file_sequence(struct slice file, struct log_sequence *out, struct err *err) MUST_CHECK;
 
-/* From a MANIFEST: the number of the oldest log that is still needed. */
-bool log_file_oldest_needed(struct slice file, uint64_t *out, struct err *err) MUST_CHECK;
+struct log_numbers {     /* of write-ahead logs, by a MANIFEST */
+	uint64_t needed; /* the oldest that a table may lack something of; need not be a file */
+	uint64_t kept;   /* only older ones have been removed; 0: none has */
+};
+
+/* Reads a MANIFEST. */
+bool log_file_numbers(struct slice file, struct log_numbers *out, struct err *err) MUST_CHECK;
 
 /* CRC-32C (Castagnoli), not masked. */
 uint32_t log_file_crc32c(struct slice bytes);

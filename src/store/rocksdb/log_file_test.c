@@ -198,7 +198,7 @@ static void parts_out_of_their_place_are_refused(void **state)
 	}
 }
 
-static void the_oldest_needed_log_is_that_of_the_family_behind(void **state)
+static void a_manifest_tells_which_logs_are_needed(void **state)
 {
 	static const struct slice edits[] = {
 		/* comparator, log 4, next file, last sequence */
@@ -209,23 +209,25 @@ static void the_oldest_needed_log_is_that_of_the_family_behind(void **state)
 		SLICE_LIT("\xc8\x01\x02\xc9\x01\x01"
 			  "b\x02\x01"),            /* family 2 "b", log 1 */
 		SLICE_LIT("\xc8\x01\x02\xca\x01"), /* which is dropped */
+		SLICE_LIT("\x0a\x08"),             /* logs before 8 are removed */
 		SLICE_LIT("\x02\x09"
 			  "\x67\x00\x0b\x20\x01k\x01m\x01\x05\x05\x01\x08\x01"), /* flush: log 9 */
 	};
 	struct buf manifest = { 0 };
 	struct err err;
-	uint64_t oldest;
+	struct log_numbers numbers;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(edits); i++)
 		add_record(&manifest, edits[i]);
-	if (!log_file_oldest_needed(buf_slice(&manifest), &oldest, &err))
+	if (!log_file_numbers(buf_slice(&manifest), &numbers, &err))
 		fail_msg("%s", err.text);
-	assert_int_equal(oldest, 3);
+	assert_int_equal(numbers.needed, 3); /* that of the family behind */
+	assert_int_equal(numbers.kept, 8);
 	add_record(&manifest, SLICE_LIT("\x0b\x01"));
-	assert_false(log_file_oldest_needed(buf_slice(&manifest), &oldest, &err));
+	assert_false(log_file_numbers(buf_slice(&manifest), &numbers, &err));
 	buf_free(&manifest);
-	assert_false(log_file_oldest_needed((struct slice){ 0 }, &oldest, &err));
+	assert_false(log_file_numbers((struct slice){ 0 }, &numbers, &err));
 }
 
 int main(void)
@@ -238,7 +240,7 @@ int main(void)
 		cmocka_unit_test(every_flipped_bit_is_refused),
 		cmocka_unit_test(a_gap_between_writes_is_refused),
 		cmocka_unit_test(parts_out_of_their_place_are_refused),
-		cmocka_unit_test(the_oldest_needed_log_is_that_of_the_family_behind),
+		cmocka_unit_test(a_manifest_tells_which_logs_are_needed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

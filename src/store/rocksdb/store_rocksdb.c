@@ -234,7 +234,7 @@ static bool log_sync(void *ctx, uint64_t end, struct err *err)
 	rocksdb_flush_wal(s->db.db, 1, &message);
 	ok = database_ok(message, s->dir.path, err);
 	if (ok)
-		directory_set_synced(&s->dir, end);
+		directory_set_synced(&s->dir, end, database_kept_log(&s->db));
 	else if (err->code != ERR_NO_SPACE)
 		err->code = ERR_UNAVAILABLE;
 	pthread_rwlock_unlock(&s->use);
@@ -259,7 +259,7 @@ static bool open_anew(struct store_rocksdb *s, struct err *err)
 		if (flushed && end >= s->end_at_failure) {
 			s->end_at_failure = 0;
 			atomic_store(&s->write_failed, false);
-			directory_set_synced(&s->dir, end);
+			directory_set_synced(&s->dir, end, database_kept_log(&s->db));
 			return true;
 		}
 		if (flushed)
@@ -472,7 +472,8 @@ static bool open_database(struct store_rocksdb *s, struct err *err)
 		return database_open(&s->settings, DATABASE_READ_ONLY, &s->db, err);
 	if (!database_open(&s->settings, DATABASE_READ_WRITE, &s->db, err))
 		return false;
-	directory_set_synced(&s->dir, rocksdb_get_latest_sequence_number(s->db.db));
+	directory_set_synced(&s->dir, rocksdb_get_latest_sequence_number(s->db.db),
+			     database_kept_log(&s->db));
 	return true;
 }
 
