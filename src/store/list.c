@@ -14,8 +14,7 @@
 #include "store/filter.h"
 #include "store/handle.h"
 
-#define TAG_PAGE       256
-#define PAGE_GROUP_MAX 1000 /* rows of one millisecond that a page may end with */
+#define TAG_PAGE 256
 
 typedef bool row_visit(void *ctx, const struct owner_pin *row); /* false: enough */
 
@@ -226,6 +225,7 @@ struct page_builder {
 	struct arena *mem;
 	struct owner_pin *rows;
 	size_t n, cap, limit;
+	bool whole_ms; /* ends between two milliseconds if it can */
 	bool more;
 };
 
@@ -251,23 +251,14 @@ static void page_add(struct page_builder *p, const struct owner_pin *row)
 /* The page is full and this row comes next. */
 static bool page_end(struct page_builder *p, const struct owner_pin *row)
 {
-	size_t max = p->limit > PAGE_GROUP_MAX ? p->limit : PAGE_GROUP_MAX;
 	size_t first = p->n;
 
 	p->more = true;
-	if (ms_of(row) != ms_of(&p->rows[p->n - 1]))
-		return false;
-	while (first > 0 && ms_of(&p->rows[first - 1]) == ms_of(row))
+	while (p->whole_ms && first > 0 && ms_of(&p->rows[first - 1]) == ms_of(row))
 		first--;
-	if (first > 0) {
+	if (first > 0)
 		p->n = first; /* the whole group comes with the next page */
-		return false;
-	}
-	if (p->n >= max)
-		return false;
-	p->more = false;
-	page_add(p, row);
-	return true;
+	return false;
 }
 
 static bool page_visit(void *ctx, const struct owner_pin *row)
@@ -280,28 +271,45 @@ static bool page_visit(void *ctx, const struct owner_pin *row)
 	return true;
 }
 
+static bool read_page(struct store *store, struct slice owner, const struct pin_filter *filter,
+		      const struct ulid *below, struct page_builder *page, struct pin_page *out,
+		      struct err *err)
+{
+	struct listing l;
+
+	assert(page->limit > 0);
+	if (!list_rows(store, owner, filter, below, page->mem, page_visit, page, &l, err))
+		return err_wrap(err, "list pins of %.*s", SLICE_FMT(owner));
+	*out = (struct pin_page){
+		.rows = page->rows, .n = page->n, .more = page->more, .cut = l.cut
+	};
+	if (page->more)
+		out->next = cursor_encode(store->cluster_key, owner, filter,
+					  page->rows[page->n - 1].request_id, page->mem);
+	else if (l.cut)
+		out->next = cursor_encode(store->cluster_key, owner, filter, l.last, page->mem);
+	return true;
+}
+
 bool store_list(struct store *store, struct slice owner, const struct pin_filter *filter,
 		struct slice cursor, size_t limit, struct arena *mem, struct pin_page *out,
 		struct err *err)
 {
 	struct page_builder page = { .mem = mem, .limit = limit };
-	struct listing l;
 	struct ulid below;
 
-	assert(limit > 0);
 	if (cursor.len > 0 &&
 	    !cursor_decode(store->cluster_key, owner, filter, cursor, &below, err))
 		return false;
-	if (!list_rows(store, owner, filter, cursor.len > 0 ? &below : NULL, mem, page_visit, &page,
-		       &l, err))
-		return err_wrap(err, "list pins of %.*s", SLICE_FMT(owner));
-	*out = (struct pin_page){ .rows = page.rows, .n = page.n, .more = page.more, .cut = l.cut };
-	if (page.more)
-		out->next = cursor_encode(store->cluster_key, owner, filter,
-					  page.rows[page.n - 1].request_id, mem);
-	else if (l.cut)
-		out->next = cursor_encode(store->cluster_key, owner, filter, l.last, mem);
-	return true;
+	return read_page(store, owner, filter, cursor.len > 0 ? &below : NULL, &page, out, err);
+}
+
+bool store_list_by_time(struct store *store, struct slice owner, const struct pin_filter *filter,
+			size_t limit, struct arena *mem, struct pin_page *out, struct err *err)
+{
+	struct page_builder page = { .mem = mem, .limit = limit, .whole_ms = true };
+
+	return read_page(store, owner, filter, NULL, &page, out, err);
 }
 
 /* ---- counts ---------------------------------------------------------------------------------- */

@@ -170,13 +170,20 @@ struct pin_page {
 
 /* One page of an owner's live requests, newest first.  `cursor` is empty or `next`
  * of the page before under the same filter: stable under concurrent writes, checked,
- * altered ones are ERR_INVALID.  A page never ends inside a group of equal
- * milliseconds unless one fills it (then it may hold fewer or more than `limit`
- * by that group, never more than 1,000 rows).  Ordered by id, whose time is `created`.
- * Names without regard to case: model/casefold.h. */
+ * altered ones are ERR_INVALID.  Never more than `limit` rows.  Ordered by id, whose time is
+ * `created`.  Names without regard to case: model/casefold.h. */
 bool store_list(struct store *store, struct slice owner, const struct pin_filter *filter,
 		struct slice cursor, size_t limit, struct arena *mem, struct pin_page *out,
 		struct err *err) MUST_CHECK;
+
+/* The first page, for clients who go on with `before` = `created` of the last row: some keep
+ * only the milliseconds of it, and would never see what is left of a millisecond.  So the
+ * page ends between two milliseconds, with less than `limit` rows if need be; only if the
+ * pins of one millisecond are more than `limit` it ends among them, and who goes on by the
+ * whole time of six digits, which no two pins of an owner share, misses none. */
+bool store_list_by_time(struct store *store, struct slice owner, const struct pin_filter *filter,
+			size_t limit, struct arena *mem, struct pin_page *out,
+			struct err *err) MUST_CHECK;
 
 /* Counts up to `at_most` + 1 of what store_list() would give in all pages. */
 bool store_count(struct store *store, struct slice owner, const struct pin_filter *filter,

@@ -143,7 +143,6 @@ bool psa_list(struct call *c, struct err *err)
 {
 	struct json_writer w = reply_writer(c);
 	struct pin_extra extra = { .view = NULL };
-	struct slice cursor = { NULL, 0 };
 	struct err why = { 0 };
 	struct pin_page page;
 	struct query q;
@@ -151,8 +150,8 @@ bool psa_list(struct call *c, struct err *err)
 
 	if (!query_read(c->req->query, QUERY_PSA, c->mem, &q, &why))
 		return reply_error(c, API_INVALID, why.text);
-	if (!store_list(c->api->options.store, c->owner, &q.filter, cursor, (size_t)q.limit, c->mem,
-			&page, err) ||
+	if (!store_list_by_time(c->api->options.store, c->owner, &q.filter, (size_t)q.limit, c->mem,
+				&page, err) ||
 	    !look_delegates(c, &extra, err) || !count(c, &q, &page, &n, err))
 		return false;
 	if (page.cut && page.n == 0)

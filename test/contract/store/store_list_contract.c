@@ -210,68 +210,92 @@ static void counts_stop_one_above_what_is_asked(void **state)
 	assert_int_equal(count_of(fx, &named, 11), 10);
 }
 
-/* ---- equal milliseconds
- * ------------------------------------------------------------------------------ */
+/* ---- equal milliseconds ---------------------------------------------------------------------- */
 
-/* Page sizes of a listing whose groups of equal milliseconds have the sizes of `groups`,
- * newest first, as a client that pages by the milliseconds of `created` sees them. */
-static void a_page_never_ends_inside_a_group_unless_it_fills_one(void **state)
+/* As a client sees them that goes on by `created`, of which it keeps six digits or three. */
+static struct pin_page page_before(struct fixture *fx, int64_t before, size_t limit)
+{
+	struct pin_filter filter = { .before = before };
+	struct pin_page page;
+	struct err err;
+
+	MUST(store_list_by_time(fx->store, SLICE_LIT(ME), &filter, limit, fx->mem, &page, &err));
+	assert_true(page.n <= limit);
+	return page;
+}
+
+/* `groups` are the numbers of pins in one millisecond each, newest first. */
+static unsigned create_groups(struct fixture *fx, const size_t groups[6])
+{
+	unsigned n = 0;
+
+	for (size_t g = 0; g < 6; g++)
+		for (size_t i = 0; i < groups[g]; i++, n++)
+			create_pin(fx, cid_no(fx, n),
+				   &(struct wish){ .owner = ME,
+						   .created_at = START_US / 1000 * 1000 -
+								 (int64_t)g * 1000 + (int64_t)i });
+	return n;
+}
+
+static void a_page_by_time_ends_inside_a_millisecond_only_if_that_fills_it(void **state)
 {
 	static const struct {
 		size_t groups[6], limit, pages[6];
+		bool ms_is_enough; /* of `created` to see all */
 	} cases[] = {
-		{ { 1, 1, 1 }, 2, { 2, 1 } },
-		{ { 1, 2, 1 }, 2, { 1, 2, 1 } },
-		{ { 3, 1 }, 2, { 3, 1 } },
-		{ { 2, 2 }, 2, { 2, 2 } },
-		{ { 1, 5, 1 }, 3, { 1, 5, 1 } },
-		{ { 4 }, 4, { 4 } },
-		{ { 4 }, 1, { 4 } },
-		{ { 2, 3 }, 4, { 2, 3 } },
-		{ { 2, 3 }, 5, { 5 } },
+		{ { 1, 1, 1 }, 2, { 2, 1 }, true },
+		{ { 1, 2, 1 }, 2, { 1, 2, 1 }, true },
+		{ { 3, 1 }, 2, { 2, 2 }, false },
+		{ { 2, 2 }, 2, { 2, 2 }, true },
+		{ { 1, 5, 1 }, 3, { 1, 3, 3 }, false },
+		{ { 4 }, 4, { 4 }, true },
+		{ { 4 }, 1, { 1, 1, 1, 1 }, false },
+		{ { 2, 3 }, 4, { 2, 3 }, true },
+		{ { 2, 3 }, 5, { 5 }, true },
+		{ { 1000, 1000 }, 1000, { 1000, 1000 }, true },
 	};
 	struct fixture *fx = *state;
 
 	for (size_t k = 0; k < COUNT(cases); k++) {
-		struct slice cursor = NONE;
-		struct pin_page page;
-		unsigned n = 0;
+		unsigned n = create_groups(fx, cases[k].groups), by_us = 0, by_ms = 0;
+		struct pin_page page = { .more = true };
+		int64_t before = 0;
 
-		for (size_t g = 0; g < 6; g++)
-			for (size_t i = 0; i < cases[k].groups[g]; i++, n++)
-				create_pin(fx, cid_no(fx, n),
-					   &(struct wish){ .owner = ME,
-							   .created_at = START_US / 1000 * 1000 -
-									 (int64_t)g * 1000 +
-									 (int64_t)i });
-		for (size_t i = 0; cases[k].pages[i] > 0; i++) {
-			page = page_of(fx, &(struct pin_filter){ 0 }, cursor, cases[k].limit);
+		for (size_t i = 0; page.more; i++) {
+			page = page_before(fx, before, cases[k].limit);
 			if (page.n != cases[k].pages[i])
 				fail_msg("case %zu page %zu has %zu", k, i, page.n);
-			cursor = page.next;
+			by_us += (unsigned)page.n;
+			before = page.rows[page.n - 1].created_at;
 		}
-		assert_false(page.more);
+		assert_int_equal(by_us, n);
+		for (page.more = true, before = 0; page.more;) {
+			page = page_before(fx, before, cases[k].limit);
+			by_ms += (unsigned)page.n;
+			if (page.n > 0)
+				before = page.rows[page.n - 1].created_at / 1000 * 1000;
+		}
+		assert_int_equal(by_ms == n, cases[k].ms_is_enough);
 		fixture_teardown(state);
 		fixture_setup(state);
 		fx = *state;
 	}
 }
 
-static void a_group_gives_no_more_than_a_thousand_rows(void **state)
+static void a_page_by_cursor_is_full_whatever_its_milliseconds(void **state)
 {
 	struct fixture *fx = *state;
-	struct pin_page page, rest;
+	struct slice cursor = NONE;
+	unsigned n = create_groups(fx, (const size_t[6]){ 1, 5, 2, 30 });
 
-	for (unsigned i = 0; i < 1005; i++)
-		create_pin(fx, cid_no(fx, i),
-			   &(struct wish){ .owner = ME,
-					   .created_at = START_US / 1000 * 1000 + i % 1000 });
-	page = page_of(fx, &(struct pin_filter){ 0 }, NONE, 10);
-	assert_int_equal(page.n, 1000);
-	assert_true(page.more);
-	rest = page_of(fx, &(struct pin_filter){ 0 }, page.next, 10);
-	assert_int_equal(rest.n, 5);
-	assert_false(rest.more);
+	for (unsigned seen = 0; seen < n; seen += 4) {
+		struct pin_page page = page_of(fx, &(struct pin_filter){ 0 }, cursor, 4);
+
+		assert_int_equal(page.n, n - seen < 4 ? n - seen : 4);
+		assert_int_equal(page.more, seen + 4 < n);
+		cursor = page.next;
+	}
 }
 
 /* ---- cursors
@@ -392,8 +416,8 @@ int main(int argc, char **argv)
 		CASE(filters_find_exactly_what_they_say),
 		CASE(tags_are_paged_beyond_one_read_of_the_index),
 		CASE(counts_stop_one_above_what_is_asked),
-		CASE(a_page_never_ends_inside_a_group_unless_it_fills_one),
-		CASE(a_group_gives_no_more_than_a_thousand_rows),
+		CASE(a_page_by_time_ends_inside_a_millisecond_only_if_that_fills_it),
+		CASE(a_page_by_cursor_is_full_whatever_its_milliseconds),
 		CASE(altered_cursors_are_refused),
 		CASE(a_cursor_stays_good_when_its_row_is_gone),
 		CASE(paging_under_writes_neither_skips_nor_repeats),
