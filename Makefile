@@ -3,7 +3,9 @@
 .PHONY: all run test check soak bench fuzz cov docs format clean setup
 
 SOURCES = $(shell git ls-files -co --exclude-standard '*.[ch]')
-FUZZ_SECONDS ?= 60
+# of `make fuzz`: seconds for each target, and how many run at once
+TIME ?= 60
+JOBS ?= 1
 
 all: setup ## build/pinfold
 	@tools/build release
@@ -30,17 +32,14 @@ bench: all ## every bench, one after the other
 bench-%: all ## one of them: bench/NAME
 	@bench/$*
 
-fuzz: setup ## every decoder for FUZZ_SECONDS
+fuzz: setup ## every decoder for TIME seconds, JOBS at once
 	@tools/build fuzz
-	@set -e; for t in $$(find build-fuzz/fuzz -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x | sort); do \
-		name=$${t##*/fuzz_}; mkdir -p build-fuzz/corpus/$$name; echo "== fuzz $$name"; \
-		$$t -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-			-artifact_prefix=build-fuzz/$$name- build-fuzz/corpus/$$name fuzz/corpus/$$name; done
+	@tools/fuzz --seconds $(TIME) --jobs $(JOBS)
 
-cov: setup ## line coverage of src/
+cov: setup ## line coverage of src/ by the tests of `make test`
 	@tools/build cov
-	@meson test -C build-cov --no-rebuild --no-suite soak --no-suite style --timeout-multiplier 3
-	@gcovr --root . --object-directory build-cov --filter src/ --exclude '.*_test\.c' --sort-percentage
+	@find build-cov -name '*.gcda' -delete
+	@tools/test-run cov; tests=$$?; tools/coverage.py build-cov && exit $$tests
 
 docs: all ## what the program prints of itself: options, metrics, manual page
 	@tools/printed.py build/pinfold . --write
