@@ -239,8 +239,9 @@ bool verb_change_items(struct verb_call *v, struct pin_item **items, size_t n, s
 	}
 	if (!store_change(v->pins->options.store, cids, ctxs, n_groups, pin_fold_decide, v->mem,
 			  err)) {
-		/* A back end without batches may have written a part of it. */
-		v->unsure = err->code != ERR_NO_SPACE;
+		/* A back end without batches may have written a part of it; these say that
+		 * nothing was. */
+		v->unsure = err->code != ERR_NO_SPACE && err->code != ERR_UNAVAILABLE;
 		return false;
 	}
 	v->begun = true;

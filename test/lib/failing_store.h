@@ -4,9 +4,12 @@
  * Wraps another back end.  Calls are counted from 1: each read, swap and drop, and each
  * write (where the wrapped one has no lock(), each row of a write, so that a batch can
  * land in part).  One that fails before its effect says ERR_UNAVAILABLE, one that fails
- * after it ERR_TIMEOUT.  Not thread-safe.
+ * after it ERR_TIMEOUT.  Any thread may call it; which call is the n-th is only sure while
+ * one does.
  */
 #pragma once
+
+#include <stdatomic.h>
 
 #include "store/store_ops.h"
 
@@ -14,9 +17,9 @@ struct failing_store {
 	struct store_backend base; /* for store_open(); closing it leaves `inner` */
 	struct store_ops ops;
 	struct store_backend *inner;
-	unsigned calls;   /* so far */
-	unsigned fail_at; /* this one fails; 0: none */
-	bool after;       /* it takes effect first */
+	atomic_uint calls;   /* so far */
+	atomic_uint fail_at; /* this one fails; 0: none */
+	atomic_bool after;   /* it takes effect first */
 };
 
 /* *failing is the caller's and outlives the store. */

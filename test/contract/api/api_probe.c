@@ -6,6 +6,12 @@
  * reads what the API asks for on the bus and writes the copies at once, as the pin's
  * `meta` member "test" says: absent: pinned, "queued": left alone, "failed": failed five
  * times.
+ *
+ *	api_probe failing
+ *
+ * has no worker, and a line "N before" or "N after" on stdin lets the N-th call of the store
+ * from then on fail, before or after it took effect (0: none); each such line is answered by
+ * one with the number of calls since the last.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -13,10 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "bus/local/bus_local.h"
+#include "lib/failing_store.h"
 #include "model/version.h"
 #include "role/api/api.h"
 #include "store/mem/store_mem.h"
@@ -33,6 +39,7 @@ struct probe {
 	struct keys *keys;
 	struct api *api;
 	uint32_t peers[2];
+	struct failing_store failing;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool pending;
@@ -208,8 +215,8 @@ static void build(struct probe *p, struct store_mem *data)
 	struct api_options api = { .clock = &p->clock, .instance = 1, .metrics = metrics };
 	struct err err;
 
-	must(store_open(store_mem_attach(data, &p->clock, 0, NULL), &options, &p->store, &err),
-	     &err);
+	failing_store_init(&p->failing, store_mem_attach(data, &p->clock, 0, NULL));
+	must(store_open(&p->failing.base, &options, &p->store, &err), &err);
 	p->bus = bus_local_new(&bus);
 	pins.store = api.store = p->store;
 	pins.bus = p->bus;
@@ -222,20 +229,37 @@ static void build(struct probe *p, struct store_mem *data)
 	must(bus_subscribe(p->bus, BUS_PIN_REQUEST, 0, notify, p, &err), &err);
 }
 
-static void take_down(struct probe *p, pthread_t worker)
+static void take_down(struct probe *p)
 {
-	atomic_store(&p->stop, true);
-	notify(p);
-	pthread_join(worker, NULL);
+	struct store_backend *data = p->failing.inner;
+
 	api_free(p->api);
 	pins_free(p->pins);
 	keys_free(p->keys);
 	store_close(p->store);
+	data->ops->close(data);
 	bus_close(p->bus);
 }
 
-int main(void)
+/* Until stdin ends. */
+static void take_orders(struct probe *p)
 {
+	char line[64], when[8];
+	unsigned n, calls;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		assert(sscanf(line, "%u %7s", &n, when) == 2);
+		calls = atomic_exchange(&p->failing.calls, 0);
+		atomic_store(&p->failing.after, strcmp(when, "after") == 0);
+		atomic_store(&p->failing.fail_at, n);
+		printf("%u\n", calls);
+		fflush(stdout);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	bool failing = argc > 1 && strcmp(argv[1], "failing") == 0;
 	struct probe p = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
 	CLEANUP(store_mem_free) struct store_mem *data = store_mem_new();
 	CLEANUP(http_server_free) struct http_server *server = NULL;
@@ -243,21 +267,26 @@ int main(void)
 	struct api_key_text text;
 	pthread_t worker;
 	struct err err;
-	char end;
 
+	if (failing)
+		log_setup(LOG_ERROR, LOG_LOGFMT); /* hundreds of faults, all on purpose */
 	clock_init_system(&p.clock);
 	rand_init_system(&p.rand);
 	build(&p, data);
 	admin_key(&p, &text);
 	api_app(p.api, &options.app);
 	must(http_server_start(&options, &server, &err), &err);
-	assert(pthread_create(&worker, NULL, work, &p) == 0);
+	assert(failing || pthread_create(&worker, NULL, work, &p) == 0);
 	printf("{\"port\":%u,\"key\":\"%s\"}\n", http_server_port(server), text.text);
 	fflush(stdout);
-	while (read(STDIN_FILENO, &end, 1) > 0)
-		continue;
+	take_orders(&p);
 	http_server_drain(server, 2000);
 	http_server_free(TAKE(server));
-	take_down(&p, worker);
+	if (!failing) {
+		atomic_store(&p.stop, true);
+		notify(&p);
+		pthread_join(worker, NULL);
+	}
+	take_down(&p);
 	return 0;
 }

@@ -43,8 +43,8 @@ class Reply:
 
 
 class Probe:
-    def __init__(self):
-        self.process = subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, *args):
+        self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
         line = self.process.stdout.readline()
         if not line:
@@ -56,6 +56,12 @@ class Probe:
     def stop(self):
         self.process.communicate(timeout=60)
         assert self.process.returncode == 0, self.process.returncode
+
+    def fail(self, n, when="before"):
+        """Lets the store's n-th call fail; how many there were since the last time."""
+        self.process.stdin.write(f"{n} {when}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
 
     def ask(self, method, path, body=None, key=None, headers=None, raw=None, **query):
         if query:
