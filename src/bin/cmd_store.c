@@ -148,6 +148,12 @@ static enum exit_code backup_online(struct invocation *in, const char *dir)
 	return ask_server(in, "/v1/store/backup", body, &reply);
 }
 
+/* The server said why; where none could be asked it helps to know who has the directory. */
+static enum exit_code online_failed(enum exit_code code, const struct err *in_use)
+{
+	return code == EXIT_FAILED ? code : store_failed(in_use);
+}
+
 /* ---- the commands --------------------------------------------------------------------- */
 
 enum exit_code cmd_store_check(struct invocation *in)
@@ -165,10 +171,11 @@ enum exit_code cmd_store_check(struct invocation *in)
 	if (!path)
 		return EXIT_USAGE;
 	if (!offline_open(path, !repair, &o, &err)) {
-		code = err.code == ERR_UNAVAILABLE ? check_online(in, repair, &found, first)
-						   : EXIT_FAILED;
+		if (err.code != ERR_UNAVAILABLE)
+			return store_failed(&err);
+		code = check_online(in, repair, &found, first);
 		if (code)
-			return store_failed(&err); /* in use, and by whom */
+			return online_failed(code, &err);
 	} else {
 		progress_start(&progress);
 		ok = store_check(o.store, repair, show_share, &progress, &found, first, &err);
@@ -191,11 +198,13 @@ enum exit_code cmd_store_backup(struct invocation *in)
 	if (!path)
 		return EXIT_USAGE;
 	if (!offline_open(path, false, &o, &err)) {
-		enum exit_code code =
-			err.code == ERR_UNAVAILABLE ? backup_online(in, in->args[0]) : EXIT_FAILED;
+		enum exit_code code;
 
-		if (code)
+		if (err.code != ERR_UNAVAILABLE)
 			return store_failed(&err);
+		code = backup_online(in, in->args[0]);
+		if (code)
+			return online_failed(code, &err);
 	} else if (!store_backup(o.store, in->args[0], &err)) {
 		return store_failed(&err);
 	}

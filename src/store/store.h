@@ -293,7 +293,8 @@ struct store_check {
 bool store_check(struct store *store, bool repair, void (*progress)(void *ctx, double share),
 		 void *ctx, struct store_check *out, char first[240], struct err *err) MUST_CHECK;
 
-/* A consistent copy into the new directory `dir`, from a live process. */
+/* A consistent copy into the new directory `dir`, from a live process.  ERR_INVALID names
+ * the directory and the remedy where it is there or cannot be made. */
 bool store_backup(struct store *store, const char *dir, struct err *err) MUST_CHECK;
 
 struct store_counters { /* since start; for metrics */

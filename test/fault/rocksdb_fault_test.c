@@ -667,6 +667,30 @@ static void a_backup_of_a_live_store_is_a_store(void **state)
 	assert_int_equal(good_rows(f), ROWS + 10);
 }
 
+static void a_backup_that_cannot_be_made_names_the_directory_and_the_remedy(void **state)
+{
+	struct fixture *f = *state;
+	char path[512];
+	struct stat st;
+
+	must_open(f, f->dir, true);
+	fill(f, 0, 1);
+	snprintf(path, sizeof(path), "%s/not/there", f->dir);
+	assert_false(f->b->ops->backup(f->b, path, &f->err));
+	assert_int_equal(f->err.code, ERR_INVALID);
+	assert_non_null(strstr(f->err.text, path));
+	assert_non_null(strstr(f->err.text, "name a new directory in one that exists"));
+	snprintf(path, sizeof(path), "/proc/self/backup");
+	assert_false(f->b->ops->backup(f->b, path, &f->err));
+	assert_int_equal(f->err.code, ERR_INVALID);
+	assert_non_null(strstr(f->err.text, path));
+	snprintf(path, sizeof(path), "%s/FORMAT/x", f->dir);
+	assert_false(f->b->ops->backup(f->b, path, &f->err));
+	assert_int_equal(f->err.code, ERR_INVALID);
+	assert_int_not_equal(stat(path, &st), 0);
+	shut(f);
+}
+
 /* ---- kills
  * ---------------------------------------------------------------------------------------- */
 
@@ -898,6 +922,7 @@ int main(int argc, char **argv)
 		T(a_store_killed_while_it_was_made_is_made_again),
 		T(a_store_opened_read_only_is_not_changed),
 		T(a_backup_of_a_live_store_is_a_store),
+		T(a_backup_that_cannot_be_made_names_the_directory_and_the_remedy),
 		T(what_was_acknowledged_survives_kills),
 	};
 	const struct CMUnitTest disk[] = {

@@ -63,6 +63,9 @@ class Live(unittest.TestCase):
         self.assertEqual(out.returncode, code, f"{args}: {out.stdout}{out.stderr}")
         return out
 
+    def key(self):
+        return pathlib.Path(self.env["PINFOLD_DATA"], "admin.key").read_text().strip()
+
     def json(self, *args, **more):
         return [json.loads(line) for line in self.run_it(*args, "--json", **more).stdout.splitlines()]
 
@@ -88,6 +91,21 @@ class Live(unittest.TestCase):
         self.assertRegex(self.run_it("store", "check").stdout, r"wrong +0\n")
         self.assertEqual(self.stop(), 0)
         self.run_it("status", code=3)
+
+    def test_a_backup_that_cannot_be_made_tells_the_remedy(self):
+        for path in (f"{self.dir.name}/not/there", f"{self.dir.name}/data"):
+            request = urllib.request.Request(
+                f"http://{self.listen}/v1/store/backup", json.dumps({"dir": path}).encode(),
+                {"Authorization": f"Bearer {self.key()}", "Content-Type": "application/json"})
+            with self.assertRaises(urllib.error.HTTPError) as raised:
+                urllib.request.urlopen(request, timeout=60)
+            with raised.exception as reply:
+                self.assertEqual((reply.code, reply.headers["Content-Type"]), (400, "application/problem+json"))
+                problem = json.load(reply)
+            self.assertIn(path, problem["detail"])
+            self.assertIn("name a new directory", problem["detail"])
+            told = self.run_it("store", "backup", path, code=1).stderr
+            self.assertEqual(told, f"pinfold: {problem['detail']} (invalid, HTTP 400)\n")
 
     def test_keys_and_owners_keep_apart(self):
         key = self.run_it("key", "create", "--owner", "alice", "--scope", "write").stdout.strip()

@@ -1,9 +1,12 @@
 #include "store/rocksdb/store_rocksdb.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -329,15 +332,43 @@ static bool make_checkpoint(struct store_rocksdb *s, const char *path, struct er
 	return database_ok(message, path, err);
 }
 
+/* Whether a directory can be made at `path`, found out by making it: what RocksDB says of
+ * it is no text for who asked.  The path is cut so that the remedy is not. */
+static bool can_be_made(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		return err_set(err, ERR_INVALID, "%.120s is there already: name a new directory",
+			       path);
+	if (mkdir(path, 0777) == 0 && rmdir(path) == 0)
+		return true;
+	switch (errno) {
+	case ENOSPC:
+	case EDQUOT:
+		return err_set(err, ERR_NO_SPACE, "%.120s: %s", path, strerror(errno));
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return err_set(err, ERR_INVALID,
+			       "%.120s cannot be made: %s: let the server's user write there, or "
+			       "name another place",
+			       path, strerror(errno));
+	default:
+		return err_set(err, ERR_INVALID,
+			       "%.120s cannot be made: %s: name a new directory in one that exists",
+			       path, strerror(errno));
+	}
+}
+
 static bool backup(struct store_backend *b, const char *path, struct err *err)
 {
 	struct store_rocksdb *s = store_of(b);
-	struct stat st;
 	uint64_t end;
 	bool ok;
 
-	if (lstat(path, &st) == 0)
-		return err_set(err, ERR_INVALID, "%s is there already: name a new directory", path);
+	if (!can_be_made(path, err))
+		return false;
 	pthread_rwlock_rdlock(&s->use);
 	ok = check_writable(s, err) && check_readable(s, err);
 	if (ok) {
