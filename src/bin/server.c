@@ -465,6 +465,7 @@ static bool make_api(struct server *s, struct err *err)
 					.clock = &s->clock,
 					.instance = INSTANCE,
 					.expiring_us = c->ttl.scan_us,
+					.sole_since_us = clock_wall_us(&s->clock),
 					.rf_min = (int32_t)c->owner.rf_min,
 					.rf_max = (int32_t)c->owner.rf_max,
 					.bounds = { .max_pins = (uint64_t)c->owner.quota_pins,

@@ -8,7 +8,7 @@
 
 /* Decides what to do with a row that is there; true if `next` is to be stored over it. */
 static bool judge(const struct op_dedup *there, struct op_dedup *next, int64_t now_us,
-		  enum op_claim *out)
+		  int64_t dead_us, enum op_claim *out)
 {
 	if (there->expires_at <= now_us) {
 		*out = OP_CLAIMED;
@@ -22,7 +22,7 @@ static bool judge(const struct op_dedup *there, struct op_dedup *next, int64_t n
 		*out = OP_REPLAY;
 		return false;
 	}
-	if (there->until > now_us) {
+	if (there->until > now_us && there->until - OP_RUN_US >= dead_us) {
 		*out = OP_IN_USE;
 		return false;
 	}
@@ -32,8 +32,8 @@ static bool judge(const struct op_dedup *there, struct op_dedup *next, int64_t n
 	return true;
 }
 
-bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, struct arena *mem,
-	      enum op_claim *out, struct err *err)
+bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, int64_t dead_us,
+	      struct arena *mem, enum op_claim *out, struct err *err)
 {
 	for (unsigned i = 0; i < CLAIM_TRIES; i++) {
 		struct op_dedup next = *row;
@@ -46,7 +46,7 @@ bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, struct 
 		next.until = now_us + OP_RUN_US;
 		next.expires_at = now_us + OP_KEEP_US;
 		*out = OP_CLAIMED;
-		if (found && !judge(found, &next, now_us, out)) {
+		if (found && !judge(found, &next, now_us, dead_us, out)) {
 			*row = *(const struct op_dedup *)found;
 			return true;
 		}

@@ -8,7 +8,7 @@
  *	            +--> RUNNING until + 60 s --> DONE --> expires
  *	  claim ----'       |        ^
  *	                    +--------' taken over, with the same request id, when the first
- *	                               caller has not finished by then
+ *	                               caller has not finished by then, or is known to be dead
  *
  * A call that changed nothing (bad request, quota, not found) releases its claim, so the
  * same key can be tried again.  Source: draft-ietf-httpapi-idempotency-key-header-07.
@@ -31,9 +31,10 @@ enum op_claim {
 };
 
 /* `row` holds owner, op_id, fingerprint and the request_id to use; it becomes the row that
- * is stored now, in `mem`. */
-bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, struct arena *mem,
-	      enum op_claim *out, struct err *err) MUST_CHECK;
+ * is stored now, in `mem`.  Whoever claimed before `dead_us` lives no more; 0: nobody knows.
+ * (A clock set back makes a live caller look dead: two at it do the same thing once.) */
+bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, int64_t dead_us,
+	      struct arena *mem, enum op_claim *out, struct err *err) MUST_CHECK;
 
 /* Of a row that was claimed or taken over.  Somebody who took it over meanwhile has
  * finished the same call, so that losing it here is no fault. */

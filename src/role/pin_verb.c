@@ -80,7 +80,8 @@ bool verb_claim(struct verb_call *v, struct entry *e, struct err *err)
 		.fingerprint = pin_ask_fingerprint(&e->item.ask, e->about, e->item.if_rev, v->mem),
 		.request_id = e->item.id,
 	};
-	if (!op_claim(v->pins->options.store, &e->op, v->now_us, v->mem, &claim, err))
+	if (!op_claim(v->pins->options.store, &e->op, v->now_us, v->pins->options.sole_since_us,
+		      v->mem, &claim, err))
 		return false;
 	switch (claim) {
 	case OP_CLAIMED:

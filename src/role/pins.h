@@ -41,6 +41,8 @@ struct pins_options { /* what they point to outlives the pins, and the store's c
 	struct clock *clock;
 	unsigned instance;          /* of `store`: for version_next() */
 	int64_t expiring_us;        /* of `store`: for the status in results */
+	int64_t sole_since_us;      /* of all that ask the store, these pins alone are alive, and
+				     * since then; 0: there may be others */
 	int32_t rf_min, rf_max;     /* where neither request nor owner says; 0: 1 */
 	struct owner_bounds bounds; /* where the owner's row says nothing */
 };

@@ -308,7 +308,7 @@ static struct ulid claim_and_die(struct fixture *f, const struct pin_ask *ask)
 	row.fingerprint = pin_ask_fingerprint(&checked, none, 0, f->mem);
 	assert_true(store_new_request_id(f->store, alice.owner, &row.request_id, &created, &err));
 	assert_int_equal(created, ulid_us(&row.request_id));
-	assert_true(op_claim(f->store, &row, f->now, f->mem, &claim, &err));
+	assert_true(op_claim(f->store, &row, f->now, 0, f->mem, &claim, &err));
 	assert_int_equal(claim, OP_CLAIMED);
 	return row.request_id;
 }
@@ -328,6 +328,31 @@ static void a_claim_left_behind_is_taken_over_with_the_same_id(void **state)
 	assert_int_equal(ulid_cmp(&result.request_id, &id), 0);
 	assert_true(create(f, ask).replayed);
 	assert_int_equal(count(f), 1);
+}
+
+static void the_only_process_takes_claims_of_those_before_it_over_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct pins_options only = {
+		.clock = &f->clock, .store = f->store, .bus = f->bus, .instance = 1
+	};
+	struct pin_ask ask = ask_for(f, 1, "key"), changed = ask_for(f, 2, "key"),
+		       own = ask_for(f, 3, "own");
+	struct ulid id = claim_and_die(f, &ask);
+	struct pins_result result;
+
+	f->now++;
+	only.sole_since_us = f->now;
+	pins_free(f->pins);
+	f->pins = pins_new(&only);
+	assert_int_equal(create(f, changed).outcome, PINS_KEY_REUSED);
+	result = create(f, ask);
+	assert_int_equal(result.outcome, PINS_DONE);
+	assert_int_equal(ulid_cmp(&result.request_id, &id), 0);
+	assert_true(create(f, ask).replayed);
+	assert_int_equal(count(f), 1);
+	claim_and_die(f, &own); /* since it began: somebody here is at it */
+	assert_int_equal(create(f, own).outcome, PINS_KEY_IN_USE);
 }
 
 static void what_changed_nothing_leaves_its_key_free(void **state)
@@ -494,6 +519,7 @@ int main(void)
 		TEST(denied_content_and_disabled_owners_are_refused),
 		TEST(under_a_key_a_repetition_gets_the_first_result),
 		TEST(a_claim_left_behind_is_taken_over_with_the_same_id),
+		TEST(the_only_process_takes_claims_of_those_before_it_over_at_once),
 		TEST(what_changed_nothing_leaves_its_key_free),
 		TEST(replacing_ends_the_old_in_favour_of_the_new),
 		TEST(another_owner_sees_and_touches_nothing),
