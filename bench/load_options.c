@@ -3,12 +3,8 @@
 #include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/attr.h"
-#include "load_figures.h"
-
-static const char *const mode_names[MODES] = { "post", "bulk", "get", "cid", "list" };
 
 static void read_option(struct options *o, int which, const char *value)
 {
@@ -49,16 +45,12 @@ struct options options_read(int argc, char **argv)
 		{ "path", 1, NULL, 'u' },    { "header", 1, NULL, 'h' },
 		{ "cids", 1, NULL, 'C' },    { 0 },
 	};
-	struct options o = {
-		.connections = 1, .path = "/v1/pins", .header = "", .mode = MODES, .seed = 1
-	};
+	struct options o = { .connections = 1, .path = "/v1/pins", .header = "", .seed = 1 };
 	int c;
 
-	for (int i = 0; argc > 1 && i < MODES; i++)
-		if (strcmp(argv[1], mode_names[i]) == 0)
-			o.mode = (enum mode)i;
-	if (o.mode == MODES)
-		die("say what to do: post, bulk, get, cid or list");
+	if (argc < 2)
+		die("say what to do: post, bulk, get, cid, list or drop");
+	o.mode = argv[1];
 	for (optind = 2; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
 		read_option(&o, c, optarg);
 	if (o.port == 0 || !o.keys || o.connections == 0)

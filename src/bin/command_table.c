@@ -178,6 +178,17 @@ const struct command commands[] = {
 	  cmd_rebalance, TO_SERVER,
 	  .options = { { "dry-run", NULL, "Only count what would be moved." },
 		       { "force", NULL, "Without the guard against too many unpins at once." } } },
+	{ "bench", "", "Put a server under load and print what it did, beside the goals.",
+	  "Makes pins of content that does not exist (bulk and POST), reads them one by one and as "
+	  "a "
+	  "list, and removes them again; nodes try to fetch it meanwhile. With --self a server of "
+	  "its "
+	  "own, without a node, on an empty store that goes away afterwards. Plain HTTP alone.",
+	  cmd_bench, TO_SERVER,
+	  .options = { { "self", NULL, "Measure a server of its own instead." },
+		       { "pins", "N", "Pins of the bulk measurement; 20000." },
+		       { "seconds", "N", "For each of the others; 5." },
+		       { "connections", "N", "At once; 64." } } },
 	{ "completion", "SHELL", "Print the completion script for bash, zsh or fish.", NULL,
 	  cmd_completion, 1, 1 },
 	{ "doc", "man|metrics|config", "Print the manual page or a list as docs/ holds it.", NULL,

@@ -39,6 +39,9 @@ enum exit_code cmd_status(struct invocation *in);
 enum exit_code cmd_rebalance(struct invocation *in);
 enum exit_code cmd_drift(struct invocation *in);
 
+/* cmd_bench.c */
+enum exit_code cmd_bench(struct invocation *in);
+
 /* cmd_up.c */
 enum exit_code cmd_up(struct invocation *in);
 

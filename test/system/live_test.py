@@ -125,6 +125,37 @@ class Live(unittest.TestCase):
         self.run_it("deny", "rm", CID)
         self.run_it("pin", "add", CID)
 
+    def test_bench_tells_figures_and_leaves_nothing_behind(self):
+        small = ("bench", "--pins", "500", "--seconds", "1", "--connections", "4")
+        self.run_it("pin", "add", CID)
+        for more in ([], ["--self"]):
+            lines = self.json(*small, *more)
+            self.assertEqual({line["bench"] for line in lines}, {"bulk", "post", "post1", "get", "list", "drop"})
+            for line in lines:
+                self.assertEqual(list(line), ["bench", "metric", "value", "unit", "goal", "met"])
+                self.assertEqual(line["goal"] is None, line["met"] is None)
+                self.assertGreater(line["value"], 0, line)
+        self.assertEqual([pin["cid"] for pin in self.json("pin", "ls")], [CID])
+        self.assertRegex(self.run_it(*small, "--owner", "alice").stdout, r"post +rate +\d+(\.\d+)? +pins/s +>= 10000 ")
+        self.assertEqual(self.json("pin", "ls", "--owner", "alice"), [])
+        for args, code, said in ((["--server", "https://127.0.0.1:1"], 2, "plain HTTP"),
+                                 (["--pins", "0"], 2, "a number from 1"),
+                                 (["--server", f"127.0.0.1:{free_port()}"], 3, "no server"),
+                                 (["--key", "wrong"], 1, "does not accept")):
+            self.assertIn(said, self.run_it(*small, *args, code=code).stderr)
+
+    def test_a_bench_that_is_interrupted_leaves_nothing_behind(self):
+        child = subprocess.Popen([PROGRAM, "bench", "--pins", "500", "--seconds", "3600"], env=self.env,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + 60
+        while not self.json("pin", "ls") and time.monotonic() < until:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 1, err)
+        self.assertIn("interrupted", err)
+        self.assertEqual(self.json("pin", "ls"), [])
+
     def test_promtool_accepts_the_metrics(self):
         key = pathlib.Path(self.env["PINFOLD_DATA"], "admin.key")
         self.assertEqual(key.stat().st_mode & 0o777, 0o600)

@@ -1,18 +1,6 @@
-#include "load_figures.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "bin/histogram.h"
 
 #include "base/attr.h"
-
-void die(const char *why)
-{
-	fprintf(stderr, "load: %s\n", why);
-	exit(EXIT_FAILURE);
-}
 
 static unsigned step_of(uint64_t us)
 {
@@ -50,25 +38,4 @@ uint64_t histogram_us(const struct histogram *h, double share)
 			return us_of(i);
 	}
 	return 0;
-}
-
-double process_cpu_us(uint64_t pid)
-{
-	char path[64], text[1024], *at;
-	unsigned long user = 0, system = 0;
-	size_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/stat", pid);
-	f = fopen(path, "r");
-	if (!f)
-		die("no such process");
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = '\0';
-	at = strrchr(text, ')');
-	if (!at || sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-			  &system) != 2)
-		die("/proc/PID/stat is not as expected");
-	return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
