@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bin/config_kubo.h"
 
@@ -63,10 +64,14 @@ static enum exit_code find_key(struct client *client, const struct config *confi
 	client->key = config_secret_file(path, in->mem, &err);
 	if (client->key)
 		return EXIT_DONE;
-	fprintf(stderr,
-		"pinfold: no API key: give --key or PINFOLD_KEY, or --data DIR if %s is not where "
-		"the server keeps it\n",
-		path);
+	if (access(path, F_OK) == 0)
+		fprintf(stderr, "pinfold: no API key: %s\n", err.text);
+	else
+		fprintf(stderr,
+			"pinfold: no API key: there is no %s, which a server on this machine makes "
+			"when it first starts (pinfold up)\n",
+			path);
+	fprintf(stderr, "Else give --key or PINFOLD_KEY, or --data DIR.\n");
 	return EXIT_USAGE;
 }
 

@@ -14,14 +14,22 @@ enum exit_code cmd_help(struct invocation *in)
 	CLEANUP(buf_free) struct buf out = { 0 };
 	const char *words = in->n_args ? in->args[0] : "";
 
+	bool group = false;
+	size_t n;
+
 	if (in->n_args == 2)
 		words = arena_printf(in->mem, "%s %s", in->args[0], in->args[1]);
+	n = strlen(words);
 	for (size_t i = 0; i < n_commands; i++) {
 		if (!strcmp(commands[i].words, words)) {
 			help_command(&out, &commands[i]);
 			return print(&out);
 		}
+		group = group ||
+			(!strncmp(commands[i].words, words, n) && commands[i].words[n] == ' ');
 	}
+	if (*words && !group)
+		return unknown_command(in->mem, words);
 	help_overview(&out, words);
 	return print(&out);
 }

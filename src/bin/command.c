@@ -170,17 +170,26 @@ static const struct command *find_command(int argc, char **argv, int *used, int 
 	return NULL;
 }
 
-static enum exit_code unknown_command(struct invocation *in, int argc, char **argv, int prefix)
+enum exit_code unknown_command(struct arena *mem, const char *words)
 {
-	const char **names = arena_new_array(in->mem, const char *, n_commands);
-	const char *tried, *near;
+	const char **names = arena_new_array(mem, const char *, n_commands);
+	size_t first = strcspn(words, " ");
+	const char *near;
+	bool group = false;
 
-	for (size_t i = 0; i < n_commands; i++)
+	for (size_t i = 0; i < n_commands; i++) {
 		names[i] = commands[i].words;
-	tried = argc > 1 && prefix > 0 ? arena_printf(in->mem, "%s %s", argv[0], argv[1]) : argv[0];
-	near = nearest(tried, names, n_commands);
-	return usage_error(in, "there is no command \"%s\"%s%s%s", tried,
-			   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+		group = group || (words[first] && !strncmp(names[i], words, first + 1));
+	}
+	near = nearest(words, names, n_commands);
+	if (*words == '-')
+		fprintf(stderr, "pinfold: options stand behind the command, not before it\n");
+	else
+		fprintf(stderr, "pinfold: there is no command \"%s\"%s%s%s\n", words,
+			near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	fprintf(stderr, group ? "Try: pinfold %.*s --help\n" : "Try: pinfold help\n", (int)first,
+		words);
+	return EXIT_USAGE;
 }
 
 /* ---- its options --------------------------------------------------------------------- */
@@ -351,5 +360,7 @@ enum exit_code command_main(int argc, char **argv, const char *const *env)
 		return run_command(&in, argc - used + 1, argv + used - 1);
 	if (argc == prefix || (prefix == 1 && !strcmp(argv[1], "--help")))
 		return overview(argv[0], argc > prefix);
-	return unknown_command(&in, argc, argv, prefix);
+	return unknown_command(mem, argc > 1 && prefix > 0
+					    ? arena_printf(mem, "%s %s", argv[0], argv[1])
+					    : argv[0]);
 }

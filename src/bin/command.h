@@ -79,6 +79,10 @@ enum exit_code command_main(int argc, char **argv, const char *const *env);
 /* Says on stderr what is wrong with the command line and where help is; EXIT_USAGE. */
 enum exit_code usage_error(const struct invocation *in, const char *fmt, ...) PRINTF(2, 3);
 
+/* Says on stderr that there is no command of these words, and which one comes near;
+ * EXIT_USAGE. */
+enum exit_code unknown_command(struct arena *mem, const char *words);
+
 /* Says on stderr what failed; EXIT_FAILED, or EXIT_USAGE if it was ERR_INVALID and `usage`. */
 enum exit_code failed(const struct err *err);
 

@@ -41,7 +41,10 @@ static void problem(struct load *l, const char *fmt, ...)
 /* What may be shown of a value in an error. */
 static const char *shown(const struct option_row *row, const char *text)
 {
-	return row->secret || row->type == OPTION_KUBO ? "what was given" : text;
+	/* The URL of a node may hold a password. */
+	bool hidden = row->secret || (row->type == OPTION_KUBO && strpbrk(text, "@{") != NULL);
+
+	return hidden ? "what was given" : text;
 }
 
 static void refuse(struct load *l, const struct option_row *row, const char *text,

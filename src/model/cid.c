@@ -81,6 +81,23 @@ static bool parse_v1(struct slice text, struct cid *out, struct err *err)
 	return cid_decode(SLICE_OF(bytes, len), out, err);
 }
 
+/* What somebody may have meant who wrote something that cannot be a CID. */
+static bool check_start(struct slice text, struct err *err)
+{
+	if (text.len >= 2 && memcmp(text.ptr, "Qm", 2) == 0)
+		return err_set(err, ERR_INVALID,
+			       "a CIDv0 is Qm and %d more base58 characters, %d in all; this has "
+			       "%zu",
+			       V0_TEXT_LEN - 2, V0_TEXT_LEN, text.len);
+	if (text.len > 8 && memcmp(text.ptr, "12D3KooW", 8) == 0)
+		return err_set(err, ERR_INVALID, "that is a peer id, the name of a node");
+	if (!multibase_known((char)text.ptr[0]))
+		return err_set(err, ERR_INVALID,
+			       "no CID begins with \"%s\"; one looks like bafybei... or Qm...",
+			       excerpt(SLICE_OF(text.ptr, 1)).text);
+	return true;
+}
+
 bool cid_parse(struct slice text, struct cid *out, char *base, struct err *err)
 {
 	bool v0 = text.len == V0_TEXT_LEN && memcmp(text.ptr, "Qm", 2) == 0;
@@ -91,10 +108,12 @@ bool cid_parse(struct slice text, struct cid *out, char *base, struct err *err)
 		return err_set(err, ERR_INVALID,
 			       "cid \"%s\": %zu characters; at most %d are allowed",
 			       excerpt(text).text, text.len, CID_TEXT_MAX - 1);
-	if (text.ptr[0] == '/' || memchr(text.ptr, ':', text.len))
+	/* A slash is a digit of base64 alone. */
+	if (text.ptr[0] == '/' || memchr(text.ptr, ':', text.len) ||
+	    (text.ptr[0] != 'm' && memchr(text.ptr, '/', text.len)))
 		return err_set(err, ERR_INVALID, "cid \"%s\": a path or URL; give the CID alone",
 			       excerpt(text).text);
-	if (!(v0 ? parse_v0 : parse_v1)(text, out, err))
+	if (!(v0 ? parse_v0(text, out, err) : check_start(text, err) && parse_v1(text, out, err)))
 		return err_wrap(err, "cid \"%s\"", excerpt(text).text);
 	if (base)
 		*base = v0 ? CID_BASE_V0 : (char)text.ptr[0];

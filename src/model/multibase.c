@@ -69,8 +69,9 @@ static bool bits_decode(const struct radix *radix, struct slice values, uint8_t 
 		}
 	}
 	if (held >= radix->bits)
-		return err_set(err, ERR_INVALID, "%s text cannot have %zu digits", radix->name,
-			       values.len);
+		return err_set(err, ERR_INVALID,
+			       "%s text cannot have %zu digits: it was cut, or something was added",
+			       radix->name, values.len);
 	if (acc & ((1U << held) - 1))
 		return err_set(err, ERR_INVALID, "the last %s digit has bits that say nothing",
 			       radix->name);

@@ -65,7 +65,7 @@ static void what_names_no_peer_is_refused(void **state UNUSED)
 		  "0000000000000000000000000000000000000000000000000000000000000000"
 		  "0000000000000000000000",
 		  "neither" },
-		{ " 12D3KooWCmWCwWrsu3r2vrAtuVzG6CrM7XuHjTeymF2QbpBMJJcH", "multibase" },
+		{ " 12D3KooWCmWCwWrsu3r2vrAtuVzG6CrM7XuHjTeymF2QbpBMJJcH", "begins with" },
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -150,7 +150,9 @@ bool time_text_parse(struct slice text, int64_t *us, struct err *err)
 	else if (!take_offset(&rest, &offset) || rest.len > 0)
 		what = "it does not end in Z or an offset like +01:00";
 	if (what)
-		return err_set(err, ERR_INVALID, "time \"%s\": %s", excerpt(text).text, what);
+		return err_set(err, ERR_INVALID,
+			       "time \"%s\": %s; write it like 2027-01-31T12:00:00Z",
+			       excerpt(text).text, what);
 	result = days * US_PER_DAY + clock - offset;
 	if (result < TIME_TEXT_MIN || result >= TIME_TEXT_END)
 		return err_set(err, ERR_INVALID,

@@ -70,6 +70,12 @@ class Usage(Case):
             (["pn", "add"], 'no command "pn"'),
             (["stauts"], 'did you mean "status"?'),
             (["pin", "lst"], 'did you mean "pin ls"?'),
+            (["pin", "lst"], "Try: pinfold pin --help"),
+            (["help", "stauts"], 'did you mean "status"?'),
+            (["help", "pin", "lst"], 'did you mean "pin ls"?'),
+            (["--json", "pin", "ls"], "options stand behind the command"),
+            (["up", "--kubo", "foo"], '"foo" (--kubo) is not allowed'),
+            (["up", "--kubo", "htp://me:secret@h"], '"what was given" (--kubo) is not allowed'),
             (["pin", "ls", "--stats", "x"], "did you mean --status?"),
             (["pin", "ls", "--stat", "x"], "did you mean --status?"),
             (["pin", "ls", "--limit"], "--limit wants a value"),
@@ -87,7 +93,11 @@ class Usage(Case):
         self.assertEqual(self.fake.calls, [])
 
     def test_without_a_key_the_remedy_is_told(self):
-        self.assertIn("--key", self.run_it("status", code=2, PINFOLD_KEY=None).stderr)
+        said = self.run_it("status", code=2, PINFOLD_KEY=None).stderr
+        self.assertRegex(said, r"there is no .*/\.pinfold/admin\.key, which .*\(pinfold up\)\nElse give --key")
+        pathlib.Path(self.home.name, "admin.key").mkdir()
+        said = self.run_it("status", "--data", self.home.name, code=2, PINFOLD_KEY=None).stderr
+        self.assertIn("Is a directory", said)
 
     def test_no_server_is_code_3(self):
         with socket.socket() as s:

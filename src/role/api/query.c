@@ -75,7 +75,7 @@ static bool read_cid(struct reading *r, struct slice value, struct err *err)
 
 	while (next_item(&value, &item)) {
 		if (!add_cid(r, item, err))
-			return err_wrap(err, "cid");
+			return false;
 	}
 	return true;
 }
