@@ -48,6 +48,10 @@ enum exit_code cmd_peer_ls(struct invocation *in)
 	peers = json_object_get(reply, "peers");
 	if (!client.json)
 		json_array_foreach(peers, i, peer) name_state(peer);
+	if (json_array_size(peers) == 0)
+		say_empty(&client,
+			  "no nodes: one is known as soon as its Kubo has answered the server "
+			  "once");
 	print_rows(&client, peers, peer_columns, ARRAY_LEN(peer_columns));
 	return EXIT_DONE;
 }

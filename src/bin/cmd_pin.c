@@ -4,6 +4,7 @@
 #include "bin/client.h"
 #include "bin/cmd_pin.h"
 #include "bin/commands.h"
+#include "bin/listing.h"
 #include "bin/table.h"
 
 #define PAGE_MAX   1000
@@ -253,20 +254,25 @@ enum exit_code cmd_pin_add(struct invocation *in)
 /* The query of a listing but for its cursor. */
 static const char *list_query(struct client *client)
 {
-	static const char *const filters[] = { "cid", "name",   "match", "status",
-					       "tag", "before", "after" };
+	static const struct {
+		const char *name;
+		bool list;
+	} filters[] = {
+		{ "cid", true },    { "status", true },  { "tag", true },    { "name", false },
+		{ "match", false }, { "before", false }, { "after", false },
+	};
 	struct invocation *in = client->in;
 	const char *query = "";
 
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		struct texts values = given_all(in, filters[i]);
-		const char *joined = given(in, filters[i]);
+		struct texts values = given_all(in, filters[i].name);
+		const char *joined = given(in, filters[i].name);
 
-		for (size_t k = 0; k < values.n; k++)
+		for (size_t k = 0; filters[i].list && k < values.n; k++)
 			joined = k ? arena_printf(in->mem, "%s,%s", joined, values.items[k])
 				   : values.items[k];
 		if (joined)
-			query = arena_printf(in->mem, "%s&%s=%s", query, filters[i],
+			query = arena_printf(in->mem, "%s&%s=%s", query, filters[i].name,
 					     client_escape(client, joined));
 	}
 	return query;
@@ -289,6 +295,8 @@ static enum exit_code list_pages(struct client *client, size_t left)
 		if (code)
 			return code;
 		n = json_array_size(pins);
+		if (n == 0)
+			say_empty(client, *query ? "no such pins" : "no pins");
 		row = arena_new_array(in->mem, json_t *, n + 1);
 		json_array_foreach(pins, i, pin) row[i] = pin;
 		/* A page holds all pins of its last millisecond, so it may be longer. */

@@ -69,11 +69,18 @@ void print_object(struct client *client, const json_t *object, const struct colu
 	}
 }
 
+void say_empty(const struct client *client, const char *what)
+{
+	if (!client->json)
+		fprintf(stderr, "%s\n", what);
+}
+
 enum exit_code print_pages(struct client *client, const char *path, const char *name,
 			   const struct column *columns, size_t n)
 {
 	struct arena *mem = client->in->mem;
 	const char *cursor = "";
+	size_t shown = 0;
 
 	do {
 		CLEANUP(json) json_t *page = NULL;
@@ -83,8 +90,11 @@ enum exit_code print_pages(struct client *client, const char *path, const char *
 		if (code)
 			return code;
 		print_rows(client, json_object_get(page, name), columns, n);
+		shown += json_array_size(json_object_get(page, name));
 		cursor = client_escape(client, member(mem, page, "next", ""));
 	} while (*cursor);
+	if (shown == 0)
+		say_empty(client, arena_printf(mem, "no %s", name));
 	return EXIT_DONE;
 }
 

@@ -15,6 +15,9 @@ struct column {
 /* A table row for each object of `array`; with --json a line for each. */
 void print_rows(struct client *client, const json_t *array, const struct column *columns, size_t n);
 
+/* Tells people that a list is empty, on stderr; programs see it from the list. */
+void say_empty(const struct client *client, const char *what);
+
 /* One object, a line for each column that it has; with --json as it is. */
 void print_object(struct client *client, const json_t *object, const struct column *columns,
 		  size_t n);

@@ -209,6 +209,15 @@ class Pins(Case):
         self.run_it("pin", "ls", "--status", "failed", "--status", "queued", "--tag", "a b", "--name", "x&y")
         query = self.fake.calls[-1][2]
         self.assertEqual((query["status"], query["tag"], query["name"]), ("failed,queued", "a b", "x&y"))
+        self.run_it("pin", "ls", "--name", ",a,,b")  # a name is no list
+        self.assertEqual(self.fake.calls[-1][2]["name"], ",a,,b")
+
+    def test_an_empty_list_says_so_to_people_and_nothing_to_programs(self):
+        for args, said in ((["pin", "ls"], "no pins"), (["pin", "ls", "--tag", "x"], "no such pins")):
+            out = self.run_it(*args)
+            self.assertEqual((out.stdout, out.stderr), ("", said + "\n"))
+            out = self.run_it(*args, "--json")
+            self.assertEqual((out.stdout, out.stderr), ("", ""))
 
     def test_retry_posts(self):
         self.run_it("pin", "add", CID)

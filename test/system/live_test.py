@@ -119,6 +119,19 @@ class Live(unittest.TestCase):
         new = self.run_it("key", "rotate", self.json("key", "ls", "--owner", "alice")[0]["id"], "--owner", "alice")
         self.run_it("status", "--key", new.stdout.strip())
 
+    def test_what_is_not_there_is_named_and_empty_lists_say_so(self):
+        for args, said in ((["peer", "drain", "foo"], 'no peer "foo"'), (["key", "revoke", "foo"], 'no key "foo"'),
+                           (["pin", "get", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], 'no pin "01ARZ3NDEKTSV4RRFFQ69G5FAV"'),
+                           (["pin", "rm", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], 'no pin "01ARZ3NDEKTSV4RRFFQ69G5FAV"'),
+                           (["deny", "rm", LEAF], f'"{LEAF[:20]}')):
+            self.assertIn(said, self.run_it(*args, code=1).stderr)
+        for args in (["pin", "ls"], ["peer", "ls"], ["owner", "ls"], ["deny", "ls"]):
+            out = self.run_it(*args)
+            self.assertEqual(out.stdout, "")
+            self.assertTrue(out.stderr.startswith("no "), out.stderr)
+            out = self.run_it(*args, "--json")
+            self.assertEqual((out.stdout, out.stderr), ("", ""))
+
     def test_the_deny_list_names_why(self):
         self.run_it("deny", "add", CID, "--reason", "takedown 17")
         self.assertIn("takedown 17", self.run_it("pin", "add", CID, code=1).stderr)

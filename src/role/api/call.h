@@ -51,6 +51,8 @@ const struct route *api_routes(size_t *n);
 /* ---- replies; each returns true, so that a handler can end with it ---------------------- */
 
 bool reply_error(struct call *c, enum api_error error, const char *detail);
+/* 404: there is no `what` of the name that the path has; /pins says it in the standard's words. */
+bool reply_missing(struct call *c, const char *what);
 /* What a verb did not do. */
 bool reply_outcome(struct call *c, const struct pins_result *result);
 /* A JSON body, which was written to res->body before. */

@@ -306,9 +306,15 @@ static void write_details(struct json_writer *w, const struct owner_pin *row,
 		n = snprintf(text, sizeof(text), "%u copies, wanted on every peer", row->copies);
 	else
 		n = snprintf(text, sizeof(text), "%u of %d copies", row->copies, row->rf_max);
-	if (extra->queue_position && extra->view->n_copies > 0 && row->status == STATUS_QUEUED)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "; queue position: %u of %u",
-			      extra->queue_position[0], extra->queue_length[0]);
+	/* Of the first copy; there is room for one. */
+	if (extra->places && extra->view->n_copies > 0 && extra->places[0].position > 0 &&
+	    row->status == STATUS_QUEUED) {
+		const struct queue_place *place = &extra->places[0];
+		const char *about = place->at_least ? "at least " : "";
+
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "; queue position: %s%u of %s%u",
+			      about, place->position, about, place->length);
+	}
 	if (failed && row->status != STATUS_PINNED)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "; attempt %u failed: %.*s",
 			      failed->attempts, SLICE_FMT(failed->error));
@@ -405,9 +411,11 @@ static void write_copy(struct json_writer *w, const struct copy *c, const struct
 		json_key_time(w, "confirmed", peer->compared_at);
 	if (c->adopted)
 		json_key_bool(w, "adopted", true);
-	if (extra->queue_position && extra->queue_position[i]) {
-		json_key_u64(w, "queue_position", extra->queue_position[i]);
-		json_key_u64(w, "queue_length", extra->queue_length[i]);
+	if (extra->places && extra->places[i].position > 0) {
+		json_key_u64(w, "queue_position", extra->places[i].position);
+		json_key_u64(w, "queue_length", extra->places[i].length);
+		if (extra->places[i].at_least)
+			json_key_bool(w, "queue_at_least", true);
 	}
 	if (extra->progress && state == COPY_PINNING) {
 		json_key_u64(w, "fetched_blocks", extra->progress[i].nodes);

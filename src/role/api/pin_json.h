@@ -27,14 +27,21 @@ bool v1_read_duration(struct slice text, const char *name, int64_t *us, struct e
 bool v1_read_strings(const json_t *value, const char *name, size_t max, struct arena *mem,
 		     struct slice_list *out, struct err *err) MUST_CHECK;
 
+/* Of a queued copy among all that its peer has not settled. */
+struct queue_place {
+	uint32_t position; /* from 1; 0: it is not queued */
+	uint32_t length;
+	bool at_least; /* the queue is longer than what was read: both may be more */
+};
+
 /* What is shown of a pin beside its row. */
 struct pin_extra {
 	struct slice delegates;       /* a JSON array */
 	const struct cid_view *view;  /* NULL: not looked at */
 	const struct peer_row *peers; /* sorted by number, as store_peers() gives them */
 	size_t n_peers;
-	const uint32_t *queue_position, *queue_length; /* for each copy of the view, or NULL */
-	const struct kubo_progress *progress;          /* likewise; all 0 where nothing is known */
+	const struct queue_place *places;     /* for each copy of the view, or NULL */
+	const struct kubo_progress *progress; /* likewise; all 0 where nothing is known */
 	int64_t now_us;
 };
 

@@ -2,53 +2,44 @@
 
 #define QUEUE_LOOK 256 /* rows of a peer's queue that are read for a position */
 
-/* The place of a copy among what its peer has not settled; 0: the queue is too long. */
-static bool queue_position(struct call *c, const struct copy *copy, uint32_t *position,
-			   uint32_t *length, struct err *err)
+/* The place of a copy among what its peer has not settled. */
+static bool find_place(struct call *c, const struct copy *copy, struct queue_place *out,
+		       struct err *err)
 {
 	struct slice first = { NULL, 0 };
 	struct peer_open *rows;
 	size_t n;
 
-	*position = *length = 0;
 	if (!store_open_copies(c->api->options.store, copy->peer_no, first, QUEUE_LOOK, c->mem,
 			       &rows, &n, err))
 		return false;
-	if (n == QUEUE_LOOK)
-		return true;
-	*position = 1;
+	*out = (struct queue_place){ .position = 1, .at_least = n == QUEUE_LOOK };
 	for (size_t i = 0; i < n; i++) {
 		bool before =
 			rows[i].priority > copy->priority ||
 			(rows[i].priority == copy->priority && rows[i].since < copy->assigned_at);
 
-		*length += rows[i].desired;
-		*position += rows[i].desired && before;
+		out->length += rows[i].desired;
+		out->position += rows[i].desired && before;
 	}
-	if (*length < *position)
-		*length = *position;
+	if (out->length < out->position)
+		out->length = out->position;
 	return true;
 }
 
 static bool look_queues(struct call *c, const struct cid_view *view, struct pin_extra *extra,
 			struct err *err)
 {
-	uint32_t *positions = arena_new_array(c->mem, uint32_t, view->n_copies);
-	uint32_t *lengths = arena_new_array(c->mem, uint32_t, view->n_copies);
-	bool any = false;
+	struct queue_place *places = arena_new_array(c->mem, struct queue_place, view->n_copies);
 
 	for (size_t i = 0; i < view->n_copies; i++) {
 		const struct copy *copy = &view->copies[i];
 
-		if (!copy->desired || copy_state(copy) != COPY_QUEUED)
-			continue;
-		if (!queue_position(c, copy, &positions[i], &lengths[i], err))
+		if (copy->desired && copy_state(copy) == COPY_QUEUED &&
+		    !find_place(c, copy, &places[i], err))
 			return false;
-		any = any || (i == 0 && positions[0]);
 	}
-	/* The summary of /pins speaks of the first copy. */
-	extra->queue_position = any || !c->psa ? positions : NULL;
-	extra->queue_length = lengths;
+	extra->places = places;
 	return true;
 }
 

@@ -171,8 +171,18 @@ bool reply_error(struct call *c, enum api_error error, const char *detail)
 	return true;
 }
 
+bool reply_missing(struct call *c, const char *what)
+{
+	return reply_error(c, API_NOT_FOUND,
+			   c->psa ? ""
+				  : arena_printf(c->mem, "there is no %s \"%s\"", what,
+						 excerpt(c->params[0]).text));
+}
+
 bool reply_outcome(struct call *c, const struct pins_result *result)
 {
+	if (result->outcome == PINS_NOT_FOUND && c->params[0].len > 0 && !*result->why)
+		return reply_missing(c, "pin");
 	return reply_error(c, api_error_outcome(result->outcome), result->why);
 }
 
@@ -294,8 +304,7 @@ bool call_ulid(struct call *c, struct ulid *out)
 {
 	struct err ignored;
 
-	return ulid_parse(c->params[0], out, &ignored) ||
-	       (reply_error(c, API_NOT_FOUND, ""), false);
+	return ulid_parse(c->params[0], out, &ignored) || (reply_missing(c, "pin"), false);
 }
 
 struct pins_call call_pins(struct call *c)

@@ -152,11 +152,11 @@ bool v1_remove_deny(struct call *c, struct err *err)
 	bool removed;
 
 	if (!read_digest(c->params[0], c->mem, &digest, &why))
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "content on the deny list by");
 	if (!deny_remove(c->api->options.store, digest, c->mem, &removed, err))
 		return false;
 	if (!removed)
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "content on the deny list by");
 	reply_when_durable(c, store_mark(c->api->options.store));
 	return reply_empty(c, 204);
 }

@@ -122,7 +122,7 @@ bool v1_revoke_key(struct call *c, struct err *err)
 	    !keys_revoke(c->api->options.keys, c->owner, c->params[0], c->mem, &found, err))
 		return false;
 	if (!found)
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "key");
 	reply_when_durable(c, store_mark(c->api->options.store));
 	return reply_empty(c, 204);
 }
@@ -163,5 +163,5 @@ bool v1_rotate_key(struct call *c, struct err *err)
 	    !keys_rotate(c->api->options.keys, c->owner, c->params[0], overlap_us, c->mem, &text,
 			 &row, err))
 		return false;
-	return row ? reply_secret(c, row, &text, 200) : reply_error(c, API_NOT_FOUND, "");
+	return row ? reply_secret(c, row, &text, 200) : reply_missing(c, "key");
 }

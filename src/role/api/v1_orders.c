@@ -53,7 +53,7 @@ bool v1_gc_peer(struct call *c, struct err *err)
 	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	if (!row)
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "peer");
 	if (!o->orders.collect)
 		return reply_error(c, API_UNAVAILABLE, "no worker runs in this process");
 	switch (o->orders.collect(o->orders.ctx, row->peer_no)) {

@@ -96,7 +96,7 @@ bool v1_list_owners(struct call *c, struct err *err)
 
 static bool owner_param(struct call *c)
 {
-	return owner_valid(c->params[0]) || (reply_error(c, API_NOT_FOUND, ""), false);
+	return owner_valid(c->params[0]) || (reply_missing(c, "owner"), false);
 }
 
 static bool reply_owner(struct call *c, const struct owner_row *row)

@@ -121,7 +121,7 @@ bool v1_get_peer(struct call *c, struct err *err)
 
 	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
-	return row ? reply_peer(c, row, 200) : reply_error(c, API_NOT_FOUND, "");
+	return row ? reply_peer(c, row, 200) : reply_missing(c, "peer");
 }
 
 /* Stores the operator's half of the row. */
@@ -143,7 +143,7 @@ static bool set_wish(struct call *c, enum peer_wish wish, struct err *err)
 	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	if (!row)
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "peer");
 	if (row->wish != wish) {
 		row->wish = (uint8_t)wish;
 		if (!put_wish(c, row, err))
@@ -196,7 +196,7 @@ bool v1_remove_peer(struct call *c, struct err *err)
 	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	if (!row || row->wish == PEER_FORGOTTEN)
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "peer");
 	if (!holds_any(c, row->peer_no, &any, err))
 		return false;
 	if (any)
@@ -258,7 +258,7 @@ bool v1_patch_peer(struct call *c, struct err *err)
 	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
 	if (!row)
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "peer");
 	if (!json_fields(json_root(doc), "", peer_fields + 2, ARRAY_LEN(peer_fields) - 2,
 			 JSON_UNKNOWN_REFUSED, &in, &given, &why) ||
 	    !change_peer(c, &in, row, &why))

@@ -119,7 +119,7 @@ static bool reply_pin(struct call *c, const struct owner_pin *row, struct err *e
 	struct pin_reply reply = { .call = c };
 
 	if (!row)
-		return reply_error(c, API_NOT_FOUND, "");
+		return reply_missing(c, "pin");
 	if (!pin_reply_look(c, row->cid, &reply.extra, err))
 		return false;
 	pin_reply_write(&reply, row);

@@ -139,6 +139,21 @@ class V1(unittest.TestCase):
         psa = self.ask("GET", f"/pins/{queued['id']}").json
         self.assertIn("queue position", psa["info"]["status_details"])
 
+    def test_the_place_in_a_long_queue_is_told_as_at_least(self):
+        lines = "".join(json.dumps({"cid": cid_of(f"long queue {i}"), "meta": {"test": "queued"}}) + "\n" for i in range(300))
+        self.assertEqual(len(self.ask("POST", "/v1/bulk/create", raw=lines).lines), 300)
+        last = self.queued("long queue, last")
+
+        def copy():
+            return next((c for c in self.ask("GET", f"/v1/pins/{last['id']}").json["copies"] if "queue_at_least" in c), None)
+
+        place = self.probe.until(copy, "the queue is long")
+        self.assertIs(place["queue_at_least"], True)
+        self.assertGreaterEqual(place["queue_length"], 256)
+        self.assertGreaterEqual(place["queue_position"], 200)
+        details = self.ask("GET", f"/pins/{last['id']}").json["info"]["status_details"]
+        self.assertRegex(details, r"queue position: at least \d+ of at least \d+")
+
     def test_waiting_ends_when_it_is_pinned_or_failed_or_time_is_up(self):
         for how, status in ((None, "pinned"), ("failed", "failed")):
             pin = self.add({"cid": cid_of(f"wait {how}"), **({"meta": {"test": how}} if how else {})})
