@@ -1,14 +1,17 @@
 /*
  * verdicts.c -- what our decoders make of many inputs, one a line.
  *
- *	verdicts cid|multiaddr
+ *	verdicts cid|multiaddr|cluster_pin
  *	in   "t <hex of a text>" or "b <hex of bytes>"
- *	out  "- <why>" or "+ <hex of the bytes> <hex of the canonical text>"
+ *	out  "- <why>" or "+ <hex of the bytes> <hex of the canonical text>"; of a pin the bytes are
+ *	     those it is encoded to again, and the text is its fields
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "model/cid.h"
+#include "model/cluster_pin.h"
 #include "model/multiaddr.h"
 
 static size_t unhex(const char *digits, uint8_t *out, size_t cap)
@@ -58,18 +61,81 @@ static bool judge_multiaddr(char kind, struct slice input, struct err *err)
 	return true;
 }
 
+static void add_hex(struct buf *out, struct slice bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		buf_printf(out, "%02x", bytes.ptr[i]);
+}
+
+static void add_hex_list(struct buf *out, struct slice_list list)
+{
+	for (size_t i = 0; i < list.n; i++) {
+		add_hex(out, list.at[i]);
+		buf_add_byte(out, ',');
+	}
+}
+
+static void add_pin(struct buf *out, const struct cluster_pin *p)
+{
+	add_hex(out, p->cid);
+	buf_printf(out, " %d ", p->type);
+	add_hex_list(out, p->allocations);
+	buf_printf(out, " %d ", p->max_depth);
+	add_hex(out, p->reference);
+	buf_printf(out, " %d %d ", p->rf_min, p->rf_max);
+	add_hex(out, p->name);
+	buf_printf(out, " %" PRIu64 " ", p->shard_size);
+	for (size_t i = 0; i < p->metadata.n; i++) {
+		add_hex(out, p->metadata.at[i].key);
+		buf_add_byte(out, ':');
+		add_hex(out, p->metadata.at[i].value);
+		buf_add_byte(out, ',');
+	}
+	buf_add_byte(out, ' ');
+	add_hex(out, p->pin_update);
+	buf_printf(out, " %" PRIu64 " ", p->expire_at);
+	add_hex_list(out, p->origins);
+	buf_printf(out, " %" PRIu64, p->timestamp);
+}
+
+static bool judge_cluster_pin(char kind UNUSED, struct slice input, struct err *err)
+{
+	CLEANUP(buf_free) struct buf bytes = { 0 }, text = { 0 };
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct cluster_pin pin;
+
+	if (!cluster_pin_decode(input, mem, &pin, err))
+		return false;
+	cluster_pin_encode(&pin, &bytes);
+	add_pin(&text, &pin);
+	accept(buf_slice(&bytes), buf_slice(&text));
+	return true;
+}
+
+static const struct {
+	const char *what;
+	bool (*judge)(char kind, struct slice input, struct err *err);
+} judges[] = {
+	{ "cid", judge_cid },
+	{ "multiaddr", judge_multiaddr },
+	{ "cluster_pin", judge_cluster_pin },
+};
+
 int main(int argc, char **argv)
 {
-	bool multiaddr = argc == 2 && slice_eq_str(slice_str(argv[1]), "multiaddr");
+	size_t what = 0;
 	uint8_t input[8192];
 	char *line = NULL;
 	struct err err;
 	size_t cap = 0;
 
+	while (argc != 2 || strcmp(argv[1], judges[what].what) != 0)
+		if (++what == sizeof(judges) / sizeof(*judges))
+			return 2;
 	while (getline(&line, &cap, stdin) > 2) {
 		struct slice given = SLICE_OF(input, unhex(line + 2, input, sizeof(input)));
 
-		if (!(multiaddr ? judge_multiaddr : judge_cid)(line[0], given, &err))
+		if (!judges[what].judge(line[0], given, &err))
 			printf("- %s\n", err.text);
 	}
 	free(line);
