@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-enum token_kind { TOKEN_HOLD, TOKEN_WAIT, TOKEN_STREAM };
+enum token_kind { TOKEN_HOLD, TOKEN_WAIT };
 
 struct http_token {
 	struct exchange *x;
@@ -397,11 +397,6 @@ void http_response_stream(struct http_response *res, const struct http_stream_op
 	x->stream_arg = arg;
 }
 
-struct http_token *http_stream_token(struct http_response *res)
-{
-	return token_new(of(res), TOKEN_STREAM);
-}
-
 void http_response_consume(struct http_response *res, const struct http_consume_ops *ops, void *arg)
 {
 	struct exchange *x = of(res);
@@ -451,14 +446,4 @@ void http_token_reply(struct http_token *token, unsigned status, const char *con
 		buf_add_slice(&x->instead->body, body);
 	}
 	give_back(token);
-}
-
-bool http_token_gone(const struct http_token *token)
-{
-	bool gone;
-
-	pthread_mutex_lock(&token->x->lock);
-	gone = token->x->gone;
-	pthread_mutex_unlock(&token->x->lock);
-	return gone;
 }

@@ -183,17 +183,14 @@ void http_token_wake(struct http_token *token);
 void http_token_reply(struct http_token *token, unsigned status, const char *content_type,
 		      struct slice body);
 
-/* Has the client gone for certain?  Work for it may stop.  The token stays. */
-bool http_token_gone(const struct http_token *token);
-
 /* ---- streams -------------------------------------------------------------------------- */
 
 struct http_stream_ops {
 	/*
 	 * Appends the next piece to `out`; sets *end with the last one.  Called while
 	 * less than 256 KiB are on their way to the client.  Nothing appended and not the end:
-	 * nothing now; it is called again when a token of http_stream_token() is woken, at the
-	 * latest after 1 s.  False: the response is cut so that the client notices.
+	 * nothing now; it is called again after 1 s.  False: the response is cut so that the
+	 * client notices.
 	 * A stream that may be silent for minutes should send a blank line now and then: of
 	 * a client that pipelined more than max_pipelined and left, nothing else tells.
 	 */
@@ -204,9 +201,6 @@ struct http_stream_ops {
 
 /* The reply is res->status, its headers, and what next() makes; res->body stays empty. */
 void http_response_stream(struct http_response *res, const struct http_stream_ops *ops, void *arg);
-
-/* From the handler or next(): a token to wake the stream with. */
-struct http_token *http_stream_token(struct http_response *res);
 
 struct http_consume_ops {
 	/*

@@ -1,0 +1,308 @@
+"""Commands that need no server, that meet something that is none, and servers that cannot start:
+each says what is wrong, with the right exit code, and leaves nothing behind."""
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import ssl
+import subprocess
+import threading
+
+from servers import PATIENCE, PROGRAM, FakeKubo, Pinfold, Story, cid_of, end_process, free_port, main, until
+
+KEY = "pin_live_0123456789ab_secret_crc"
+
+
+class Case(Story):
+    def run_it(self, *args, code=0, stdin="", cwd=None, **env):
+        kept = {k: os.environ[k] for k in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS") if k in os.environ}
+        out = subprocess.run([PROGRAM, *map(str, args)], env={**kept, "HOME": str(self.dir), "no_proxy": "*", **env}, cwd=cwd,
+                             input=stdin, capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(out.returncode, code, f"{args}: {out.stdout}{out.stderr}")
+        return out
+
+    def file(self, name, content):
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+
+class Alone(Case):
+    """No server at all."""
+
+    def test_the_lists_and_the_version(self):
+        self.assertEqual("pinfold " + json.loads(self.run_it("version", "--json").stdout)["version"] + "\n", self.run_it("version").stdout)
+        docs = pathlib.Path(__file__).resolve().parents[2] / "docs"
+        for what, page in (("metrics", "metrics.md"), ("config", "configuration.md")):
+            self.assertEqual(self.run_it("doc", what).stdout, (docs / page).read_text())
+        self.assertEqual(self.run_it("config", "doc").stdout, self.run_it("doc", "config").stdout)
+        self.assertIn(".TH", self.run_it("doc", "man").stdout)
+        self.assertIn('"poem"', self.run_it("doc", "poem", code=2).stderr)
+
+    def test_the_configuration_as_json_names_value_and_source(self):
+        secret = self.file("auth", "bearer:hunter2\n")
+        config = self.file("config.json", {"http": {"workers": 7}, "kubo": ["http://a:1", {"url": "http://b:2", "zone": "z", "tags": ["t"]}]})
+        out = self.run_it("config", "show", "--json", "--config", config, "--log-level", "warn",
+                          PINFOLD_WORKER_KUBO_AUTH_FILE=str(secret), PINFOLD_WORKER_STALL_TIMEOUT="3m")
+        rows = {r["option"]: r for r in map(json.loads, out.stdout.splitlines())}
+        self.assertEqual((rows["http.workers"]["value"], rows["http.workers"]["source"]), ("7", "file"))
+        self.assertEqual((rows["log.level"]["value"], rows["log.level"]["source"]), ("warn", "flag"))
+        self.assertEqual(rows["worker.stall_timeout"]["place"], "PINFOLD_WORKER_STALL_TIMEOUT")
+        self.assertEqual(rows["listen"]["source"], "default")
+        self.assertNotIn("hunter2", out.stdout)
+
+    def test_each_mistake_in_the_file_is_told_where_it_is(self):
+        for content, words in (
+            ({"kubo": "http://a:1"}, ("kubo", "list")), ({"kubo": [7]}, ("kubo[0]", "URL")), ({"kubo": [{"zone": "z"}]}, ("kubo[0]", "url is missing")),
+            ({"kubo": [{"url": "ftp://a"}]}, ("kubo[0].url", "ftp://a")), ({"kubo": [{"url": "http://a:1", "tags": "t"}]}, ("kubo[0].tags",)),
+            ({"kubo": [{"url": "http://a:1", "tags": [1]}]}, ("kubo[0].tags",)), ({"kubo": [{"url": "http://a:1", "zone": 1}]}, ("kubo[0].zone",)),
+            ({"kubo": [{"url": "http://a:1", "auth": "hunter2"}]}, ("kubo[0].auth", "bearer:TOKEN")),
+            ({"kubo": [{"url": "http://a:1", "auth_file": str(self.dir / "none")}]}, ("kubo[0].auth_file", "No such file")),
+            ({"kubo": [{"url": "http://a:1", "auth_file": 7}]}, ("kubo[0].auth",)), ({"kubo": [{"url": "http://a:1", "zne": "z"}]}, ("did you mean zone?",)),
+            ({"tls": {"key_file": "/k"}}, ("tls.key_file", "tls.cert_file")), ({"tls": {"cert_file": "/c"}}, ("tls.cert_file", "tls.key_file")),
+            ({"peer": {"suspect_after": "3h", "down_after": "1h"}}, ("peer.suspect_after",)), ({"data": ""}, ("data",)),
+            ({"worker": {"retry_min": "2h", "retry_max": "1h"}}, ("worker.retry_min",)), ({"worker": {"kubo_auth_file": "/none"}}, ("worker.kubo_auth_file",)),
+            ({"store": {"rocksdb": {"cache": "1"}}}, ("store.rocksdb.cache", "1MiB")), ({"store": {"rocksdb": {"cache": "many"}}}, ("store.rocksdb.cache",)),
+            ({"origins": {"allow": [7]}}, ("origins.allow",)), ({"origins": {"allow": ["a,b"]}}, ("origins.allow",)), ({"origins": {"allow": ["10.0.0.0/64"]}}, ("origins.allow",)),
+            ({"http": {"workers": "7x"}}, ("http.workers",)), ({"listen": "nowhere"}, ("listen", "HOST:PORT")), ({"http": 7}, ("http",)),
+            ("{", ("config.json",)), ('{"http":{"workers":1,"workers":2}}', ("config.json",)),
+        ):
+            with self.subTest(content=content):
+                out = self.run_it("config", "check", "--config", self.file("config.json", content), code=2)
+                for word in words:
+                    self.assertIn(word, out.stderr)
+        self.assertIn("none.json", self.run_it("config", "check", "--config", self.dir / "none.json", code=2).stderr)
+        empty = self.file("empty", "")
+        self.assertIn("kubo_auth_file", self.run_it("config", "check", "--worker-kubo-auth-file", empty, code=2).stderr)
+
+    def test_keys_that_cannot_be_had_are_wrong_usage(self):
+        self.assertIn("cannot read", self.run_it("status", "--key-file", self.dir / "none", code=2).stderr)
+        self.assertIn("no API key", self.run_it("status", "--data", self.dir / "none", code=2).stderr)
+        bad = self.file("config.json", {"http": {"workers": "7x"}})
+        for args in (("status",), ("store", "check"), ("store", "backup", "/tmp/x"), ("store", "restore", "/tmp/x"), ("config", "show"), ("up",)):
+            self.assertIn("http.workers", self.run_it(*args, code=2, PINFOLD_CONFIG=str(bad)).stderr)
+
+    def test_every_command_says_when_no_server_is_there(self):
+        nobody = f"http://127.0.0.1:{free_port()}"
+        cid = cid_of(1)
+        for args in (("pin", "add", cid), ("pin", "ls"), ("pin", "get", cid), ("pin", "wait", cid), ("pin", "update", cid, "--name", "n"), ("pin", "retry", cid),
+                     ("pin", "rm", cid), ("peer", "ls"), ("peer", "add", "http://127.0.0.1:1"), ("peer", "set", "p", "--zone", "z"), ("peer", "drain", "p"),
+                     ("peer", "pause", "p"), ("peer", "resume", "p"), ("peer", "gc", "p"), ("peer", "rm", "p"), ("key", "create"), ("key", "ls"),
+                     ("key", "rotate", "k"), ("key", "revoke", "k"), ("owner", "ls"), ("owner", "show", "o"), ("owner", "set", "o", "--replicas", "2"),
+                     ("deny", "add", cid), ("deny", "ls"), ("deny", "rm", cid), ("status",), ("drift",), ("rebalance",)):
+            with self.subTest(args=args):
+                out = self.run_it(*args, "--key", KEY, "--server", nobody, code=3)
+                self.assertIn(nobody, out.stderr)
+                self.assertEqual(out.stdout, "")
+        self.run_it("pin", "add", "-", "--key", KEY, "--server", nobody, code=3, stdin=f"{cid}\n")
+
+
+class Strangers(Case):
+    """Something answers that is no Pinfold."""
+
+    def serve(self, answer, context=None):
+        """Answers each connection by `answer` as soon as a request has come, and closes."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        def loop():
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client, contextlib.suppress(OSError):
+                        if context:
+                            client = context.wrap_socket(client, server_side=True)
+                        client.recv(65536)
+                        client.sendall(answer)
+        thread = threading.Thread(target=loop, daemon=True)
+        thread.start()
+        def stop():
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            thread.join()
+        self.addCleanup(stop)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def test_what_it_answers_is_not_taken_for_an_answer(self):
+        ok = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s"
+        for answer, code, words in (
+            (ok % (6, b"<html>"), 1, "no JSON"), (ok % (100, b'{"pins":['), 1, "broke off"), (b"", 3, "no server"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", 3, "no server"), (b"HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nno!", 1, "HTTP 500"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 1, "broke off"),
+        ):
+            with self.subTest(answer=answer):
+                out = self.run_it("pin", "ls", "--key", KEY, "--server", self.serve(answer) + "///", code=code)
+                self.assertIn(words, out.stderr)
+
+    def test_a_key_that_it_did_not_make_is_not_printed(self):
+        server = self.serve(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+        self.assertEqual(self.run_it("key", "create", "--key", KEY, "--server", server, code=1).stdout, "")
+
+    def test_a_certificate_that_nobody_signed_is_refused(self):
+        cert, key = self_signed(self.dir)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        server = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", context)
+        self.assertIn("certificate", self.run_it("status", "--key", KEY, "--server", f"https://{server}", code=3).stderr)
+
+
+def self_signed(directory, name="tls", kind="ec"):
+    cert, key = directory / f"{name}.crt", directory / f"{name}.key"
+    curve = ["-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ec" else []
+    subprocess.run(["openssl", "req", "-x509", "-newkey", kind, *curve, "-nodes", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return cert, key
+
+
+class Starting(Case):
+    def test_what_cannot_be_served_is_told(self):
+        cert, key = self_signed(self.dir)
+        _, other = self_signed(self.dir, "other")
+        _, rsa = self_signed(self.dir, "rsa", "rsa:2048")
+        junk = self.file("junk", "no certificate\n")
+        for flags, words in (
+            (("--tls-cert-file", self.dir / "none", "--tls-key-file", key), "none"), (("--tls-cert-file", junk, "--tls-key-file", key), "junk"),
+            (("--tls-cert-file", cert, "--tls-key-file", junk), "junk"), (("--tls-cert-file", cert, "--tls-key-file", other), "mismatch"),
+            (("--tls-cert-file", cert, "--tls-key-file", rsa), "does not fit"),
+            (("--listen", "192.0.2.1:1"), "192.0.2.1"), (("--data", junk), "junk"), (("--data", "/proc/none"), "/proc/none"),
+            (("--store-rocksdb-path", junk), "junk"), (("--origins-allow", "10.0.0.0/99"), "origins.allow"),
+        ):
+            with self.subTest(flags=flags):
+                given = ["--data", self.dir / "data", "--listen", f"127.0.0.1:{free_port()}", *flags]
+                out = subprocess.run([PROGRAM, "up", *map(str, given)], env={**os.environ, "HOME": str(self.dir)}, capture_output=True, text=True,
+                                     timeout=PATIENCE)
+                self.assertIn(out.returncode, (1, 2), out.stderr)
+                self.assertIn(words, out.stderr)
+
+    def test_the_kubo_is_found_where_its_file_says(self):
+        for n, (api, env, words) in enumerate((
+            ("/ip4/127.0.0.1/tcp/1\n", "IPFS_PATH", "http://127.0.0.1:1"), ("/ip6/::1/tcp/1", "IPFS_PATH", "http://[::1]:1"),
+            ("/dns4/localhost/tcp/1", "IPFS_PATH", "http://localhost:1"), (f"/unix{self.dir}/none.sock", "IPFS_PATH", f"unix:{self.dir}/none.sock"),
+            ("/ip4/127.0.0.1/tcp/2", "HOME", "http://127.0.0.1:2"), ("", "IPFS_PATH", "http://127.0.0.1:5001"),
+        )):
+            with self.subTest(api=api):
+                home = self.dir / f"found{n}"
+                self.file(f"found{n}/{'.ipfs/' if env == 'HOME' else ''}api", api)
+                pinfold = Pinfold(home, [])
+                pinfold.up_env = {**pinfold.env(key=False), env: str(home)}
+                pinfold.start()
+                self.assertIn(words, pinfold.log.read_text())
+                pinfold.stop()
+        for api in ("/ip4/127.0.0.1/udp/1", "nonsense", "/onion/x/tcp/1"):
+            with self.subTest(api=api):
+                self.file("wrong/api", api)
+                out = self.run_it("up", "--data", self.dir / "wrong/data", "--listen", "127.0.0.1:0", code=1, IPFS_PATH=str(self.dir / "wrong"))
+                self.assertIn("pass --kubo URL", out.stderr)
+
+    def test_tls_is_served_and_read_again_on_a_signal(self):
+        cert, key = self_signed(self.dir)
+        pinfold = Pinfold(self.dir / "tls", ["http://127.0.0.1:1"], tls_cert_file=str(cert), tls_key_file=str(key))
+        trusted = ssl.create_default_context(cafile=cert)
+        trusted.check_hostname = False
+        def shown():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", pinfold.port), 10) as s:
+                with trusted.wrap_socket(s) as t:
+                    return t.getpeercert(binary_form=True)
+        pinfold.start(wait=False)
+        first = until(shown, "the first certificate is served")
+        new_cert, new_key = self_signed(self.dir, "new")
+        cert.write_text("junk")
+        pinfold.process.send_signal(1)
+        until(lambda: "reload" in pinfold.log.read_text(), "the reload has failed")
+        trusted.verify_mode = ssl.CERT_NONE
+        self.assertEqual(shown(), first, "what cannot be read changes nothing")
+        cert.write_bytes(new_cert.read_bytes())
+        key.write_bytes(new_key.read_bytes())
+        pinfold.process.send_signal(1)
+        until(lambda: shown() == ssl.PEM_cert_to_DER_cert(new_cert.read_text()), "the new certificate is served")
+        pinfold.stop()
+
+    def test_a_store_in_memory_serves_and_forgets(self):
+        kubo = FakeKubo()
+        pinfold = Pinfold(self.dir / "mem", [kubo.url], store_kind="mem").start()
+        pin = pinfold.pin(cid_of("mem"))
+        until(lambda: pinfold.status(pin) == "pinned", "it is pinned")
+        reply = pinfold.ask("POST", "/v1/store/backup", {"dir": str(self.dir / "mem-backup")})
+        self.assertEqual((reply.status, reply.json["code"]), (400, "invalid"))
+        self.assertFalse((self.dir / "mem-backup").exists())
+        pinfold.stop()
+        pinfold.start()
+        self.assertEqual(pinfold.ask("GET", f"/v1/pins/{pin}").status, 404)
+        pinfold.stop()
+
+
+class Orders(Case):
+    """A real server with one node."""
+
+    def setUp(self):
+        self.kubo = FakeKubo()
+        self.pinfold = Pinfold(self.dir / self._testMethodName, [self.kubo.url]).start()
+        self.addCleanup(lambda: end_process(self.pinfold.process))
+
+    def test_backup_while_it_serves_and_restore_elsewhere(self):
+        p = self.pinfold
+        ids = {p.pin(cid_of(n)) for n in range(5)}
+        p.cli("store", "check", "--repair", PINFOLD_DATA=str(p.dir))
+        here = self.dir / "here"
+        here.mkdir()
+        env = {**p.env(), "PINFOLD_DATA": str(p.dir)}
+        self.run_it("store", "backup", "copy", cwd=here, **env)
+        self.assertTrue((here / "copy" / "FORMAT").exists())
+        self.assertIn("copy", self.run_it("store", "backup", "copy", cwd=here, code=1, **env).stderr)
+        p.pin(cid_of("later"))
+        self.assertIn("already", self.run_it("store", "restore", here / "copy", code=1, **env).stderr)
+        p.stop()
+        self.assertIn("already", self.run_it("store", "restore", here / "copy", code=1, **env).stderr)
+        for wrong in (here, self.dir / "nowhere", self.file("plain", "x")):
+            out = self.run_it("store", "restore", wrong, "--data", here / "new", code=1, **env)
+            self.assertIn(str(wrong), out.stderr)
+            self.assertFalse((here / "new").exists())
+        (p.dir / "store").rename(p.dir / "lost")
+        (p.dir / "store.part").mkdir()
+        self.assertIn("store.part", self.run_it("store", "restore", here / "copy", code=1, **env).stderr)
+        (p.dir / "store.part").rmdir()
+        (here / "copy" / "extra").mkdir()
+        out = self.run_it("store", "restore", here / "copy", code=1, **env)
+        self.assertIn("extra", out.stderr)
+        self.assertEqual(sorted(f.name for f in p.dir.iterdir() if f.name.startswith("store")), [], "nothing half made stays")
+        (here / "copy" / "extra").rmdir()
+        self.run_it("store", "restore", here / "copy", **env)
+        p.start()
+        self.assertEqual({pin["id"] for pin in p.ask("GET", "/v1/pins").json["pins"]}, ids)
+
+    def test_what_orders_print(self):
+        p = self.pinfold
+        until(lambda: [q["up"] for q in p.peers()] == [True], "the node is up")
+        peer = p.peers()[0]["id"]
+        preview = json.loads(p.cli("rebalance", "--dry-run", "--json").stdout)
+        self.assertEqual((preview["moves"], preview["complete"]), (0, True))
+        self.assertIn("0 copies would move", p.cli("rebalance", "--dry-run").stdout)
+        self.assertIn("drift", p.cli("rebalance").stdout)
+        self.assertIn("missing", json.loads(p.cli("drift", "--json", "--limit", "1").stdout))
+        p.cli("peer", "gc", peer)
+        p.cli("peer", "gc", "nobody", code=1)
+        self.assertEqual(json.loads(p.cli("peer", "set", peer, "--zone", "z", "--json").stdout)["zone"], "z")
+        self.assertIn("--zone", p.cli("peer", "set", peer, code=2).stderr)
+        self.assertIn("--replicas", p.cli("owner", "set", "alice", code=2).stderr)
+        made = json.loads(p.cli("key", "create", "--json", "--owner", "alice").stdout)
+        self.assertEqual(p.ask("GET", "/v1/status", key=made["key"]).json["owner"], "alice")
+
+    def test_a_node_that_was_added_by_url_is_driven_after_a_restart(self):
+        p = Pinfold(self.dir / "added", ["http://127.0.0.1:1"]).start()
+        for url in ("http://127.0.0.1:1", "ftp://x", "unix:/none.sock"):
+            self.assertIn(url, p.cli("peer", "add", url, code=1).stderr)
+        self.assertEqual(p.peers(), [])
+        p.cli("peer", "add", self.kubo.url, "--zone", "b")
+        p.cli("peer", "add", f"{self.kubo.url}/") # the same node under two URLs is one
+        until(lambda: [q["up"] for q in p.peers()] == [True], "it is a peer")
+        for cid in (cid_of("before"), cid_of("after")):
+            pin = p.pin(cid)
+            until(lambda: p.status(pin) == "pinned", "it holds the pin")
+            self.assertIn(cid, self.kubo.pins())
+            p.stop()
+            p.start()
+        self.assertEqual([q["zone"] for q in p.peers()], ["b"])
+        p.stop()
+
+
+main()
