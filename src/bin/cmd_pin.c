@@ -103,15 +103,19 @@ static void print_pin(struct client *client, const json_t *pin)
 	}
 }
 
-static void print_pins(struct client *client, json_t *const *pins, size_t n)
+/* `widths` as table_piece() takes it. */
+static void print_pins(struct client *client, json_t *const *pins, size_t n,
+		       unsigned widths[TABLE_COLUMNS_MAX])
 {
-	struct table *table = pins_table(client->in->mem);
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct table *table = pins_table(mem);
 
+	table_piece(table, widths);
 	for (size_t i = 0; i < n; i++) {
 		if (client->json)
 			print_json(pins[i]);
 		else
-			add_pin(table, client->in->mem, pins[i]);
+			add_pin(table, mem, pins[i]);
 	}
 	table_print(table);
 }
@@ -234,6 +238,7 @@ enum exit_code cmd_pin_add(struct invocation *in)
 {
 	CLEANUP(client_close) struct client client = { 0 };
 	json_t **pins = arena_new_array(in->mem, json_t *, in->n_args + 1);
+	unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
 	enum exit_code code, waited = EXIT_DONE;
 	size_t n = 0;
 
@@ -245,7 +250,7 @@ enum exit_code cmd_pin_add(struct invocation *in)
 	code = create_all(&client, pins, &n);
 	if (is_given(in, "wait") && code != EXIT_UNREACHABLE)
 		waited = wait_all(&client, pins, n);
-	print_pins(&client, pins, n);
+	print_pins(&client, pins, n, widths);
 	for (size_t i = 0; i < n; i++)
 		json_decref(pins[i]);
 	return code ? code : waited;
@@ -282,6 +287,7 @@ static enum exit_code list_pages(struct client *client, size_t left)
 {
 	struct invocation *in = client->in;
 	const char *query = list_query(client), *cursor = "";
+	unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
 
 	while (left > 0) {
 		CLEANUP(json) json_t *page = NULL;
@@ -300,7 +306,7 @@ static enum exit_code list_pages(struct client *client, size_t left)
 		row = arena_new_array(in->mem, json_t *, n + 1);
 		json_array_foreach(pins, i, pin) row[i] = pin;
 		/* A page holds all pins of its last millisecond, so it may be longer. */
-		print_pins(client, row, n < left ? n : left);
+		print_pins(client, row, n < left ? n : left, widths);
 		cursor = client_escape(client, member(in->mem, page, "next", ""));
 		if (!*cursor && n <= left)
 			return EXIT_DONE;
@@ -379,6 +385,7 @@ enum exit_code cmd_pin_update(struct invocation *in)
 enum exit_code cmd_pin_wait(struct invocation *in)
 {
 	CLEANUP(client_close) struct client client = { 0 };
+	unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
 	enum exit_code worst = client_open(in, &client);
 
 	for (size_t i = 0; i < in->n_args && worst != EXIT_UNREACHABLE && client.curl; i++) {
@@ -389,7 +396,7 @@ enum exit_code cmd_pin_wait(struct invocation *in)
 		if (!code)
 			code = wait_for(&client, id, &pin);
 		if (pin)
-			print_pins(&client, &pin, 1);
+			print_pins(&client, &pin, 1, widths);
 		worst = code ? code : worst;
 	}
 	return worst;

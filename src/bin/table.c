@@ -26,6 +26,7 @@ struct table {
 	bool number[TABLE_COLUMNS_MAX];
 	unsigned widths[TABLE_COLUMNS_MAX];
 	struct row head, *rows;
+	unsigned *piece; /* the widths of the pieces before; NULL: this is all */
 };
 
 /* One character off the front: its width, and '?' for what has none.  *len is 0 at the end. */
@@ -192,6 +193,13 @@ static void put_row(const struct table *t, const struct row *row, const unsigned
 	buf_add_byte(out, '\n');
 }
 
+void table_piece(struct table *t, unsigned widths[TABLE_COLUMNS_MAX])
+{
+	t->piece = widths;
+	for (size_t i = 0; i < t->n_columns; i++)
+		t->widths[i] = widths[i] > t->widths[i] ? widths[i] : t->widths[i];
+}
+
 void table_put(const struct table *t, struct table_look look, struct buf *out)
 {
 	unsigned widths[TABLE_COLUMNS_MAX];
@@ -199,7 +207,10 @@ void table_put(const struct table *t, struct table_look look, struct buf *out)
 	if (t->n_rows == 0)
 		return;
 	fit(t, look.width, widths);
-	put_row(t, &t->head, widths, look.colour, out);
+	if (!t->piece || t->piece[0] == 0)
+		put_row(t, &t->head, widths, look.colour, out);
+	if (t->piece)
+		memcpy(t->piece, t->widths, t->n_columns * sizeof(*t->widths));
 	for (size_t i = 0; i < t->n_rows; i++)
 		put_row(t, &t->rows[i], widths, look.colour, out);
 }

@@ -25,6 +25,10 @@ struct table *table_new(struct arena *mem, const char *const *heads, size_t n);
 /* One more row; the texts are copied.  `tone` colours the cell of column `toned`. */
 void table_add(struct table *table, const char *const *cells, size_t toned, enum tone tone);
 
+/* This is a piece of a long table.  `widths`, all 0 before the first piece, remembers its
+ * columns: later pieces have no head and are no narrower. */
+void table_piece(struct table *table, unsigned widths[TABLE_COLUMNS_MAX]);
+
 struct table_look {
 	unsigned width; /* columns of the terminal; 0: nothing is cut */
 	bool colour;

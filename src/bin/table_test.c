@@ -48,6 +48,23 @@ static void a_terminal_cuts_the_widest_text_and_no_number(void **state UNUSED)
 			    "Qm                   7  failed\n");
 }
 
+static void a_long_table_in_pieces_has_one_head_and_grows_no_narrower(void **state UNUSED)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	CLEANUP(buf_free) struct buf out = { 0 };
+	struct table *pieces[2] = { sample(mem), NULL };
+	unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
+
+	table_piece(pieces[0], widths);
+	assert_non_null(strstr(shown(pieces[0], 0, false, &out), "CID "));
+	pieces[1] = table_new(mem, (const char *const[]){ "CID", ">SIZE", "STATUS" }, 3);
+	table_piece(pieces[1], widths);
+	table_add(pieces[1], (const char *const[]){ "Qm", "12345678", "queued" }, 2, TONE_PLAIN);
+	assert_string_equal(shown(pieces[1], 0, false, &out),
+			    "Qm                                12345678  queued\n");
+	assert_int_equal(widths[1], 8);
+}
+
 static void characters_count_by_the_columns_they_take(void **state UNUSED)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
@@ -86,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pipe_gets_every_column_whole),
 		cmocka_unit_test(a_terminal_cuts_the_widest_text_and_no_number),
+		cmocka_unit_test(a_long_table_in_pieces_has_one_head_and_grows_no_narrower),
 		cmocka_unit_test(characters_count_by_the_columns_they_take),
 		cmocka_unit_test(texts_of_strangers_cannot_steer_the_terminal),
 		cmocka_unit_test(colour_is_only_used_where_it_was_asked_for),

@@ -204,6 +204,9 @@ class Pins(Case):
         out = self.run_it("pin", "ls", "--json", "--limit", "7")
         self.assertEqual(len(out.stdout.splitlines()), 7)
         self.assertIn("--all", out.stderr)
+        for n in range(25, 1030):  # more than a page
+            self.fake.pins.append(self.fake.pin({"cid": f"Qm{n}"}))
+        self.assertEqual(len(self.run_it("pin", "ls", "--all").stdout.splitlines()), 1 + 1030)
 
     def test_filters_reach_the_server(self):
         self.run_it("pin", "ls", "--status", "failed", "--status", "queued", "--tag", "a b", "--name", "x&y")
