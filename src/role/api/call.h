@@ -86,8 +86,9 @@ struct pins_call call_pins(struct call *c);
 
 /* ---- the handlers ----------------------------------------------------------------------- */
 
-route_handler psa_list, psa_add, psa_get, psa_replace, psa_delete;
-route_handler v1_list_pins, v1_create_pin, v1_get_pin, v1_patch_pin, v1_delete_pin, v1_retry_pin;
+route_handler create_pin, replace_pin, patch_pin, delete_pin, retry_pin; /* in both shapes */
+route_handler psa_list, psa_get;
+route_handler v1_list_pins, v1_get_pin;
 route_handler v1_bulk_create, v1_bulk_delete;
 route_handler v1_list_peers, v1_add_peer, v1_get_peer, v1_patch_peer, v1_remove_peer, v1_drain_peer,
 	v1_pause_peer, v1_resume_peer, v1_forget_peer, v1_gc_peer, v1_rebalance, v1_drift;

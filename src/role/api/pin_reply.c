@@ -56,6 +56,18 @@ static void look_progress(struct call *c, const struct cid_view *view, struct pi
 	extra->progress = progress;
 }
 
+bool pin_reply_delegates(struct call *c, struct pin_extra *extra, struct err *err)
+{
+	CLEANUP(buf_free) struct buf json = { 0 };
+
+	if (!c->psa)
+		return true;
+	if (!delegates_write(c->api->delegates, &json, err))
+		return false;
+	extra->delegates = arena_copy(c->mem, buf_slice(&json));
+	return true;
+}
+
 bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra, struct err *err)
 {
 	struct cid_view *view = arena_new_of(c->mem, struct cid_view);
@@ -103,7 +115,7 @@ struct pins_call pin_reply_call(struct pin_reply *reply)
 	return call;
 }
 
-static void etag(struct call *c, uint64_t rev)
+void pin_reply_etag(struct call *c, uint64_t rev)
 {
 	if (!c->psa)
 		http_response_header(
@@ -128,6 +140,6 @@ bool pin_reply_result(struct pin_reply *reply, const struct pins_result *result,
 		return reply_empty(c, reply->status);
 	if (c->res->body.len == 0) /* else encode() has written it */
 		pin_reply_write(reply, result->pin);
-	etag(c, result->pin->rev);
+	pin_reply_etag(c, result->pin->rev);
 	return reply_json(c, reply->status);
 }

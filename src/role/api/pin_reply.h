@@ -18,6 +18,12 @@ struct pin_reply {
 bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra,
 		    struct err *err) MUST_CHECK;
 
+/* The peers that clients may connect to, for pin_reply.extra; /pins alone shows them. */
+bool pin_reply_delegates(struct call *c, struct pin_extra *extra, struct err *err) MUST_CHECK;
+
+/* The revision as ETag; /pins has none. */
+void pin_reply_etag(struct call *c, uint64_t rev);
+
 /* What to give a verb, so that a repetition under the same key gets this reply. */
 struct pins_call pin_reply_call(struct pin_reply *reply);
 

@@ -1,80 +1,8 @@
-/* The IPFS Pinning Service API 1.0.0. */
+/* The IPFS Pinning Service API 1.0.0: what is asked; pin_changes.c has what is changed. */
 #include "role/api/pin_reply.h"
 #include "role/api/query.h"
 
 #define COUNT_EXACT 1000 /* counts are exact to here */
-
-static bool look_delegates(struct call *c, struct pin_extra *extra, struct err *err)
-{
-	struct buf json = { 0 };
-	bool ok = delegates_write(c->api->delegates, &json, err);
-
-	if (ok)
-		extra->delegates = arena_copy(c->mem, buf_slice(&json));
-	buf_free(&json);
-	return ok;
-}
-
-/* Reads the Pin in the body; false: replied to. */
-static bool read_ask(struct call *c, struct json_doc **doc, struct pin_ask *ask)
-{
-	struct err why = { 0 };
-	struct slice key;
-
-	if (!call_key(c, &key) || !(*doc = call_json(c)))
-		return false;
-	if (!psa_read_pin(json_root(*doc), c->mem, ask, &why))
-		return reply_error(c, API_INVALID, why.text), false;
-	ask->key = key;
-	return true;
-}
-
-bool psa_add(struct call *c, struct err *err)
-{
-	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
-	struct pin_reply reply = { .call = c, .status = 202, .body = true };
-	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
-	struct pin_ask ask;
-	uint64_t mark;
-
-	if (!read_ask(c, &doc, &ask))
-		return true;
-	return look_delegates(c, &reply.extra, err) &&
-	       pins_create(c->api->options.pins, &call, &ask, 1, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
-}
-
-bool psa_replace(struct call *c, struct err *err)
-{
-	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
-	struct pin_reply reply = { .call = c, .status = 202, .body = true };
-	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
-	struct pin_ask ask;
-	struct ulid old;
-	uint64_t mark;
-
-	if (!call_ulid(c, &old) || !read_ask(c, &doc, &ask))
-		return true;
-	return look_delegates(c, &reply.extra, err) &&
-	       pins_replace(c->api->options.pins, &call, old, &ask, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
-}
-
-bool psa_delete(struct call *c, struct err *err)
-{
-	struct pin_reply reply = { .call = c, .status = 202 };
-	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
-	struct pin_target target;
-	uint64_t mark;
-
-	if (!call_ulid(c, &target.id) || !call_key(c, &target.key))
-		return true;
-	return pins_remove(c->api->options.pins, &call, &target, 1, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
-}
 
 /* By request id, or by CID: the owner's newest request for it. */
 static bool find(struct call *c, const struct owner_pin **out, struct err *err)
@@ -106,7 +34,7 @@ bool psa_get(struct call *c, struct err *err)
 	struct pin_reply reply = { .call = c };
 	const struct owner_pin *row;
 
-	if (!find(c, &row, err) || !look_delegates(c, &reply.extra, err))
+	if (!find(c, &row, err) || !pin_reply_delegates(c, &reply.extra, err))
 		return false;
 	if (!row)
 		return reply_error(c, API_NOT_FOUND, "");
@@ -152,7 +80,7 @@ bool psa_list(struct call *c, struct err *err)
 		return reply_error(c, API_INVALID, why.text);
 	if (!store_list_by_time(c->api->options.store, c->owner, &q.filter, (size_t)q.limit, c->mem,
 				&page, err) ||
-	    !look_delegates(c, &extra, err) || !count(c, &q, &page, &n, err))
+	    !pin_reply_delegates(c, &extra, err) || !count(c, &q, &page, &n, err))
 		return false;
 	if (page.cut && page.n == 0)
 		return reply_error(c, API_TOO_BROAD, "");

@@ -1,110 +1,10 @@
-/* /v1/pins: one pin. */
+/* /v1/pins: one pin, as asked for; pin_changes.c has what is changed. */
 #include "base/log.h"
 #include "model/excerpt.h"
 #include "role/api/pin_reply.h"
 #include "role/api/query.h"
 
 #define WAIT_MAX_US (5 * US_PER_MIN)
-
-/* A PinCreate or PinPatch in the body; false: replied to. */
-static bool read_ask(struct call *c, bool creating, struct json_doc **doc, struct pin_ask *ask)
-{
-	struct err why = { 0 };
-	struct slice key;
-
-	if (!call_key(c, &key) || !(*doc = call_json(c)))
-		return false;
-	if (!v1_read_pin(json_root(*doc), creating, false, c->mem, ask, &why))
-		return reply_error(c, API_INVALID, why.text), false;
-	ask->key = key;
-	return true;
-}
-
-bool v1_create_pin(struct call *c, struct err *err)
-{
-	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
-	struct pin_reply reply = { .call = c, .status = 202, .body = true };
-	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
-	struct pin_ask ask;
-	uint64_t mark;
-
-	if (!read_ask(c, true, &doc, &ask))
-		return true;
-	return pins_create(c->api->options.pins, &call, &ask, 1, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
-}
-
-/* The revision that If-Match names; 0: any.  False: replied to. */
-static bool if_match(struct call *c, uint64_t *rev)
-{
-	const struct slice *value = http_header_get(c->req, "If-Match");
-	struct slice v;
-
-	*rev = 0;
-	if (!value || slice_eq_str(*value, "*"))
-		return true;
-	v = *value;
-	if (v.len >= 2 && v.ptr[0] == '"' && v.ptr[v.len - 1] == '"')
-		v = SLICE_OF(v.ptr + 1, v.len - 2);
-	for (size_t i = 0; i < v.len && v.len <= 19; i++) {
-		if (v.ptr[i] < '0' || v.ptr[i] > '9')
-			break;
-		*rev = 10 * *rev + (v.ptr[i] - '0');
-		if (i + 1 == v.len && *rev > 0)
-			return true;
-	}
-	/* What no pin ever had as its ETag matches none. */
-	return reply_error(c, API_PRECONDITION,
-			   arena_printf(c->mem, "If-Match is \"%s\", which is no revision",
-					excerpt(*value).text)),
-	       false;
-}
-
-bool v1_patch_pin(struct call *c, struct err *err)
-{
-	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
-	struct pin_reply reply = { .call = c, .status = 200, .body = true };
-	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
-	struct pin_ask ask;
-	struct ulid id;
-	uint64_t mark, rev;
-
-	if (!call_ulid(c, &id) || !read_ask(c, false, &doc, &ask) || !if_match(c, &rev))
-		return true;
-	return pins_revise(c->api->options.pins, &call, id, rev, &ask, c->mem, &result, &mark,
-			   err) &&
-	       pin_reply_result(&reply, &result, mark);
-}
-
-bool v1_delete_pin(struct call *c, struct err *err)
-{
-	struct pin_reply reply = { .call = c, .status = 204 };
-	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
-	struct pin_target target;
-	uint64_t mark;
-
-	if (!call_ulid(c, &target.id) || !call_key(c, &target.key))
-		return true;
-	return pins_remove(c->api->options.pins, &call, &target, 1, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
-}
-
-bool v1_retry_pin(struct call *c, struct err *err)
-{
-	struct pin_reply reply = { .call = c, .status = 202, .body = true };
-	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
-	struct pin_target target;
-	uint64_t mark;
-
-	if (!call_ulid(c, &target.id) || !call_key(c, &target.key))
-		return true;
-	return pins_retry(c->api->options.pins, &call, &target, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
-}
 
 /* ---- GET, with ?wait= ------------------------------------------------------------------- */
 
@@ -123,9 +23,7 @@ static bool reply_pin(struct call *c, const struct owner_pin *row, struct err *e
 	if (!pin_reply_look(c, row->cid, &reply.extra, err))
 		return false;
 	pin_reply_write(&reply, row);
-	http_response_header(
-		c->res, "ETag",
-		slice_str(arena_printf(c->mem, "\"%llu\"", (unsigned long long)row->rev)));
+	pin_reply_etag(c, row->rev);
 	return reply_json(c, 200);
 }
 
