@@ -131,6 +131,7 @@ static void place_demand(struct step *s, struct demand *d, uint64_t size)
 		.zones = d->zones,
 		.wished = d->wished,
 		.size = size,
+		.usual_size = v->usual_size,
 		.keep_free_bytes = s->policy->keep_free_bytes,
 		.held = s->held,
 		.rebalance = s->policy->rebalance,

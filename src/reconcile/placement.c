@@ -79,6 +79,21 @@ static bool has_room(const struct place_ask *ask, const struct place_peer *peer)
 	return left > 0 && left >= ask->size;
 }
 
+/* Is there room yet when all that is on its way is there?  Sizes are guessed. */
+static bool is_roomy(const struct place_ask *ask, const struct place_peer *peer)
+{
+	struct place_ask guess = *ask;
+	struct place_peer later = *peer;
+	uint64_t coming;
+
+	if (__builtin_mul_overflow(peer->coming, ask->usual_size, &coming) ||
+	    __builtin_add_overflow(peer->reserved_bytes, coming, &later.reserved_bytes))
+		later.reserved_bytes = UINT64_MAX;
+	if (guess.size == 0)
+		guess.size = ask->usual_size;
+	return has_room(&guess, &later);
+}
+
 /* Why nothing new may go there. */
 static enum place_refusal refuse_new(const struct place_ask *ask, const struct place_peer *peer)
 {
@@ -114,7 +129,7 @@ struct candidate {
 	size_t at;      /* in the list of peers */
 	int grade;      /* by what is there; lower is better */
 	unsigned crowd; /* copies picked so far in its zone */
-	bool wished, shared, left;
+	bool wished, roomy, shared, left;
 	uint64_t score;
 };
 
@@ -126,6 +141,8 @@ static bool better(const struct candidate *a, const struct candidate *b)
 		return a->wished;
 	if (a->crowd != b->crowd)
 		return a->crowd < b->crowd;
+	if (a->roomy != b->roomy)
+		return a->roomy;
 	if (a->shared != b->shared)
 		return a->shared;
 	if (a->left != b->left)
@@ -159,6 +176,8 @@ static struct candidate candidate(const struct place_ask *ask, const struct plac
 		.at = at,
 		.grade = grades[as_new ? HOLD_NONE : held.hold],
 		.wished = list_has(ask->wished, peer->peer_id),
+		/* A rebalance comes out the same whatever is on its way. */
+		.roomy = ask->rebalance || is_roomy(ask, peer),
 		.shared = held.shared,
 		.left = held.hold == HOLD_LEFT && !ask->rebalance,
 		.score = place_score(ask->seed, peer->peer_no),

@@ -10,9 +10,10 @@
  *	   keeps failing (so that holders stay and little moves)
  *	2. the peers that the request names come before others
  *	3. the zone that holds fewer of the copies picked so far (anti-affinity)
- *	4. a peer that another request for the CID has picked (fewer copies in all)
- *	5. a peer where the blocks of an earlier copy probably still lie
- *	6. the better score
+ *	4. a peer that has room yet when all copies on their way are there
+ *	5. a peer that another request for the CID has picked (fewer copies in all)
+ *	6. a peer where the blocks of an earlier copy probably still lie
+ *	7. the better score
  *
  * A peer that would not be picked may be left out without changing the others:
  * that is why deciding twice gives the same.
@@ -55,7 +56,8 @@ struct place_peer { /* all that placement may know of a peer */
 	enum peer_health health;
 	enum place_wish wish;
 	uint64_t free_bytes;     /* 0 and capacity 0: not known, not limited */
-	uint64_t reserved_bytes; /* promised to copies that are on their way */
+	uint64_t reserved_bytes; /* promised to copies on their way whose size is known */
+	uint64_t coming;         /* the other copies on their way: see reserve.h */
 	uint64_t capacity_bytes;
 };
 
@@ -95,6 +97,7 @@ struct place_ask {
 	struct slice_list zones;       /* empty = any */
 	struct slice_list wished;      /* peer ids to prefer */
 	uint64_t size;                 /* bytes, 0 = not known */
+	uint64_t usual_size;           /* bytes that one is taken to have whose size is not known */
 	uint64_t keep_free_bytes;      /* left free on every peer */
 	const struct place_held *held; /* one for each peer, in their order; NULL = nothing */
 	bool rebalance;                /* holders that qualify rank as if they held nothing */

@@ -52,6 +52,7 @@ struct reconcile_view { /* everything a decision may depend on */
 	const struct place_peer *peers; /* sorted by peer_no */
 	size_t n_peers;
 	uint64_t next_gen;     /* version_next() over all versions in the view */
+	uint64_t usual_size;   /* bytes; of copies whose size is not known: see reserve.h */
 	int64_t pending_until; /* us; a replaced request is looked at again by then; 0 = none */
 };
 

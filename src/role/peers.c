@@ -39,6 +39,32 @@ bool peers_load(struct store *store, const struct health_policy *policy, int64_t
 	return true;
 }
 
+#define COMING_LEAST 16 /* looked at of each peer, however many there are */
+
+bool peers_count_coming(struct store *store, struct peers *peers, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	size_t limit = peers->n > 0 ? PEERS_COMING_MAX / peers->n : 0;
+
+	if (limit < COMING_LEAST)
+		limit = COMING_LEAST;
+	for (size_t i = 0; i < peers->n; i++) {
+		struct place_peer *peer = &peers->at[i];
+		struct peer_open *rows;
+		size_t n;
+
+		if (peer->capacity_bytes == 0 || peer->wish == PLACE_FORGOTTEN)
+			continue;
+		arena_reset(mem);
+		if (!store_open_copies(store, peer->peer_no, (struct slice){ 0 }, limit, mem, &rows,
+				       &n, err))
+			return false;
+		for (size_t k = 0; k < n; k++)
+			peer->coming += rows[k].desired;
+	}
+	return true;
+}
+
 const struct place_peer *peers_find(const struct peers *peers, uint32_t peer_no)
 {
 	size_t low = 0, high = peers->n;

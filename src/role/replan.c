@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "model/version.h"
+#include "reconcile/reserve.h"
 #include "role/peers.h"
 #include "role/wanted.h"
 
@@ -11,7 +12,8 @@ struct replanner {
 	struct replan_policy policy;
 	struct arena *peers_mem;
 	struct peers peers;
-	int64_t peers_at; /* mono; 0 = never loaded */
+	int64_t peers_at;    /* mono; 0 = never loaded */
+	uint64_t usual_size; /* bytes of a copy, as far as seen */
 	bool force;
 	/* the guard's window */
 	int64_t window_end; /* mono */
@@ -28,6 +30,11 @@ struct look {
 	int64_t wake_at; /* the earliest wake row written; 0 = none */
 	bool changed;    /* anything was written */
 	unsigned guarded;
+	struct promise { /* as last decided: space that counts as taken */
+		uint32_t peer_no;
+		uint64_t size;
+	} * promises;
+	size_t n_promises;
 	/* for the events */
 	size_t n_pinned, n_settled;
 	int64_t *pinned_after;
@@ -44,6 +51,7 @@ struct replanner *replanner_new(const struct replan_options *options)
 	r->options = *options;
 	r->policy = *options->policy;
 	r->peers_mem = arena_new();
+	r->usual_size = RESERVE_USUAL;
 	return r;
 }
 
@@ -80,7 +88,8 @@ static bool refresh_peers(struct replanner *r, struct err *err)
 		return true;
 	mem = arena_new();
 	if (!peers_load(r->options.store, &r->policy.health, clock_wall_us(r->options.clock), mem,
-			&peers, err))
+			&peers, err) ||
+	    !peers_count_coming(r->options.store, &peers, err))
 		return false;
 	arena_free(r->peers_mem);
 	r->peers_mem = TAKE(mem);
@@ -211,6 +220,53 @@ static void guard_strip(struct reconcile_plan *plan, struct arena *mem)
 	plan->n_desired = n;
 	plan->publish = told;
 	plan->n_publish = n_told;
+}
+
+/* ---- space ---------------------------------------------------------------------- */
+
+static void count_promises(struct look *look, bool taken_back)
+{
+	struct peers *peers = &look->r->peers;
+
+	for (size_t i = 0; i < look->n_promises; i++)
+		reserve_promise(peers->at, peers->n, look->promises[i].peer_no,
+				look->promises[i].size, taken_back);
+}
+
+static bool on_its_way(const struct copy *c)
+{
+	return c->desired && copy_state(c) != COPY_PINNED;
+}
+
+static const struct copy *find_copy(const struct copy *copies, size_t n, uint32_t peer_no)
+{
+	for (size_t i = 0; i < n; i++)
+		if (copies[i].peer_no == peer_no)
+			return &copies[i];
+	return NULL;
+}
+
+/* Copies that set out now: each takes space that its peer still reports as free.  A decision
+ * that is made again takes the place of the one before. */
+static void promise(struct look *look, const struct picture *p, const struct reconcile_plan *plan,
+		    struct arena *mem)
+{
+	uint64_t size = 0;
+
+	count_promises(look, true);
+	for (size_t i = 0; i < p->n_copies; i++)
+		if (p->copies[i].size > size)
+			size = p->copies[i].size;
+	look->promises = arena_new_array(mem, struct promise, plan->n_desired);
+	look->n_promises = 0;
+	for (size_t i = 0; i < plan->n_desired; i++) {
+		const struct copy *now = &plan->desired[i];
+		const struct copy *was = find_copy(p->copies, p->n_copies, now->peer_no);
+
+		if (now->desired && !(was && was->desired) && on_its_way(now))
+			look->promises[look->n_promises++] = (struct promise){ now->peer_no, size };
+	}
+	count_promises(look, false);
 }
 
 /* ---- the decision ----------------------------------------------------------------- */
@@ -379,6 +435,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 			.peers = r->peers.at,
 			.n_peers = r->peers.n,
 			.next_gen = next,
+			.usual_size = r->usual_size,
 			.pending_until = pending,
 		},
 		&r->policy.reconcile, mem);
@@ -391,8 +448,11 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 		r->given_up += plan.given_up;
 	}
 	observed = arena_new_array(mem, struct copy, p.n_reported);
-	for (size_t i = 0; i < p.n_reported; i++)
+	for (size_t i = 0; i < p.n_reported; i++) {
 		observed[i] = *p.reported[i];
+		r->usual_size = reserve_usual(r->usual_size, observed[i].size);
+	}
+	promise(look, &p, &plan, mem);
 	*out = (struct cid_change){
 		.facts = p.ends,
 		.n_facts = p.n_ends,
@@ -523,6 +583,7 @@ bool replan_count_moves(struct replanner *r, const struct cid_view *view, uint64
 			.peers = r->peers.at,
 			.n_peers = r->peers.n,
 			.next_gen = version_next(p.seen, now_us, r->options.instance),
+			.usual_size = r->usual_size,
 		},
 		&policy, mem);
 	*moves = 0;

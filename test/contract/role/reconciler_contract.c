@@ -111,6 +111,60 @@ static void a_sweep_after_a_rebalance_moves_nothing(void **state UNUSED)
 	assert_int_equal(moves_left(r), moves);
 }
 
+/* ---- space ------------------------------------------------------------------------------ */
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Two nodes, of which the first has room for four pins of the usual size. */
+static struct roles *nearly_full(void)
+{
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2 });
+
+	fake_kubo_knobs(r->fake, 0)->capacity_bytes = 64 * MIB;
+	fake_kubo_knobs(r->fake, 1)->capacity_bytes = 1024 * 1024 * MIB;
+	fake_kubo_fetch(r->fake, 0, NULL, 20 * US_PER_S);
+	fake_kubo_fetch(r->fake, 1, NULL, 20 * US_PER_S);
+	roles_run(r, 10 * US_PER_S);
+	return r;
+}
+
+static unsigned wanted_on(struct roles *r, unsigned pins, uint32_t peer_no)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pins; i++)
+		n += roles_copy(r, i, peer_no).desired;
+	return n;
+}
+
+static void many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = nearly_full();
+
+	for (unsigned i = 0; i < 200; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_S);
+	assert_in_range(wanted_on(r, 200, 1), 1, 4);
+	assert_int_equal(wanted_on(r, 200, 1) + wanted_on(r, 200, 2), 200);
+}
+
+/* Not even over time: what the store tells of the copies on their way counts as well. */
+static void nor_do_many_adds_one_after_the_other(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = nearly_full();
+
+	for (unsigned i = 0; i < 100; i++) {
+		roles_pin(r, "ada", i, NULL);
+		roles_run(r, 200 * US_PER_MS);
+	}
+	assert_in_range(wanted_on(r, 100, 1), 1, 4);
+	for (unsigned i = 0; i < 100; i++)
+		for (unsigned node = 0; node < 2; node++)
+			fake_kubo_fetch(r->fake, node, roles_text(r, i), FAKE_KUBO_LOCAL);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0) + fake_kubo_n_pins(r->fake, 1), 100);
+}
+
 /* ---- replacing ------------------------------------------------------------------------- */
 
 /* To ask for it anew would make the new request wait and the old one wanted again, for ever. */
@@ -138,6 +192,8 @@ int main(void)
 		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
 		cmocka_unit_test(a_sweep_after_a_rebalance_moves_nothing),
+		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
+		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),
 	};
 	return cmocka_run_group_tests_name("role/reconciler", tests, NULL, NULL);
