@@ -22,12 +22,13 @@
 #include "base/cleanup.h"
 
 enum metric {
-	METRIC_PIN_E2E,          /* source, op */
-	METRIC_PIN_ASSIGNED,     /* op: publication of the assignment to status pinned */
-	METRIC_PIN_EVENTS,       /* event, mh_prefix */
-	METRIC_PIN_DESIRED,      /* gauge */
-	METRIC_PIN_ACTUAL,       /* gauge */
-	METRIC_PIN_DRIFTED,      /* gauge: drift */
+	METRIC_PIN_E2E,      /* source, op */
+	METRIC_PIN_ASSIGNED, /* op: publication of the assignment to status pinned */
+	METRIC_PIN_EVENTS,   /* event, mh_prefix */
+	METRIC_PIN_DESIRED,  /* gauge */
+	METRIC_PIN_ACTUAL,   /* gauge */
+	METRIC_PIN_DRIFTED,  /* gauge: drift */
+	METRIC_UNPINS_HELD_BACK,
 	METRIC_WORKER_QUEUE,     /* gauge, free: worker */
 	METRIC_WORKER_FAILURES,  /* kind */
 	METRIC_BUS_LAG,          /* gauge: stream */

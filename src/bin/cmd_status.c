@@ -69,6 +69,10 @@ enum exit_code cmd_drift(struct invocation *in)
 	printf("%s missing, %s surplus%s\n", member(in->mem, drift, "missing", "?"),
 	       member(in->mem, drift, "surplus", "?"),
 	       json_is_false(json_object_get(drift, "complete")) ? ", counting not complete" : "");
+	if (json_integer_value(json_object_get(drift, "held_back")) > 0)
+		printf("about %s copies are not unpinned, for it would be too many at once: look "
+		       "why, then let them go by `pinfold rebalance --force`\n",
+		       member(in->mem, drift, "held_back", "?"));
 	print_rows(&client, json_object_get(drift, "copies"), columns, ARRAY_LEN(columns));
 	return EXIT_DONE;
 }

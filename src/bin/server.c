@@ -39,6 +39,7 @@ struct server {
 	struct planner *planner;
 	struct reconciler *reconciler;
 	struct ttl *ttl;
+	struct held_back *held_back;
 	struct cluster *cluster;
 	struct worker *worker;
 	struct role_thread *planner_thread, *reconciler_thread, *ttl_thread, *worker_thread;
@@ -105,6 +106,25 @@ static void count_settled(void *ctx, bool desired, int64_t after_us)
 			desired ? METRIC_OP_PIN : METRIC_OP_UNPIN, 0, after_us);
 }
 
+static void note_guarded(void *ctx, unsigned copies)
+{
+	struct server *s = ctx;
+
+	held_back_note(s->held_back, clock_mono_us(&s->clock), copies);
+}
+
+static uint64_t count_held_back(void *ctx)
+{
+	struct server *s = ctx;
+
+	return held_back_count(s->held_back, clock_mono_us(&s->clock));
+}
+
+static void collect_held_back(void *ctx, struct metrics *m)
+{
+	metrics_set(m, METRIC_UNPINS_HELD_BACK, 0, 0, (int64_t)count_held_back(ctx));
+}
+
 static void pin_changed(void *ctx, struct slice cid)
 {
 	struct server *s = ctx;
@@ -167,9 +187,9 @@ static void read_policies(struct server *s)
 			       .forget_us = c->planner.forget_us,
 			       .recheck_us = c->planner.recheck_us },
 		.peers_refresh_us = c->planner.peers_refresh_us,
-		.guard_permille = (unsigned)c->planner.guard_permille,
-		.guard_min = (unsigned)c->planner.guard_min,
-		.guard_window_us = c->planner.guard_window_us,
+		.guard = { .permille = (unsigned)c->planner.guard_permille,
+			   .least = (unsigned)c->planner.guard_min,
+			   .window_us = c->planner.guard_window_us },
 	};
 	s->worker_policy = (struct worker_policy){
 		.max_fetches = (unsigned)c->worker.max_fetches,
@@ -214,7 +234,8 @@ static struct replan_options replan_options(struct server *s)
 		.events = { .ctx = s,
 			    .changed = pin_changed,
 			    .pinned = count_pinned,
-			    .settled = count_settled },
+			    .settled = count_settled,
+			    .guarded = note_guarded },
 	};
 }
 
@@ -486,7 +507,8 @@ static bool make_api(struct server *s, struct err *err)
 				       .orders = { .ctx = s,
 						   .rebalance = order_rebalance,
 						   .collect = order_gc,
-						   .progress = tell_progress },
+						   .progress = tell_progress,
+						   .held_back = count_held_back },
 				       .ready = ready,
 				       .ready_ctx = s });
 	return true;
@@ -506,6 +528,7 @@ static bool build(struct server *s, struct err *err)
 							   .retry_us = c->bus.retry_us,
 							   .attempts = (unsigned)c->bus.attempts });
 	read_policies(s);
+	s->held_back = held_back_new(c->planner.guard_window_us);
 	if (!read_origin_nets(s, err) || !make_api(s, err))
 		return false;
 	make_deciders(s);
@@ -513,6 +536,7 @@ static bool build(struct server *s, struct err *err)
 		return false;
 	metrics_collect(s->metrics, collect_worker, s);
 	metrics_collect(s->metrics, collect_bus, s);
+	metrics_collect(s->metrics, collect_held_back, s);
 	return drive_added(s, err) && start_roles(s, err) && listen_http(s, err);
 }
 
@@ -561,6 +585,7 @@ void server_free(struct server *s)
 	worker_free(s->worker);
 	cluster_free(s->cluster);
 	ttl_free(s->ttl);
+	held_back_free(s->held_back);
 	reconciler_free(s->reconciler);
 	planner_free(s->planner);
 	api_free(s->api);

@@ -314,9 +314,11 @@ static enum copy_reason reason_to_drop(const struct step *s, const struct spot *
 static void let_go(struct step *s, const struct spot *spot)
 {
 	enum copy_reason reason = reason_to_drop(s, spot);
+	bool ended = reason == REASON_ENDED && s->some_ended;
+	bool told = reason == REASON_DRAINED && spot->peer; /* by an operator */
 
 	write_half(s, spot, false, reason);
-	if (reason != REASON_ENDED || !s->some_ended)
+	if (!ended && !told)
 		s->plan.given_up++;
 }
 

@@ -128,19 +128,19 @@ static const struct situation moving[] = {
 
 	{ "draining: replaced", "2", "1d 2 3", "1P 2P", "+3" },
 	{ "draining: waits", "2", "1d 2 3", "1P 2P 3G", "" },
-	{ "draining: given up once enough are pinned", "2", "1d 2 3", "1P 2P 3P", "-1 !1" },
+	{ "draining: given up once enough are pinned", "2", "1d 2 3", "1P 2P 3P", "-1" },
 	{ "draining, and too few others: stays below rf_min", "2", "1d 2", "1P 2P", "?1" },
-	{ "draining, and too few others: goes at rf_min", "1-2", "1d 2", "1P 2P", "-1 !1 ?1" },
+	{ "draining, and too few others: goes at rf_min", "1-2", "1d 2", "1P 2P", "-1 ?1" },
 	{ "dead, and too few others: stays at rf_min", "1-2", "1x 2", "1P 2P", "?1" },
 	{ "draining: a copy that its worker does not have goes at once", "1", "1d 2 3", "1E 2G",
-	  "-1 !1" },
+	  "-1" },
 	{ "draining: a copy nobody reported on may be there", "1", "1d 2 3", "1N 2G", "" },
 	{ "draining the last peer", "1", "1d", "1P", "?1" },
 	{ "drained again made active: stays", "1", "1 2", "1P 2G", "-2 !1" },
-	{ "removed peers drain too", "1", "1f 2", "1P 2P", "-1 !1" },
+	{ "removed peers drain too", "1", "1f 2", "1P 2P", "-1" },
 	{ "peers that are not listed too", "1", "2", "1P 2P", "-1 !1" },
 	{ "everywhere: draining waits for all others", "*", "1d 2 3", "1P 2P 3G", "" },
-	{ "everywhere: drained", "*", "1d 2 3", "1P 2P 3P", "-1 !1" },
+	{ "everywhere: drained", "*", "1d 2 3", "1P 2P 3P", "-1" },
 };
 
 static const struct situation mending[] = {
@@ -182,7 +182,7 @@ static const struct situation mending[] = {
 	{ "a worker ahead on a draining peer: not before others are pinned", "1", "1d 2", "1P-> 2G",
 	  "" },
 	{ "a worker ahead is not sent what is older", "1", "1d 2", "1P->o 2G", "" },
-	{ "a worker ahead on a draining peer: then", "1", "1d 2", "1P-> 2P", "-1 !1" },
+	{ "a worker ahead on a draining peer: then", "1", "1d 2", "1P-> 2P", "-1" },
 
 	{ "unpinned long ago: its row goes", "1e", "1 2", "1U-o", "x1" },
 	{ "unpinned before it was wanted once more: its row stays", "1e", "1 2", "1U-o<", ">1" },

@@ -15,9 +15,7 @@ struct replanner {
 	int64_t peers_at;    /* mono; 0 = never loaded */
 	uint64_t usual_size; /* bytes of a copy, as far as seen */
 	bool force;
-	/* the guard's window */
-	int64_t window_end; /* mono */
-	uint64_t seen, given_up;
+	struct guard guard;
 };
 
 /* One CID's way through a batch.  decide() may run several times for it. */
@@ -172,25 +170,6 @@ static void end_expired(struct picture *p, struct wanted_request *requests, size
 }
 
 /* ---- the guard ------------------------------------------------------------------ */
-
-static void guard_open_window(struct replanner *r)
-{
-	int64_t mono = clock_mono_us(r->options.clock);
-
-	if (mono < r->window_end)
-		return;
-	r->window_end = mono + r->policy.guard_window_us;
-	r->seen = r->given_up = 0;
-}
-
-static bool guard_allows(struct replanner *r, unsigned more)
-{
-	uint64_t allowed = r->seen * r->policy.guard_permille / 1000;
-
-	if (allowed < r->policy.guard_min)
-		allowed = r->policy.guard_min;
-	return r->force || r->given_up + more <= allowed;
-}
 
 static bool gives_up(const struct copy *half)
 {
@@ -415,7 +394,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	struct reconcile_plan plan;
 	struct copy *observed;
 	uint64_t next;
-	int64_t pending;
+	int64_t pending, again;
 	size_t n;
 
 	take_in_reports(&p, view, look->item, mem);
@@ -440,12 +419,13 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 		},
 		&r->policy.reconcile, mem);
 	look->guarded = 0;
-	if (plan.given_up > 0 && !guard_allows(r, plan.given_up)) {
+	if (plan.given_up > 0 && !r->force &&
+	    !guard_take(&r->guard, &r->policy.guard, plan.given_up)) {
 		look->guarded = plan.given_up;
 		guard_strip(&plan, mem);
-		plan.next_at = now_us + r->policy.guard_window_us;
-	} else {
-		r->given_up += plan.given_up;
+		again = now_us + r->policy.guard.window_us;
+		if (plan.next_at == 0 || again < plan.next_at)
+			plan.next_at = again;
 	}
 	observed = arena_new_array(mem, struct copy, p.n_reported);
 	for (size_t i = 0; i < p.n_reported; i++) {
@@ -485,6 +465,19 @@ static bool tell_workers(struct replanner *r, const struct look *looks, size_t n
 	return true;
 }
 
+static void tell_guarded(struct replanner *r, unsigned copies)
+{
+	const struct replan_events *e = &r->options.events;
+
+	if (!r->guard.told)
+		log_warn("the mass-unpin guard holds copies back: more than %u permille of the "
+			 "CIDs of a pass, or %u, would be given up; `pinfold drift` tells how many",
+			 r->policy.guard.permille, r->policy.guard.least);
+	r->guard.told = true;
+	if (e->guarded)
+		e->guarded(e->ctx, copies);
+}
+
 static void tell_events(struct replanner *r, const struct look *look)
 {
 	const struct replan_events *e = &r->options.events;
@@ -495,11 +488,8 @@ static void tell_events(struct replanner *r, const struct look *look)
 		e->pinned(e->ctx, look->pinned_after[i]);
 	for (size_t i = 0; e->settled && i < look->n_settled; i++)
 		e->settled(e->ctx, look->settled[i].desired, look->settled[i].after_us);
-	if (look->guarded > 0) {
-		log_warn("unpins held back by the mass-unpin guard: %u copies", look->guarded);
-		if (e->guarded)
-			e->guarded(e->ctx, look->guarded);
-	}
+	if (look->guarded > 0)
+		tell_guarded(r, look->guarded);
 }
 
 static bool look_at_all(struct replanner *r, const struct replan_item *items, size_t n,
@@ -514,8 +504,7 @@ static bool look_at_all(struct replanner *r, const struct replan_item *items, si
 		return true;
 	if (!refresh_peers(r, err))
 		return false;
-	guard_open_window(r);
-	r->seen += n;
+	guard_see(&r->guard, &r->policy.guard, clock_mono_us(r->options.clock), n);
 	for (size_t i = 0; i < n; i++) {
 		looks[i] = (struct look){ .r = r, .item = &items[i] };
 		cids[i] = items[i].cid;

@@ -14,16 +14,14 @@
 #include "base/clock.h"
 #include "bus/bus.h"
 #include "reconcile/reconcile.h"
+#include "role/guard.h"
 #include "store/store.h"
 
 struct replan_policy {
 	struct health_policy health;
 	struct reconcile_policy reconcile;
 	int64_t peers_refresh_us; /* how old the known peers may be */
-	unsigned
-		guard_permille; /* unpins without an end or expiry behind them: of the copies ... */
-	unsigned guard_min;     /* ... seen in one pass, but at least this many */
-	int64_t guard_window_us; /* one pass, for looks that belong to no walk */
+	struct guard_bounds guard;
 };
 
 struct replan_events { /* told after the write; every function may be NULL */

@@ -180,9 +180,8 @@ static const struct replan_policy replan_policy = {
 		       .forget_us = 4 * US_PER_MIN,
 		       .recheck_us = 40 * US_PER_S },
 	.peers_refresh_us = US_PER_S,
-	.guard_permille = 1000, /* the guard has tests of its own; here everything moves */
-	.guard_min = 1000000,
-	.guard_window_us = 60 * US_PER_S,
+	/* The guard has tests of its own; here everything moves. */
+	.guard = { .permille = 1000, .least = 1000000, .window_us = 60 * US_PER_S },
 };
 
 static struct replan_options replan_options(struct process *p)

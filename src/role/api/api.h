@@ -26,6 +26,8 @@ struct api_orders { /* of operators, to roles in this process; any thread, short
 			  struct rebalance_preview *out, struct err *err);
 	/* A collection on the peer's node.  NULL: no worker runs here. */
 	enum worker_gc (*collect)(void *ctx, uint32_t peer_no);
+	/* Copies that the guard against mass unpins holds back.  NULL: no planner runs here. */
+	uint64_t (*held_back)(void *ctx);
 	/* How far a running fetch has come; false if it is not known here.  NULL: likewise. */
 	bool (*progress)(void *ctx, uint32_t peer_no, struct slice cid, struct kubo_progress *out);
 };

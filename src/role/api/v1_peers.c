@@ -393,6 +393,7 @@ static bool look_peer(struct call *c, const struct peer_row *peer, struct json_w
 
 static bool look_all(struct call *c, struct drift *total, struct err *err)
 {
+	const struct api_orders *o = &c->api->options.orders;
 	struct json_writer w = reply_writer(c), list = json_writer(&total->copies);
 	struct peer_row *peers;
 	size_t n;
@@ -411,6 +412,8 @@ static bool look_all(struct call *c, struct drift *total, struct err *err)
 	json_end_array(&list);
 	json_key_u64(&w, "missing", total->missing);
 	json_key_u64(&w, "surplus", total->surplus);
+	if (o->held_back)
+		json_key_u64(&w, "held_back", o->held_back(o->ctx));
 	json_key_bool(&w, "complete", total->complete);
 	json_key(&w, "copies");
 	json_raw(&w, buf_slice(&total->copies));

@@ -22,9 +22,10 @@ static uint64_t moves_left(struct roles *r)
 }
 
 /* All `pins` lie on the first of two nodes, for the second was not there yet; now it is. */
-static struct roles *lopsided(unsigned pins)
+static struct roles *lopsided(unsigned pins, unsigned guard_least)
 {
-	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .batch_max = 4 });
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 2, .batch_max = 4, .guard_least = guard_least });
 
 	fake_kubo_restart(r->fake, 1, US_PER_MIN);
 	roles_run(r, 10 * US_PER_S);
@@ -67,7 +68,7 @@ static void sweep_to(struct roles *r, uint64_t n)
 
 static void a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = lopsided(60);
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
 
 	order(r, false, false);
 	sweep_to(r, 30);
@@ -78,7 +79,7 @@ static void a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come(void **s
 
 static void a_rebalance_goes_on_after_a_restart(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = lopsided(60);
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
 
 	order(r, true, false);
 	sweep_to(r, 20);
@@ -91,7 +92,7 @@ static void a_rebalance_goes_on_after_a_restart(void **state UNUSED)
 
 static void a_rebalance_that_was_ordered_outlives_a_crash(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = lopsided(60);
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
 
 	order(r, false, false);
 	sweep_to(r, 40);
@@ -103,12 +104,84 @@ static void a_rebalance_that_was_ordered_outlives_a_crash(void **state UNUSED)
 
 static void a_sweep_after_a_rebalance_moves_nothing(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = lopsided(40);
+	CLEANUP(roles_free) struct roles *r = lopsided(40, 0);
 	uint64_t moves = moves_left(r);
 
 	order(r, false, false);
 	roles_run(r, 2 * US_PER_MIN);
 	assert_int_equal(moves_left(r), moves);
+}
+
+/* ---- the guard -------------------------------------------------------------------------- */
+
+static unsigned copies(struct roles *r)
+{
+	return fake_kubo_n_pins(r->fake, 0) + fake_kubo_n_pins(r->fake, 1);
+}
+
+static void as_many_unpins_as_the_guard_allows_are_made(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *world = lopsided(60, 0);
+	unsigned moves = (unsigned)moves_left(world);
+	CLEANUP(roles_free) struct roles *r = lopsided(60, moves);
+
+	order(r, true, false);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(r->guarded, 0);
+	assert_int_equal(copies(r), 60);
+	assert_int_equal(moves_left(r), 0);
+}
+
+static void beyond_the_bound_copies_stay_and_are_told_of(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+	unsigned moves = (unsigned)moves_left(r);
+	struct ulid id;
+	bool found;
+
+	order(r, true, false);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_true(r->guarded > 0);
+	/* The reconciler and the planner have a pass each. */
+	assert_in_range(copies(r), 60 + moves - 10, 60 + moves - 5);
+	assert_true(held_back_count(r->held_back, r->now) > 0);
+
+	/* Everything else goes on: new pins, and removals that a user asked for. */
+	id = roles_pin(r, "ada", 1000, NULL);
+	roles_run(r, 10 * US_PER_S);
+	assert_int_equal(roles_status(r, "ada", id, &found), STATUS_PINNED);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 10 * US_PER_S);
+	assert_false(roles_copy(r, 1000, 1).desired || roles_copy(r, 1000, 2).desired);
+	assert_in_range(copies(r), 60 + moves - 10, 60 + moves - 5);
+
+	/* Until an operator has looked. */
+	order(r, true, true);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(copies(r), 60);
+	roles_run(r, 30 * US_PER_MIN);
+	assert_int_equal(held_back_count(r->held_back, r->now), 0);
+}
+
+static void each_pass_lets_some_go(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+
+	order(r, true, false);
+	roles_run(r, 3 * US_PER_H);
+	assert_int_equal(copies(r), 60);
+}
+
+/* An operator's word on a peer is reason enough. */
+static void a_drain_is_not_held_back(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+
+	roles_drain(r, 1);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(r->guarded, 0);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 0);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 1), 60);
 }
 
 /* ---- space ------------------------------------------------------------------------------ */
@@ -192,6 +265,10 @@ int main(void)
 		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
 		cmocka_unit_test(a_sweep_after_a_rebalance_moves_nothing),
+		cmocka_unit_test(as_many_unpins_as_the_guard_allows_are_made),
+		cmocka_unit_test(beyond_the_bound_copies_stay_and_are_told_of),
+		cmocka_unit_test(each_pass_lets_some_go),
+		cmocka_unit_test(a_drain_is_not_held_back),
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),

@@ -39,7 +39,10 @@ static int64_t or_else(int64_t given, int64_t other)
 
 static void count_guarded(void *ctx, unsigned copies)
 {
-	((struct roles *)ctx)->guarded += copies;
+	struct roles *r = ctx;
+
+	r->guarded += copies;
+	held_back_note(r->held_back, r->now, copies);
 }
 
 struct replan_options roles_replan(struct roles *r)
@@ -64,9 +67,9 @@ static void set_policies(struct roles *r)
 			       .forget_us = 4 * US_PER_MIN,
 			       .recheck_us = 40 * US_PER_S },
 		.peers_refresh_us = US_PER_S,
-		.guard_permille = o->guard_permille,
-		.guard_min = (unsigned)or_else(o->guard_min, 1000000),
-		.guard_window_us = 10 * US_PER_MIN,
+		.guard = { .permille = o->guard_permille,
+			   .least = (unsigned)or_else(o->guard_least, 1000000),
+			   .window_us = 10 * US_PER_MIN },
 	};
 	r->worker_policy = (struct worker_policy){
 		.max_fetches = (unsigned)or_else(o->max_fetches, 8),
@@ -148,6 +151,7 @@ struct roles *roles_new(const struct roles_options *options)
 	r->bus = bus_local_new(&(struct bus_local_options){
 		.clock = &r->clock, .queue_max = BUS_QUEUE, .retry_us = US_PER_S, .attempts = 3 });
 	set_policies(r);
+	r->held_back = held_back_new(r->replan_policy.guard.window_us);
 	r->pins = pins_new(&(struct pins_options){ .store = r->store,
 						   .bus = r->bus,
 						   .clock = &r->clock,
@@ -198,6 +202,7 @@ void roles_free(struct roles *r)
 	bus_close(r->bus);
 	store_close(r->store);
 	store_mem_free(r->data);
+	held_back_free(r->held_back);
 	arena_free(r->mem);
 	xfree(r);
 }
@@ -300,6 +305,23 @@ void roles_replace(struct roles *r, const char *owner, struct ulid old, unsigned
 	if (!pins_replace(r->pins, &call, old, &full, r->mem, &result, &mark, &err) ||
 	    result.outcome != PINS_DONE)
 		fail_msg("%s", err.text);
+}
+
+void roles_drain(struct roles *r, uint32_t peer_no)
+{
+	struct peer_row *rows;
+	struct err err = { 0 };
+	size_t n;
+
+	if (!store_peers(r->store, r->mem, &rows, &n, &err))
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].peer_no != peer_no)
+			continue;
+		rows[i].wish = PEER_DRAINING;
+		rows[i].wish_version += 1000;
+		assert_true(store_peer_wish(r->store, &rows[i], &err));
+	}
 }
 
 void roles_unpin(struct roles *r, const char *owner, struct ulid id)

@@ -22,7 +22,7 @@ struct roles_options { /* zero means what `roles.c` says */
 	unsigned max_fetches;
 	int64_t scan_us, sweep_us, compare_us;
 	size_t batch_max;
-	unsigned guard_permille, guard_min;
+	unsigned guard_permille, guard_least;
 	bool take_adopted;
 	int64_t patience_us;
 };
@@ -49,7 +49,8 @@ struct roles {
 
 	uint64_t store_calls; /* of the back end, single ones */
 	uint64_t reports;     /* observed halves written to the store */
-	unsigned guarded;     /* copies that the guard held back, as told */
+	struct held_back *held_back;
+	unsigned guarded; /* copies that the guard held back, as told */
 };
 
 struct roles *roles_new(const struct roles_options *options);
@@ -74,6 +75,8 @@ const char *roles_text(struct roles *r, unsigned n);
 struct ulid roles_pin(struct roles *r, const char *owner, unsigned n, const struct pin_ask *ask);
 void roles_replace(struct roles *r, const char *owner, struct ulid old, unsigned n,
 		   const struct pin_ask *ask);
+/* An operator's wish: the peer is to be emptied. */
+void roles_drain(struct roles *r, uint32_t peer_no);
 void roles_unpin(struct roles *r, const char *owner, struct ulid id);
 
 /* The request's status as a listing shows it; false in *found if it has ended. */
