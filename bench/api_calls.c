@@ -27,6 +27,7 @@ struct bench {
 	struct pins *pins;
 	struct api_key_text key;
 	struct arena *mem;
+	struct delegates *delegates;
 	struct pins_result made; /* what replies are written of */
 };
 
@@ -79,8 +80,7 @@ static struct json_doc *read_ask(struct bench *b, struct slice body, struct aren
 
 static void edge(struct bench *b, unsigned n, struct buf *reply)
 {
-	const struct pin_extra extra = { .delegates =
-						 SLICE_LIT("[\"/ip4/127.0.0.1/tcp/4001/p2p/x\"]") };
+	const struct pin_extra extra = { .delegates = b->delegates };
 	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
 	struct json_writer w = json_writer(reply);
 	struct pin_ask ask, checked;
@@ -92,6 +92,7 @@ static void edge(struct bench *b, unsigned n, struct buf *reply)
 	must(keys_verify(b->keys, slice_str(b->key.text), &who, &good, &err) && good, &err);
 	doc = read_ask(b, body_of(n, body), b->mem, &ask);
 	must(pin_ask_check(&ask, true, b->mem, &checked, &err), &err);
+	must(delegates_refresh(b->delegates, &err), &err);
 	reply->len = 0;
 	psa_write_status(&w, b->made.pin, &extra);
 	arena_reset(b->mem);
@@ -127,6 +128,7 @@ static void build(struct bench *b, struct store_mem *data, struct arena *kept)
 	must(store_open(store_mem_attach(data, &b->clock, 0, NULL), &store, &b->store, &err), &err);
 	must(keys_open(b->store, &b->clock, &b->rand, &b->keys, &err), &err);
 	must(keys_create(b->keys, &wish, kept, &b->key, &row, &err), &err);
+	b->delegates = delegates_new(b->store, &b->clock, 60 * US_PER_S);
 	b->bus = bus_local_new(&bus);
 	pins.store = b->store;
 	pins.bus = b->bus;
@@ -157,6 +159,7 @@ int main(int argc, char **argv)
 	}
 	figure("verb", (cpu_us() - began) / requests, 0);
 	buf_free(&reply);
+	delegates_free(b.delegates);
 	pins_free(b.pins);
 	keys_free(b.keys);
 	store_close(b.store);

@@ -356,7 +356,7 @@ void psa_write_status(struct json_writer *w, const struct owner_pin *row,
 	key_meta_if(w, row->meta);
 	json_end_object(w);
 	json_key(w, "delegates");
-	json_raw(w, extra->delegates);
+	delegates_write(extra->delegates, row, extra->view, w);
 	write_info(w, row, extra);
 	json_end_object(w);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kubo/kubo.h"
+#include "role/api/delegates.h"
 #include "role/pins.h"
 #include "json/json_reader.h"
 #include "json/json_writer.h"
@@ -36,7 +37,7 @@ struct queue_place {
 
 /* What is shown of a pin beside its row. */
 struct pin_extra {
-	struct slice delegates;       /* a JSON array */
+	struct delegates *delegates;  /* of /pins alone; refreshed */
 	const struct cid_view *view;  /* NULL: not looked at */
 	const struct peer_row *peers; /* sorted by number, as store_peers() gives them */
 	size_t n_peers;

@@ -58,14 +58,10 @@ static void look_progress(struct call *c, const struct cid_view *view, struct pi
 
 bool pin_reply_delegates(struct call *c, struct pin_extra *extra, struct err *err)
 {
-	CLEANUP(buf_free) struct buf json = { 0 };
-
 	if (!c->psa)
 		return true;
-	if (!delegates_write(c->api->delegates, &json, err))
-		return false;
-	extra->delegates = arena_copy(c->mem, buf_slice(&json));
-	return true;
+	extra->delegates = c->api->delegates;
+	return delegates_refresh(extra->delegates, err);
 }
 
 bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra, struct err *err)
