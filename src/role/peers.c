@@ -64,18 +64,3 @@ bool peers_count_coming(struct store *store, struct peers *peers, struct err *er
 	}
 	return true;
 }
-
-const struct place_peer *peers_find(const struct peers *peers, uint32_t peer_no)
-{
-	size_t low = 0, high = peers->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (peers->at[mid].peer_no < peer_no)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < peers->n && peers->at[low].peer_no == peer_no ? &peers->at[low] : NULL;
-}

@@ -19,6 +19,3 @@ bool peers_load(struct store *store, const struct health_policy *policy, int64_t
  * them: up to PEERS_COMING_MAX in all, which is more than a few peers take in a while. */
 #define PEERS_COMING_MAX 4096
 bool peers_count_coming(struct store *store, struct peers *peers, struct err *err) MUST_CHECK;
-
-/* NULL if there is none. */
-const struct place_peer *peers_find(const struct peers *peers, uint32_t peer_no);

@@ -167,9 +167,11 @@ static bool prepare(struct verb_call *v, struct entry *e, enum pin_verb verb, st
 	return verb_claim(v, e, err) && verb_locate(v, e, id, err);
 }
 
-bool pins_revise(struct pins *pins, const struct pins_call *call, struct ulid id, uint64_t if_rev,
-		 const struct pin_ask *ask, struct arena *mem, struct pins_result *result,
-		 uint64_t *mark, struct err *err)
+/* A verb on one live request. */
+static bool change_one(struct pins *pins, const struct pins_call *call, enum pin_verb verb,
+		       struct ulid id, uint64_t if_rev, const struct pin_ask *ask,
+		       struct arena *mem, struct pins_result *result, uint64_t *mark,
+		       struct err *err)
 {
 	struct verb_call v;
 	struct entry *e;
@@ -181,8 +183,15 @@ bool pins_revise(struct pins *pins, const struct pins_call *call, struct ulid id
 	verb_check_ask(&v, e, ask, false);
 	verb_check_enabled(&v, e);
 	e->item.if_rev = if_rev;
-	ok = prepare(&v, e, VERB_REVISE, id, err) && verb_change(&v, err);
+	ok = prepare(&v, e, verb, id, err) && verb_change(&v, err);
 	return verb_finish(&v, ok, mark, err);
+}
+
+bool pins_revise(struct pins *pins, const struct pins_call *call, struct ulid id, uint64_t if_rev,
+		 const struct pin_ask *ask, struct arena *mem, struct pins_result *result,
+		 uint64_t *mark, struct err *err)
+{
+	return change_one(pins, call, VERB_REVISE, id, if_rev, ask, mem, result, mark, err);
 }
 
 bool pins_remove(struct pins *pins, const struct pins_call *call, const struct pin_target *targets,
@@ -210,15 +219,7 @@ bool pins_remove(struct pins *pins, const struct pins_call *call, const struct p
 bool pins_retry(struct pins *pins, const struct pins_call *call, const struct pin_target *target,
 		struct arena *mem, struct pins_result *result, uint64_t *mark, struct err *err)
 {
-	struct verb_call v;
-	struct entry *e;
-	bool ok;
+	const struct pin_ask ask = { .key = target->key };
 
-	if (!verb_begin(&v, pins, call, result, 1, mem, err))
-		return false;
-	e = &v.entries[0];
-	verb_check_ask(&v, e, &(struct pin_ask){ .key = target->key }, false);
-	verb_check_enabled(&v, e);
-	ok = prepare(&v, e, VERB_RETRY, target->id, err) && verb_change(&v, err);
-	return verb_finish(&v, ok, mark, err);
+	return change_one(pins, call, VERB_RETRY, target->id, 0, &ask, mem, result, mark, err);
 }

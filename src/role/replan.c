@@ -106,6 +106,9 @@ struct picture {
 	struct fact *ends; /* of requests whose expiry has passed */
 	size_t n_ends;
 	uint64_t seen; /* the highest version of a copy */
+	struct wanted_request *requests;
+	size_t n_requests;
+	int64_t pending; /* a replaced one is looked at again by then; 0 = none */
 };
 
 static struct copy *copy_of(struct picture *p, uint32_t peer_no)
@@ -138,13 +141,21 @@ static void take_in_reports(struct picture *p, const struct cid_view *view,
 			p->seen = copy_version(&p->copies[i]);
 }
 
-/* Whoever sees a live request past its expiry ends it, judging the revision seen. */
-static void end_expired(struct picture *p, struct wanted_request *requests, size_t n,
-			int64_t now_us, uint64_t rev, struct arena *mem)
+static bool look_at(struct replanner *r, const struct cid_view *view,
+		    const struct replan_item *item, int64_t now_us, struct arena *mem,
+		    struct picture *p, struct err *err)
 {
-	p->ends = arena_new_array(mem, struct fact, n);
-	for (size_t i = 0; i < n; i++) {
-		const struct request *r = requests[i].request;
+	take_in_reports(p, view, item, mem);
+	return wanted_requests(r->options.store, view, now_us, mem, &p->requests, &p->n_requests,
+			       &p->pending, err);
+}
+
+/* Whoever sees a live request past its expiry ends it, judging the revision seen. */
+static void end_expired(struct picture *p, int64_t now_us, uint64_t rev, struct arena *mem)
+{
+	p->ends = arena_new_array(mem, struct fact, p->n_requests);
+	for (size_t i = 0; i < p->n_requests; i++) {
+		const struct request *r = p->requests[i].request;
 		struct request *ended;
 		struct fact *end;
 
@@ -165,7 +176,7 @@ static void end_expired(struct picture *p, struct wanted_request *requests, size
 		*ended = *r;
 		ended->life = REQUEST_ENDED;
 		ended->end = end;
-		requests[i] = (struct wanted_request){ .request = ended };
+		p->requests[i] = (struct wanted_request){ .request = ended };
 	}
 }
 
@@ -256,32 +267,27 @@ static void note_events(struct look *look, const struct cid_view *view, const st
 	look->n_settled = 0;
 	look->settled = arena_new_array(mem, struct settled, p->n_reported);
 	for (size_t i = 0; i < p->n_reported; i++) {
-		const struct copy *now = NULL, *before = NULL;
+		uint32_t peer_no = p->reported[i]->peer_no;
+		const struct copy *now = find_copy(p->copies, p->n_copies, peer_no);
+		const struct copy *before = find_copy(view->copies, view->n_copies, peer_no);
 
-		for (size_t k = 0; k < p->n_copies; k++)
-			if (p->copies[k].peer_no == p->reported[i]->peer_no)
-				now = &p->copies[k];
-		for (size_t k = 0; k < view->n_copies; k++)
-			if (view->copies[k].peer_no == p->reported[i]->peer_no)
-				before = &view->copies[k];
 		if (copy_settled(now) && now->gen > 0 && (!before || !copy_settled(before)))
 			look->settled[look->n_settled++] =
 				(struct settled){ now->desired, now_us - now->assigned_at };
 	}
 }
 
-static void note_pinned(struct look *look, const struct wanted_request *requests, size_t n,
-			const struct cid_view *view, const struct picture *p, int64_t now_us,
-			struct arena *mem)
+static void note_pinned(struct look *look, const struct cid_view *view, const struct picture *p,
+			int64_t now_us, struct arena *mem)
 {
 	struct peer_zones zones = store_zones(look->r->options.store, mem);
 
 	look->n_pinned = 0;
-	look->pinned_after = arena_new_array(mem, int64_t, n);
+	look->pinned_after = arena_new_array(mem, int64_t, p->n_requests);
 	if (p->n_reported == 0)
 		return;
-	for (size_t i = 0; i < n; i++) {
-		const struct request *r = requests[i].request;
+	for (size_t i = 0; i < p->n_requests; i++) {
+		const struct request *r = p->requests[i].request;
 
 		if (r->life == REQUEST_LIVE &&
 		    request_status(r, p->copies, p->n_copies, zones, now_us, 0) == STATUS_PINNED &&
@@ -292,12 +298,12 @@ static void note_pinned(struct look *look, const struct wanted_request *requests
 }
 
 static void address(struct look *look, const struct picture *p, const struct reconcile_plan *plan,
-		    const struct wanted_request *wanted, size_t n_wanted, struct arena *mem)
+		    struct arena *mem)
 {
-	struct request *requests = arena_new_array(mem, struct request, n_wanted);
+	struct request *requests = arena_new_array(mem, struct request, p->n_requests);
 
-	for (size_t i = 0; i < n_wanted; i++)
-		requests[i] = *wanted[i].request;
+	for (size_t i = 0; i < p->n_requests; i++)
+		requests[i] = *p->requests[i].request;
 	look->assign = arena_new_array(mem, struct bus_msg, plan->n_publish);
 	look->n_assign = 0;
 	for (size_t i = 0; i < plan->n_publish; i++) {
@@ -311,7 +317,7 @@ static void address(struct look *look, const struct picture *p, const struct rec
 				copy_merge(&copy, &plan->desired[k]);
 		if (copy.gen > 0)
 			look->assign[look->n_assign++] =
-				assignment(&copy, look->item->cid, requests, n_wanted, mem);
+				assignment(&copy, look->item->cid, requests, p->n_requests, mem);
 	}
 }
 
@@ -384,40 +390,44 @@ static void wake(struct look *look, int64_t next_at, int64_t now_us, struct aren
 	}
 }
 
+static struct reconcile_plan plan_for(const struct replanner *r, const struct picture *p,
+				      struct slice cid, int64_t now_us, uint64_t next,
+				      const struct reconcile_policy *policy, struct arena *mem)
+{
+	const struct reconcile_view view = {
+		.now_us = now_us,
+		.seed = store_bucket(r->options.store, cid),
+		.requests = p->requests,
+		.n_requests = p->n_requests,
+		.copies = p->copies,
+		.n_copies = p->n_copies,
+		.peers = r->peers.at,
+		.n_peers = r->peers.n,
+		.next_gen = next,
+		.usual_size = r->usual_size,
+		.pending_until = p->pending,
+	};
+
+	return reconcile_step(&view, policy, mem);
+}
+
 static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struct arena *mem,
 		   struct cid_change *out, struct err *err)
 {
 	struct look *look = ctx;
 	struct replanner *r = look->r;
 	struct picture p = { 0 };
-	struct wanted_request *requests;
 	struct reconcile_plan plan;
 	struct copy *observed;
 	uint64_t next;
-	int64_t pending, again;
-	size_t n;
+	int64_t again;
 
-	take_in_reports(&p, view, look->item, mem);
-	if (!wanted_requests(r->options.store, view, now_us, mem, &requests, &n, &pending, err))
+	if (!look_at(r, view, look->item, now_us, mem, &p, err))
 		return false;
 	/* A worker may be ahead of the store: what is decided now lies above its report too. */
 	next = view->next > p.seen ? view->next : version_next(p.seen, now_us, r->options.instance);
-	end_expired(&p, requests, n, now_us, next, mem);
-	plan = reconcile_step(
-		&(struct reconcile_view){
-			.now_us = now_us,
-			.seed = store_bucket(r->options.store, view->cid),
-			.requests = requests,
-			.n_requests = n,
-			.copies = p.copies,
-			.n_copies = p.n_copies,
-			.peers = r->peers.at,
-			.n_peers = r->peers.n,
-			.next_gen = next,
-			.usual_size = r->usual_size,
-			.pending_until = pending,
-		},
-		&r->policy.reconcile, mem);
+	end_expired(&p, now_us, next, mem);
+	plan = plan_for(r, &p, view->cid, now_us, next, &r->policy.reconcile, mem);
 	look->guarded = 0;
 	if (plan.given_up > 0 && !r->force &&
 	    !guard_take(&r->guard, &r->policy.guard, plan.given_up)) {
@@ -449,9 +459,9 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	if (p.n_ends + plan.n_desired + p.n_reported + plan.n_forget > 0) {
 		look->changed = true;
 		note_events(look, view, &p, now_us, mem);
-		note_pinned(look, requests, n, view, &p, now_us, mem);
+		note_pinned(look, view, &p, now_us, mem);
 	}
-	address(look, &p, &plan, requests, n, mem);
+	address(look, &p, &plan, mem);
 	return true;
 }
 
@@ -551,30 +561,14 @@ bool replan_count_moves(struct replanner *r, const struct cid_view *view, uint64
 	struct reconcile_policy policy = r->policy.reconcile;
 	const struct replan_item nothing = { .cid = view->cid };
 	int64_t now_us = clock_wall_us(r->options.clock);
-	struct wanted_request *requests;
 	struct reconcile_plan plan;
 	struct picture p = { 0 };
-	size_t n;
 
-	if (!refresh_peers(r, err) ||
-	    !wanted_requests(r->options.store, view, now_us, mem, &requests, &n, NULL, err))
+	if (!refresh_peers(r, err) || !look_at(r, view, &nothing, now_us, mem, &p, err))
 		return false;
-	take_in_reports(&p, view, &nothing, mem);
 	policy.rebalance = true;
-	plan = reconcile_step(
-		&(struct reconcile_view){
-			.now_us = now_us,
-			.seed = store_bucket(r->options.store, view->cid),
-			.requests = requests,
-			.n_requests = n,
-			.copies = p.copies,
-			.n_copies = p.n_copies,
-			.peers = r->peers.at,
-			.n_peers = r->peers.n,
-			.next_gen = version_next(p.seen, now_us, r->options.instance),
-			.usual_size = r->usual_size,
-		},
-		&policy, mem);
+	plan = plan_for(r, &p, view->cid, now_us, version_next(p.seen, now_us, r->options.instance),
+			&policy, mem);
 	*moves = 0;
 	for (size_t i = 0; i < plan.n_desired; i++)
 		*moves += plan.desired[i].desired && plan.desired[i].reason == REASON_REBALANCED;
