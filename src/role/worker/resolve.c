@@ -5,10 +5,12 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "role/worker/dnsaddr.h"
 
 struct lookup {
 	bool running;
-	unsigned node;
+	unsigned node, depth;        /* names looked up before it */
+	struct dnsaddr_query *query; /* of /dnsaddr; NULL: `request` runs */
 	struct gaicb request;
 	struct addrinfo hints;
 	char name[256];
@@ -17,6 +19,7 @@ struct lookup {
 
 struct resolver {
 	struct lookup lookups[RESOLVE_MAX]; /* the C library keeps pointers into them */
+	struct sockaddr_in server;          /* family 0: the system's */
 };
 
 struct resolver *resolver_new(void)
@@ -24,22 +27,33 @@ struct resolver *resolver_new(void)
 	return xcalloc(1, sizeof(struct resolver));
 }
 
+void resolver_ask_at(struct resolver *r, const struct sockaddr_in *server)
+{
+	r->server = *server;
+}
+
+/* Forgets a question; waits for its end. */
+static void drop(struct lookup *l)
+{
+	const struct gaicb *wait[] = { &l->request };
+
+	if (l->query) {
+		dnsaddr_end(l->query, (struct slice){ 0 }, NULL, 0);
+		return;
+	}
+	while (gai_cancel(&l->request) != EAI_CANCELED && gai_error(&l->request) == EAI_INPROGRESS)
+		gai_suspend(wait, 1, NULL);
+	if (l->request.ar_result)
+		freeaddrinfo(l->request.ar_result);
+}
+
 void resolver_free(struct resolver *r)
 {
 	if (!r)
 		return;
-	for (unsigned i = 0; i < RESOLVE_MAX; i++) {
-		struct lookup *l = &r->lookups[i];
-		const struct gaicb *wait[] = { &l->request };
-
-		if (!l->running)
-			continue;
-		while (gai_cancel(&l->request) != EAI_CANCELED &&
-		       gai_error(&l->request) == EAI_INPROGRESS)
-			gai_suspend(wait, 1, NULL);
-		if (l->request.ar_result)
-			freeaddrinfo(l->request.ar_result);
-	}
+	for (unsigned i = 0; i < RESOLVE_MAX; i++)
+		if (r->lookups[i].running)
+			drop(&r->lookups[i]);
 	xfree(r);
 }
 
@@ -58,7 +72,7 @@ bool resolve_needed(const struct multiaddr *addr)
 
 	return first_part(addr, &part, &rest) &&
 	       (part.code == MULTIADDR_DNS || part.code == MULTIADDR_DNS4 ||
-		part.code == MULTIADDR_DNS6);
+		part.code == MULTIADDR_DNS6 || part.code == MULTIADDR_DNSADDR);
 }
 
 static int family_of(enum multiaddr_code code)
@@ -68,14 +82,25 @@ static int family_of(enum multiaddr_code code)
 	return code == MULTIADDR_DNS6 ? AF_INET6 : AF_UNSPEC;
 }
 
-bool resolver_start(struct resolver *r, unsigned node, const struct multiaddr *addr,
-		    struct err *err)
+static bool begin_addresses(struct lookup *l, int family, struct err *err)
+{
+	struct gaicb *list[] = { &l->request };
+	int rc;
+
+	l->hints = (struct addrinfo){ .ai_family = family, .ai_socktype = SOCK_STREAM };
+	l->request = (struct gaicb){ .ar_name = l->name, .ar_request = &l->hints };
+	rc = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
+	if (rc != 0)
+		return err_set(err, ERR_UNAVAILABLE, "%s: %s", l->name, gai_strerror(rc));
+	return true;
+}
+
+static bool begin(struct resolver *r, unsigned node, unsigned depth, const struct multiaddr *addr,
+		  struct err *err)
 {
 	struct lookup *l = r->lookups;
 	struct multiaddr_part part;
-	struct gaicb *list[1];
 	struct slice rest;
-	int rc;
 
 	if (!resolve_needed(addr) || !first_part(addr, &part, &rest) ||
 	    part.value.len >= sizeof(l->name))
@@ -84,19 +109,22 @@ bool resolver_start(struct resolver *r, unsigned node, const struct multiaddr *a
 		l++;
 	if (l == r->lookups + RESOLVE_MAX)
 		return err_set(err, ERR_EXHAUSTED, "%d names are being looked up", RESOLVE_MAX);
-	*l = (struct lookup){ .node = node };
+	*l = (struct lookup){ .node = node, .depth = depth };
 	memcpy(l->name, part.value.ptr, part.value.len);
 	memcpy(l->rest.bytes, rest.ptr, rest.len);
 	l->rest.len = (uint16_t)rest.len;
-	l->hints =
-		(struct addrinfo){ .ai_family = family_of(part.code), .ai_socktype = SOCK_STREAM };
-	l->request = (struct gaicb){ .ar_name = l->name, .ar_request = &l->hints };
-	list[0] = &l->request;
-	rc = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-	if (rc != 0)
-		return err_set(err, ERR_UNAVAILABLE, "%s: %s", l->name, gai_strerror(rc));
-	l->running = true;
-	return true;
+	if (part.code == MULTIADDR_DNSADDR)
+		l->running = dnsaddr_ask(part.value, r->server.sin_family ? &r->server : NULL,
+					 &l->query, err);
+	else
+		l->running = begin_addresses(l, family_of(part.code), err);
+	return l->running;
+}
+
+bool resolver_start(struct resolver *r, unsigned node, const struct multiaddr *addr,
+		    struct err *err)
+{
+	return begin(r, node, 0, addr, err);
 }
 
 /* "/ip4/..." before the rest of the address; false for a family that has no such form. */
@@ -127,16 +155,52 @@ static bool with_address(const struct lookup *l, const struct addrinfo *found,
 	return true;
 }
 
-static void give(const struct lookup *l, resolver_fn *each, void *ctx)
+/* Addresses of the name; ends the question. */
+static size_t take_addresses(struct lookup *l, struct multiaddr out[RESOLVE_ADDRS])
 {
 	const struct addrinfo *found = l->request.ar_result;
+	int rc = gai_error(&l->request);
+	size_t n = 0;
 
-	for (unsigned n = 0; found && n < RESOLVE_ADDRS; found = found->ai_next, n++) {
-		struct multiaddr addr;
+	if (rc != 0)
+		log_info("origin not dialled: %s: %s", l->name, gai_strerror(rc));
+	for (; rc == 0 && found && n < RESOLVE_ADDRS; found = found->ai_next)
+		n += with_address(l, found, &out[n]);
+	if (l->request.ar_result)
+		freeaddrinfo(l->request.ar_result);
+	return n;
+}
 
-		if (with_address(l, found, &addr))
-			each(ctx, l->node, &addr);
+static size_t take_dnsaddr(struct lookup *l, struct multiaddr out[RESOLVE_ADDRS])
+{
+	size_t n = dnsaddr_end(l->query, SLICE_OF(l->rest.bytes, l->rest.len), out, RESOLVE_ADDRS);
+
+	if (n == 0)
+		log_info("origin not dialled: /dnsaddr/%s has no address of its peer", l->name);
+	return n;
+}
+
+/* Hands on what was found; names are looked up in turn. */
+static void give(struct resolver *r, const struct lookup *l, const struct multiaddr *found,
+		 size_t n, resolver_fn *each, void *ctx)
+{
+	unsigned node = l->node, depth = l->depth + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		struct err err = { 0 };
+
+		if (!resolve_needed(&found[i]))
+			each(ctx, node, &found[i]);
+		else if (depth >= RESOLVE_DEPTH)
+			log_info("origin not dialled: too many names behind each other");
+		else if (!begin(r, node, depth, &found[i], &err))
+			log_err(LOG_INFO, &err, "origin not dialled");
 	}
+}
+
+static bool over(struct lookup *l)
+{
+	return l->query ? dnsaddr_over(l->query) : gai_error(&l->request) != EAI_INPROGRESS;
 }
 
 unsigned resolver_take(struct resolver *r, resolver_fn *each, void *ctx)
@@ -145,22 +209,16 @@ unsigned resolver_take(struct resolver *r, resolver_fn *each, void *ctx)
 
 	for (unsigned i = 0; i < RESOLVE_MAX; i++) {
 		struct lookup *l = &r->lookups[i];
-		int rc;
+		struct multiaddr found[RESOLVE_ADDRS];
+		size_t n;
 
-		if (!l->running)
+		if (!l->running || !over(l))
 			continue;
-		rc = gai_error(&l->request);
-		if (rc == EAI_INPROGRESS) {
-			running++;
-			continue;
-		}
-		if (rc == 0)
-			give(l, each, ctx);
-		else
-			log_info("origin not dialled: %s: %s", l->name, gai_strerror(rc));
-		if (l->request.ar_result)
-			freeaddrinfo(l->request.ar_result);
-		l->running = false;
+		n = l->query ? take_dnsaddr(l, found) : take_addresses(l, found);
+		l->running = false; /* its place may be taken again at once */
+		give(r, l, found, n, each, ctx);
 	}
+	for (unsigned i = 0; i < RESOLVE_MAX; i++)
+		running += r->lookups[i].running;
 	return running;
 }
