@@ -4,15 +4,14 @@
  * Where the back end can hold others off, all is decided from one read and written in one
  * batch.  Where it cannot (design rule R9):
  *
- *	read -> decide -> write the truth -> [look -> write derived rows]* until the view
- *	stays the same -> if it is not what was decided for, decide again
+ *	read -> decide -> write the truth -> look -> if somebody else wrote above it raise the
+ *	floor -> [look -> write derived rows]* until the view stays the same -> if it is not
+ *	what was decided for, decide again
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "store/handle.h"
-
-#define LOOKS_MAX 64 /* each means that somebody else wrote meanwhile */
 
 struct target { /* one CID of a change */
 	struct slice cid;
@@ -22,6 +21,7 @@ struct target { /* one CID of a change */
 	struct cid_change change;
 	struct cid_view after; /* what it becomes */
 	uint64_t version;      /* given to the decision */
+	uint64_t top;          /* without lock(): the highest version that is written */
 	bool settled;          /* without lock(): nothing is left to decide */
 };
 
@@ -153,7 +153,6 @@ static bool derive_request(struct changing *c, const struct target *t, struct de
 		return true;
 	if (was)
 		was_tags = row_index_tags(was, c->mem);
-	d->version = row_version(view, r->life == REQUEST_LIVE ? is.status : STATUS_QUEUED);
 	derive_pin_writes(d, was, was_tags, r->life == REQUEST_LIVE ? &is : NULL);
 	return true;
 }
@@ -171,7 +170,6 @@ static bool derive_serial(struct changing *c, const struct target *t, struct wri
 	for (size_t i = 0; i < is.n_requests; i++)
 		if (!derive_request(c, t, &d, &is, &is.requests[i], &now, err))
 			return false;
-	d.version = is.version;
 	derive_copy_writes(&d, &was, &is);
 	return true;
 }
@@ -263,9 +261,6 @@ static bool derive_loose(struct changing *c, const struct target *t, const struc
 				.writer = (uint16_t)c->store->options.instance,
 				.cluster = true };
 
-	/* Without what is forgotten or buried the view may be smaller than before. */
-	if (t->change.n_forget + t->change.n_bury > 0 && is.version <= was.version)
-		is.version = was.version + 1;
 	for (size_t i = 0; i < is.n_requests; i++) {
 		const struct request *r = &is.requests[i];
 		const struct owner_pin *was_pin;
@@ -275,7 +270,6 @@ static bool derive_loose(struct changing *c, const struct target *t, const struc
 			return false;
 		if (r->life == REQUEST_LIVE) {
 			pin = derive_owner_pin(&is, r, &now, was_pin);
-			d.version = row_version(&is, pin.status);
 			derive_pin_writes(&d, was_pin, tags_of_facts(view, r->create, c->mem),
 					  &pin);
 			continue;
@@ -284,12 +278,49 @@ static bool derive_loose(struct changing *c, const struct target *t, const struc
 					   .period = period_of(&r->create->request_id),
 					   .request_id = r->create->request_id,
 					   .cid = t->cid };
-		d.version = row_version(&is, STATUS_QUEUED);
 		derive_gone_writes(&d, was_pin, &gone, tags_of_facts(view, r->create, c->mem));
 	}
-	d.version = is.version;
 	derive_copy_writes(&d, &was, &is);
 	return true;
+}
+
+/* The parts of a change that have a version, and the highest of those.  A creation has none:
+ * without its revision nothing follows from it. */
+static size_t change_parts(const struct cid_change *change, uint64_t *top)
+{
+	size_t n = 0;
+
+	*top = 0;
+	for (size_t i = 0; i < change->n_facts; i++) {
+		n += change->facts[i].rev > 0;
+		*top = change->facts[i].rev > *top ? change->facts[i].rev : *top;
+	}
+	for (size_t i = 0; i < change->n_desired; i++)
+		*top = change->desired[i].gen > *top ? change->desired[i].gen : *top;
+	for (size_t i = 0; i < change->n_observed; i++)
+		*top = change->observed[i].stamp > *top ? change->observed[i].stamp : *top;
+	return n + change->n_desired + change->n_observed;
+}
+
+/* One part above all others dates the new view itself.  Else the floor does, as the last
+ * thing that is written: whoever sees it sees all of the change. */
+static void write_truth(struct changing *c, struct target *t, struct write_list *out)
+{
+	size_t n = change_parts(&t->change, &t->top);
+	uint64_t before = view_version(&t->view);
+
+	view_truth_writes(&t->change, t->cid, t->bucket, t->version, out);
+	if (n == 1 && t->change.n_forget + t->change.n_bury == 0 && t->top > before)
+		return;
+	t->top = store_version(c->store, t->bucket, t->top > before ? t->top : before, c->now_us);
+	view_floor_write(t->cid, t->bucket, WRITE_PUT, t->top, out);
+}
+
+/* Nothing is left of the CID but its floor, and that is old. */
+static bool floor_outlived(const struct target *t, int64_t now_us)
+{
+	return t->view.floor > 0 && t->view.n_facts + t->view.n_copies == 0 &&
+	       now_us > FLOOR_KEPT_US && t->view.floor < (uint64_t)(now_us - FLOOR_KEPT_US);
 }
 
 /* Nothing was written: derived rows that somebody left wrong are put right. */
@@ -298,7 +329,9 @@ static bool look_only(struct changing *c, struct target *t, struct err *err)
 	struct write_list out = { .mem = c->mem };
 	struct mended mended = { 0 };
 
-	return view_mend(c->store, &t->view, t->bucket, c->now_us, &out, &mended, err) &&
+	if (floor_outlived(t, c->now_us))
+		view_floor_write(t->cid, t->bucket, WRITE_DELETE, t->view.floor, &out);
+	return view_mend_loose(c->store, t->cid, t->bucket, c->now_us, c->mem, &mended, err) &&
 	       write_all(c->store, &out, err);
 }
 
@@ -307,8 +340,15 @@ static bool look_only(struct changing *c, struct target *t, struct err *err)
 static bool look_again(struct changing *c, struct target *t, struct err *err)
 {
 	struct cid_view seen, again;
+	uint64_t floor;
 
 	if (!view_read(c->store, t->cid, t->bucket, c->mem, &seen, err))
+		return false;
+	/* Who wrote above us may have looked before we wrote: his rows lack what is ours.
+	 * What is above the new floor came after this look, so its writer sees ours. */
+	if (!view_topped_by(&seen, t->top) &&
+	    (!raise_floor(c->store, &seen, t->bucket, c->now_us, &floor, err) ||
+	     !view_read(c->store, t->cid, t->bucket, c->mem, &seen, err)))
 		return false;
 	for (int i = 0; i < LOOKS_MAX; i++) {
 		struct write_list out = { .mem = c->mem };
@@ -338,7 +378,8 @@ static bool change_round(struct changing *c, struct err *err)
 		    !decide(c, t, err))
 			return false;
 		wake_writes(t, t->change.wake, t->change.n_wake, WRITE_PUT, &out);
-		view_truth_writes(&t->change, t->cid, t->bucket, t->version, &out);
+		if (!change_empty(&t->change))
+			write_truth(c, t, &out);
 	}
 	c->written |= out.n > 0;
 	if (!write_all(c->store, &out, err))

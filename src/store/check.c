@@ -184,7 +184,6 @@ static bool mend_request(struct mending *m, const struct request *r, struct err 
 		is = derive_owner_pin(m->view, r, &m->now, was);
 		is_tags = row_index_tags(&is, m->mem);
 	}
-	m->derivation.version = row_version(m->view, live ? is.status : STATUS_QUEUED);
 	if (!mend_row(m, TABLE_OWNER_PINS, &is, live, err))
 		return false;
 	if (live ? !was || !row_eq(TABLE_OWNER_PINS, was, &is) : was != NULL)
@@ -202,7 +201,6 @@ static bool mend_copy(struct mending *m, const struct copy *copy, struct err *er
 	struct peer_open open = { .peer_no = copy->peer_no, .cid = m->view->view->cid };
 	bool is_open = derive_peer_open(m->view, copy, &open);
 
-	m->derivation.version = m->view->version;
 	return mend_row(m, TABLE_PINS_BY_PEER, &pin, copy->gen > 0, err) &&
 	       mend_row(m, TABLE_PEER_OPEN, &open, is_open, err);
 }
@@ -215,6 +213,7 @@ bool view_mend(struct store *store, const struct cid_view *view, uint32_t bucket
 			     .view = &f,
 			     .now = derive_at(store, &f, now_us, out->mem),
 			     .derivation = { .out = out,
+					     .version = f.version,
 					     .writer = (uint16_t)store->options.instance,
 					     .cluster = !store_serial(store) },
 			     .mended = mended,
@@ -229,16 +228,62 @@ bool view_mend(struct store *store, const struct cid_view *view, uint32_t bucket
 	return true;
 }
 
-static bool repair(struct store *store, struct slice cid, uint32_t bucket, bool dry_run,
-		   struct mended *mended, struct err *err)
+bool raise_floor(struct store *store, const struct cid_view *view, uint32_t bucket, int64_t now_us,
+		 uint64_t *floor, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct write_list out = { .mem = mem };
+
+	*floor = store_version(store, bucket, view_version(view), now_us);
+	view_floor_write(view->cid, bucket, WRITE_PUT, *floor, &out);
+	return store->ops->write(store->backend, out.at, out.n, err);
+}
+
+bool view_mend_loose(struct store *store, struct slice cid, uint32_t bucket, int64_t now_us,
+		     struct arena *mem, struct mended *mended, struct err *err)
+{
+	struct cid_view view, again;
+	uint64_t floor;
+
+	if (!view_read(store, cid, bucket, mem, &view, err))
+		return false;
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		struct write_list out = { .mem = mem };
+		struct mended found = { 0 };
+
+		if (!view_mend(store, &view, bucket, now_us, &out, &found, err))
+			return false;
+		if (i == 0)
+			*mended = found;
+		if (found.wrong == 0)
+			return true;
+		/* Rows that are wrong may be dated as high as the view. */
+		out.n = 0;
+		if (!raise_floor(store, &view, bucket, now_us, &floor, err) ||
+		    !view_read(store, cid, bucket, mem, &view, err) ||
+		    !view_mend(store, &view, bucket, now_us, &out, &found, err) ||
+		    (out.n > 0 && !store->ops->write(store->backend, out.at, out.n, err)) ||
+		    !view_read(store, cid, bucket, mem, &again, err))
+			return false;
+		if (view_same(&view, &again))
+			return true;
+		view = again;
+	}
+	return err_set(err, ERR_UNAVAILABLE, "this CID changes too fast to mend");
+}
+
+static bool mend_once(struct store *store, struct slice cid, uint32_t bucket, bool dry_run,
+		      struct mended *mended, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct write_list out = { .mem = mem };
+	int64_t now_us = clock_wall_us(store->options.clock);
 	struct cid_view view;
 
+	if (!dry_run && !store_serial(store))
+		return view_mend_loose(store, cid, bucket, now_us, mem, mended, err);
 	if (!view_read(store, cid, bucket, mem, &view, err) ||
-	    !view_mend(store, &view, bucket, clock_wall_us(store->options.clock), &out, mended,
-		       err))
+	    !view_mend(store, &view, bucket, now_us, &out, mended, err))
 		return false;
 	return dry_run || out.n == 0 || store->ops->write(store->backend, out.at, out.n, err);
 }
@@ -250,9 +295,9 @@ bool cid_mend(struct store *store, struct slice cid, bool dry_run, struct mended
 	bool ok;
 
 	if (!store_serial(store))
-		return repair(store, cid, bucket, dry_run, mended, err);
+		return mend_once(store, cid, bucket, dry_run, mended, err);
 	store->ops->lock(store->backend, &bucket, 1);
-	ok = repair(store, cid, bucket, dry_run, mended, err);
+	ok = mend_once(store, cid, bucket, dry_run, mended, err);
 	store->ops->unlock(store->backend, &bucket, 1);
 	return ok;
 }

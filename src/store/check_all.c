@@ -10,8 +10,8 @@
 
 #include "store/handle.h"
 
-#define PAGE      1024
-#define LOOKS_MAX 8 /* of totals that change while they are counted */
+#define PAGE       1024
+#define COUNTS_MAX 8 /* of totals that change while they are counted */
 
 struct checking {
 	struct store *store;
@@ -165,13 +165,14 @@ static struct slice cid_of(enum table table, const void *row)
 	return ((const struct peer_open *)row)->cid;
 }
 
-static bool remove_orphan(struct checking *c, enum table table, const void *row, uint64_t version,
-			  struct arena *mem, struct err *err)
+static bool remove_orphan(struct checking *c, enum table table, const void *row,
+			  const struct folded_view *view, struct arena *mem, struct err *err)
 {
+	uint64_t version = view->version;
 	struct owner_total total;
 	const struct owner_pin *pin = row;
 	struct store_write writes[] = {
-		{ .table = table, .kind = WRITE_DELETE, .version = version, .row = row },
+		{ .table = table, .kind = WRITE_DELETE, .row = row },
 		{ .table = TABLE_OWNER_TOTALS, .kind = WRITE_ADD, .row = &total },
 	};
 	const void *stored;
@@ -181,6 +182,11 @@ static bool remove_orphan(struct checking *c, enum table table, const void *row,
 		return false;
 	if (!stored)
 		return true;
+	if (!store_serial(c->store) &&
+	    !raise_floor(c->store, view->view, view->bucket, clock_wall_us(c->store->options.clock),
+			 &version, err))
+		return false;
+	writes[0].version = version;
 	if (table == TABLE_OWNER_PINS)
 		total = (struct owner_total){ .owner = pin->owner,
 					      .writer = (uint16_t)c->store->options.instance,
@@ -212,7 +218,7 @@ static bool check_row(struct checking *c, enum table table, explains_fn *explain
 	if (!c->repair)
 		return true;
 	c->out->repaired++;
-	return remove_orphan(c, table, row, row_version(&folded, STATUS_QUEUED), mem, err);
+	return remove_orphan(c, table, row, &folded, mem, err);
 }
 
 static bool check_orphan(struct checking *c, enum table table, explains_fn *explains,
@@ -339,7 +345,7 @@ static bool totals_gap(struct store *store, struct slice owner, struct totals_su
 	struct store_query pins = { .table = TABLE_OWNER_PINS, .equal = &pin_key, .n_equal = 1 };
 	struct totals_sum last = { 0 };
 
-	for (int i = 0; i < LOOKS_MAX; i++) {
+	for (int i = 0; i < COUNTS_MAX; i++) {
 		memset(gap, 0, sizeof(*gap));
 		if (!store_read(store, &totals, subtract_total, gap, err) ||
 		    !store_read(store, &pins, add_pin, gap, err))

@@ -37,17 +37,42 @@ static struct slice first_owner(const struct request *requests, size_t n)
 	return first ? first->create->owner : (struct slice){ NULL, 0 };
 }
 
-uint64_t view_version(const struct cid_view *view)
+struct top {
+	uint64_t version;
+	size_t n; /* parts that have it */
+};
+
+static void top_add(struct top *top, uint64_t version)
 {
-	uint64_t top = 0;
+	if (version > top->version)
+		*top = (struct top){ version, 1 };
+	else if (version == top->version)
+		top->n++;
+}
+
+static struct top view_top(const struct cid_view *view)
+{
+	struct top top = { view->floor, 1 };
 
 	for (size_t i = 0; i < view->n_facts; i++)
-		if (view->facts[i].rev > top)
-			top = view->facts[i].rev;
-	for (size_t i = 0; i < view->n_copies; i++)
-		if (copy_version(&view->copies[i]) > top)
-			top = copy_version(&view->copies[i]);
+		top_add(&top, view->facts[i].rev);
+	for (size_t i = 0; i < view->n_copies; i++) {
+		top_add(&top, view->copies[i].gen);
+		top_add(&top, view->copies[i].stamp);
+	}
 	return top;
+}
+
+uint64_t view_version(const struct cid_view *view)
+{
+	return view_top(view).version;
+}
+
+bool view_topped_by(const struct cid_view *view, uint64_t version)
+{
+	struct top top = view_top(view);
+
+	return top.version == version && top.n == 1;
 }
 
 struct folded_view view_fold(const struct cid_view *view, uint32_t bucket, struct arena *mem)
@@ -56,13 +81,8 @@ struct folded_view view_fold(const struct cid_view *view, uint32_t bucket, struc
 
 	f.n_requests = requests_fold(view->facts, view->n_facts, mem, &f.requests);
 	f.owner = first_owner(f.requests, f.n_requests);
-	f.version = view_version(view) + view->n_facts;
+	f.version = view_version(view);
 	return f;
-}
-
-uint64_t row_version(const struct folded_view *view, enum pin_status status)
-{
-	return 4 * view->version + (status == STATUS_EXPIRING ? 2 : status == STATUS_FAILED);
 }
 
 /* ---- rows -------------------------------------------------------------------------- */

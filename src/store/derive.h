@@ -14,13 +14,14 @@
  *	pins_by_peer   one for each copy that has a desired half
  *	peer_open      those of them that are not settled
  *
- * All are written at one version: the highest of any fact and half in the view, plus the
- * number of facts, so of two views the larger wins whoever writes last (design rule R2).
- * In owner_pins and tags_index that times four leaves room for what time alone does to a
- * request of one view: first it fails, then it expires.  An expiry is written at its rev.
- *
- * Removing facts or halves makes a view smaller again.  So they are removed only when they
- * are older than clocks can be wrong, and whatever is written later is dated by a clock.
+ * All are written at the version of the view: the highest of any fact, half and the floor;
+ * an expiry is written at its rev.  Back ends that hold others off need no more.  Where the
+ * last writer wins by version alone, a larger view must have a higher version though what
+ * was added to it is old, something was removed, or only time has passed.  That is what the
+ * version floor is for (docs/decisions/0201): a row beside the copies that says which
+ * version no derived row lies below.  Whoever adds a part that is not above all others,
+ * removes one, or finds rows that are wrong raises it above everything, looks again, and
+ * writes the rows at it.
  */
 #pragma once
 
@@ -35,8 +36,11 @@ struct write_list {
 };
 void write_list_add(struct write_list *list, struct store_write write);
 
-/* The highest version of any fact and half. */
+/* The highest version of any fact and half, and the floor. */
 uint64_t view_version(const struct cid_view *view);
+
+/* Whether one part or the floor alone has that version, and it is `version`. */
+bool view_topped_by(const struct cid_view *view, uint64_t version);
 
 /* A view with its facts folded. */
 struct folded_view {
@@ -44,7 +48,7 @@ struct folded_view {
 	uint32_t bucket;
 	struct request *requests; /* not absent ones, by owner and id */
 	size_t n_requests;
-	uint64_t version;   /* of the rows by peer */
+	uint64_t version;   /* of all rows but expiries */
 	struct slice owner; /* of the oldest request that wants it, live ones first; or empty */
 };
 struct folded_view view_fold(const struct cid_view *view, uint32_t bucket, struct arena *mem);
@@ -74,9 +78,6 @@ struct peer_pin derive_peer_pin(const struct folded_view *view, const struct cop
 /* False if the copy needs no such row. */
 bool derive_peer_open(const struct folded_view *view, const struct copy *copy,
 		      struct peer_open *out);
-
-/* The version of a request's rows in owner_pins and tags_index. */
-uint64_t row_version(const struct folded_view *view, enum pin_status status);
 
 /* How rows are written. */
 struct derivation {

@@ -14,6 +14,9 @@
 #include "store/store_ops.h"
 
 #define VERSION_STRIPES 1024
+#define LOOKS_MAX       64 /* at one CID; each but the first means that somebody else wrote */
+#define FLOOR_KEPT_US \
+	(7 * US_PER_DAY) /* of a CID of which nothing is left; clocks are not so wrong */
 
 struct store {
 	struct store_backend *backend;
@@ -79,6 +82,12 @@ bool view_same(const struct cid_view *a, const struct cid_view *b);
 void view_truth_writes(const struct cid_change *change, struct slice cid, uint32_t bucket,
 		       uint64_t version, struct write_list *out);
 
+/* Moves the version floor out of the copies that were read: it is the first of them. */
+void view_take_floor(struct cid_view *view);
+/* Raises the floor (WRITE_PUT) or takes it away (WRITE_DELETE). */
+void view_floor_write(struct slice cid, uint32_t bucket, enum write_kind kind, uint64_t floor,
+		      struct write_list *out);
+
 /* Collects facts and copies of one CID as they are read. */
 struct view_builder {
 	struct arena *mem;
@@ -106,6 +115,15 @@ struct mended {
 bool view_mend(struct store *store, const struct cid_view *view, uint32_t bucket, int64_t now_us,
 	       struct write_list *out, struct mended *mended, struct err *err) MUST_CHECK;
 
-/* The same for what is stored of a CID, with others held off; writes unless `dry_run`. */
+/* On a cluster: makes a version above all of `view`, and the floor of its CID. */
+bool raise_floor(struct store *store, const struct cid_view *view, uint32_t bucket, int64_t now_us,
+		 uint64_t *floor, struct err *err) MUST_CHECK;
+
+/* The same on a cluster, for what is stored: if anything is wrong raises the floor, and goes on
+ * until what it mended for is what is there. */
+bool view_mend_loose(struct store *store, struct slice cid, uint32_t bucket, int64_t now_us,
+		     struct arena *mem, struct mended *mended, struct err *err) MUST_CHECK;
+
+/* The same for what is stored of a CID, whoever else writes; writes unless `dry_run`. */
 bool cid_mend(struct store *store, struct slice cid, bool dry_run, struct mended *mended,
 	      struct err *err) MUST_CHECK;

@@ -53,6 +53,8 @@ struct fact_row {
 /* ((bucket), cid, peer_no); groups: 1 desired half, 2 observed half */
 #define GROUP_DESIRED  1
 #define GROUP_OBSERVED 2
+#define PEER_FLOOR \
+	0 /* no peer: `gen` of its desired half is the version floor of the CID (derive.h) */
 struct copy_row {
 	uint32_t bucket;
 	struct slice cid;

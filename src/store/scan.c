@@ -233,6 +233,7 @@ static bool merge_next(const struct chunk *c, struct merge *m, const struct plac
 				   .n_facts = m->fact - fact,
 				   .copies = has_copy ? c->rows.copies + copy : NULL,
 				   .n_copies = m->copy - copy };
+	view_take_floor(view);
 	m->views++;
 	return true;
 }

@@ -81,6 +81,8 @@ struct cid_view { /* all that is known of one CID, in key order; lives in an are
 	/* In a decision: the version to give to all that it writes, revisions and generations.
 	 * Above every version in the view and never given twice (model/version.h).  0 else. */
 	uint64_t next;
+	/* No row that follows from the view is dated lower; clusters alone have one. */
+	uint64_t floor;
 };
 
 /* Reads the facts and copies of a CID; none is an empty view. */

@@ -64,6 +64,15 @@ static bool read_copies(struct store *store, struct slice cid, uint32_t bucket,
 			  on_copy, b, err);
 }
 
+void view_take_floor(struct cid_view *view)
+{
+	if (view->n_copies == 0 || view->copies[0].peer_no != PEER_FLOOR)
+		return;
+	view->floor = view->copies[0].gen;
+	view->copies++;
+	view->n_copies--;
+}
+
 bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct arena *mem,
 	       struct cid_view *out, struct err *err)
 {
@@ -76,6 +85,7 @@ bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct ar
 				  .n_facts = b.n_facts,
 				  .copies = b.copies,
 				  .n_copies = b.n_copies };
+	view_take_floor(out);
 	return true;
 }
 
@@ -87,6 +97,7 @@ bool view_read_copies(struct store *store, struct slice cid, uint32_t bucket, st
 	if (!read_copies(store, cid, bucket, &b, err))
 		return false;
 	*out = (struct cid_view){ .cid = cid, .copies = b.copies, .n_copies = b.n_copies };
+	view_take_floor(out);
 	return true;
 }
 
@@ -275,6 +286,14 @@ static void copy_write(const struct copy *copy, struct slice cid, uint32_t bucke
 						  .group = group,
 						  .version = version,
 						  .row = row });
+}
+
+void view_floor_write(struct slice cid, uint32_t bucket, enum write_kind kind, uint64_t floor,
+		      struct write_list *out)
+{
+	const struct copy row = { .peer_no = PEER_FLOOR, .gen = floor };
+
+	copy_write(&row, cid, bucket, kind, kind == WRITE_PUT ? GROUP_DESIRED : 0, floor, out);
 }
 
 void view_truth_writes(const struct cid_change *change, struct slice cid, uint32_t bucket,

@@ -1,5 +1,6 @@
 /* sim_kubo.c -- a process's client of the world's Kubos: other roles may run before and
  * after each call, and removals are held against what users were promised. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -10,7 +11,8 @@ struct sim_kubo {
 	struct kubo base;
 	struct process *process;
 	struct kubo *fake;
-	unsigned world_node[SIM_NODES]; /* by node index of this client */
+	unsigned world_node[2 * SIM_NODES]; /* by node index of this client; a node may be there
+					       twice */
 };
 
 static struct sim_kubo *downcast(struct kubo *kubo)
@@ -25,6 +27,7 @@ static bool sim_add_node(struct kubo *kubo, const struct kubo_node *cfg, struct 
 
 	if (!kubo_add_node(k->fake, cfg, &node, err))
 		return false;
+	assert(node < 2 * SIM_NODES);
 	k->world_node[node] = (unsigned)atoi(cfg->url + strlen("fake:"));
 	return true;
 }

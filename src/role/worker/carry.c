@@ -33,10 +33,13 @@ bool node_report(struct node *node, struct task *t, enum copy_state state, struc
 {
 	struct copy *c = &t->copy;
 
-	c->stamp = copy_version(c) + 1;
+	int64_t now = wall_now(node);
+
+	/* Above all that is known, and dated by the clock: above what was forgotten too. */
+	c->stamp = copy_version(c) + 1 > (uint64_t)now ? copy_version(c) + 1 : (uint64_t)now;
 	c->state = (uint8_t)state;
 	c->state_gen = c->gen;
-	c->observed_at = wall_now(node);
+	c->observed_at = now;
 	return node_report_copy(node, cid_slice(&t->cid), c, err);
 }
 

@@ -218,7 +218,7 @@ static void one_random_operation(struct fixture *fx, struct rand *rand, struct k
 {
 	static const char *const owners[] = { "a", "b", "c", "d", "e" };
 	unsigned cid = (unsigned)rand_below(rand, 40), owner = (unsigned)rand_below(rand, 5);
-	uint32_t peer = (uint32_t)rand_below(rand, 4);
+	uint32_t peer = 1 + (uint32_t)rand_below(rand, 4);
 	struct known *k = *n ? &known[rand_below(rand, *n)] : NULL;
 
 	switch (rand_below(rand, 8)) {

@@ -219,7 +219,30 @@ static void open_rows_are_exactly_the_unsettled_copies(void **state)
 	assert_sound(fx);
 	change(fx, CID_A, &(struct cid_change){ .forget = (uint32_t[]){ 5 }, .n_forget = 1 });
 	assert_int_equal(rows_in(fx, TABLE_PINS_BY_PEER), 0);
+	assert_int_equal(rows_in(fx, TABLE_PLACEMENTS_BY_CID), fx->serial ? 0 : 1); /* its floor */
+	assert_sound(fx);
+}
+
+/* What was removed must not come back by a slow writer; a week later there is none. */
+static void the_floor_of_a_cid_outlives_it_by_a_week(void **state)
+{
+	struct fixture *fx = *state;
+	struct cid_view view;
+	struct err err;
+
+	place_copy(fx, CID_A, 5, false, COPY_UNPINNED);
+	change(fx, CID_A, &(struct cid_change){ .forget = (uint32_t[]){ 5 }, .n_forget = 1 });
+	MUST(store_view(fx->store, CID_A, fx->mem, &view, &err));
+	assert_int_equal(view.n_copies, 0);
+	assert_int_equal(view.floor > 0, !fx->serial);
+	fx->clock.now_us += 6 * US_PER_DAY;
+	change(fx, CID_A, &(struct cid_change){ 0 });
+	assert_int_equal(rows_in(fx, TABLE_PLACEMENTS_BY_CID), fx->serial ? 0 : 1);
+	fx->clock.now_us += 2 * US_PER_DAY;
+	change(fx, CID_A, &(struct cid_change){ 0 });
 	assert_int_equal(rows_in(fx, TABLE_PLACEMENTS_BY_CID), 0);
+	place_copy(fx, CID_A, 5, true, COPY_PINNED);
+	assert_int_equal(rows_in(fx, TABLE_PINS_BY_PEER), 1);
 	assert_sound(fx);
 }
 
@@ -253,6 +276,44 @@ static void a_half_of_a_lower_version_changes_nothing(void **state)
 	assert_int_equal(view.copies[0].stamp, 9001);
 	assert_int_equal(copy_state(&view.copies[0]), COPY_PINNED);
 	assert_sound(fx);
+}
+
+/* Reports of one peer that are dated before what another peer has told already. */
+static void a_report_below_the_top_reaches_every_derived_row(void **state)
+{
+	static const enum copy_state states[] = { COPY_PINNED, COPY_QUEUED, COPY_ERROR,
+						  COPY_PINNING, COPY_PINNED };
+	struct fixture *fx = *state;
+	struct ulid id = create_pin(fx, CID_A, &(struct wish){ .owner = ME });
+	struct copy both[] = {
+		{ .peer_no = 1, .gen = START_US, .desired = true, .mode = PIN_RECURSIVE },
+		{ .peer_no = 2, .gen = START_US, .desired = true, .mode = PIN_RECURSIVE }
+	};
+	struct copy ahead = { .peer_no = 1,
+			      .stamp = START_US + US_PER_DAY,
+			      .state_gen = START_US,
+			      .state = COPY_PINNING };
+	struct peer_pin *pins;
+	struct err err;
+	size_t n;
+
+	change(fx, CID_A, &(struct cid_change){ .desired = both, .n_desired = 2 });
+	change(fx, CID_A, &(struct cid_change){ .observed = &ahead, .n_observed = 1 });
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		struct copy late = { .peer_no = 2,
+				     .stamp = START_US + 1 + i,
+				     .state_gen = START_US,
+				     .state = (uint8_t)states[i],
+				     .size = 100 - i };
+
+		change(fx, CID_A, &(struct cid_change){ .observed = &late, .n_observed = 1 });
+		MUST(store_peer_pins(fx->store, 2, (uint16_t)(store_bucket(fx->store, CID_A) >> 14),
+				     (struct slice){ 0 }, 10, fx->mem, &pins, &n, &err));
+		assert_int_equal(n, 1);
+		assert_int_equal(pins[0].state, states[i]);
+		assert_int_equal(find_pin(fx, ME, id)->size, 100 - i);
+		assert_sound(fx);
+	}
 }
 
 static void an_observed_half_alone_is_nobodys_order(void **state)
@@ -582,7 +643,9 @@ int main(int argc, char **argv)
 		CASE(statuses_follow_the_copies),
 		CASE(an_empty_change_shows_what_time_has_done),
 		CASE(open_rows_are_exactly_the_unsettled_copies),
+		CASE(the_floor_of_a_cid_outlives_it_by_a_week),
 		CASE(a_half_of_a_lower_version_changes_nothing),
+		CASE(a_report_below_the_top_reaches_every_derived_row),
 		CASE(an_observed_half_alone_is_nobodys_order),
 		CASE(buried_facts_are_gone),
 		CASE(wakes_stand_until_they_are_taken_off),
