@@ -109,6 +109,16 @@ static struct cluster_unknown unknown_of(const ProtobufCMessage *m)
 	return (struct cluster_unknown){ m->unknown_fields, m->n_unknown_fields };
 }
 
+/* The library takes a number of 0 that is spelt in two bytes, and cannot read what it writes
+ * of it. */
+static bool check_unknown(struct cluster_unknown unknown, struct err *err)
+{
+	for (unsigned i = 0; i < unknown.n; i++)
+		if (unknown.at[i].tag == 0)
+			return err_set(err, ERR_INVALID, "a field of number 0");
+	return true;
+}
+
 bool cluster_pin_decode(struct slice bytes, struct arena *mem, struct cluster_pin *out,
 			struct err *err)
 {
@@ -128,8 +138,10 @@ bool cluster_pin_decode(struct slice bytes, struct arena *mem, struct cluster_pi
 				     .timestamp = m->timestamp,
 				     .unknown = unknown_of(&m->base) };
 	o = m->options;
+	if (!check_unknown(out->unknown, err))
+		return false;
 	if (o) {
-		if (!check_texts(o, err))
+		if (!check_texts(o, err) || !check_unknown(unknown_of(&o->base), err))
 			return false;
 		out->rf_min = o->replication_factor_min;
 		out->rf_max = o->replication_factor_max;

@@ -75,12 +75,16 @@ bool op_finish(struct store *store, const struct op_dedup *claimed, uint16_t htt
 	return store_swap_row(store, TABLE_OP_DEDUP, claimed, &next, &done, err);
 }
 
-bool op_release(struct store *store, const struct op_dedup *claimed, struct err *err)
+bool op_release(struct store *store, const struct op_dedup *claimed, bool maybe_done,
+		struct err *err)
 {
+	struct op_dedup next = *claimed;
 	bool done;
 
 	assert(claimed->state == OP_RUNNING);
-	return store_swap_row(store, TABLE_OP_DEDUP, claimed, NULL, &done, err);
+	next.until = 0;
+	return store_swap_row(store, TABLE_OP_DEDUP, claimed, maybe_done ? &next : NULL, &done,
+			      err);
 }
 
 bool op_log_sweep(struct store *store, int64_t now_us, size_t limit, struct arena *mem,

@@ -11,7 +11,8 @@
  *	                               caller has not finished by then, or is known to be dead
  *
  * A call that changed nothing (bad request, quota, not found) releases its claim, so the
- * same key can be tried again.  Source: draft-ietf-httpapi-idempotency-key-header-07.
+ * same key can be tried again; one that was taken over stays, for who had it before may
+ * have done it.  Source: draft-ietf-httpapi-idempotency-key-header-07.
  */
 #pragma once
 
@@ -40,7 +41,10 @@ bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, int64_t
  * finished the same call, so that losing it here is no fault. */
 bool op_finish(struct store *store, const struct op_dedup *claimed, uint16_t http_status,
 	       struct slice result, struct err *err) MUST_CHECK;
-bool op_release(struct store *store, const struct op_dedup *claimed, struct err *err) MUST_CHECK;
+/* `maybe_done`: somebody may have done what the row is for, so it stays, with its request
+ * id, and anybody may take it over at once. */
+bool op_release(struct store *store, const struct op_dedup *claimed, bool maybe_done,
+		struct err *err) MUST_CHECK;
 
 /* Deletes up to `limit` rows that have expired, from where `*after` says (NULL: the first)
  * and moves it on (NULL at the end); it lives in `mem`. */

@@ -299,7 +299,7 @@ static void finish_op(struct verb_call *v, struct entry *e)
 	bool ok;
 
 	if (e->result->outcome != PINS_DONE) {
-		ok = op_release(v->pins->options.store, &e->op, &err);
+		ok = op_release(v->pins->options.store, &e->op, e->item.again, &err);
 	} else {
 		if (v->call->encode)
 			v->call->encode(v->call->encode_ctx, e->result, v->mem, &status, &body);
@@ -316,8 +316,10 @@ static void give_up(struct verb_call *v)
 
 	owners_settle(v->pins->owners, v->call->owner, v->room, 0);
 	for (size_t i = 0; i < v->n && !v->begun && !v->unsure; i++) {
-		if (v->entries[i].claimed &&
-		    !op_release(v->pins->options.store, &v->entries[i].op, &ignored))
+		struct entry *e = &v->entries[i];
+
+		if (e->claimed &&
+		    !op_release(v->pins->options.store, &e->op, e->item.again, &ignored))
 			continue; /* it ends by itself a minute later */
 	}
 }

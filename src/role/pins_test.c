@@ -330,6 +330,27 @@ static void a_claim_left_behind_is_taken_over_with_the_same_id(void **state)
 	assert_int_equal(count(f), 1);
 }
 
+/* The first caller may have made its request before it died: a second one that fails must
+ * not make the third forget its id. */
+static void a_claim_that_was_taken_over_in_vain_keeps_its_id(void **state)
+{
+	struct fixture *f = *state;
+	struct owner_row none = { .owner = alice.owner, .disabled = true };
+	struct owner_row any = { .owner = alice.owner };
+	struct pin_ask ask = ask_for(f, 1, "key");
+	struct ulid id = claim_and_die(f, &ask);
+	struct pins_result result;
+	struct err err;
+
+	f->now += OP_RUN_US + 1;
+	assert_true(pins_set_owner(f->pins, &none, f->mem, &err));
+	assert_int_not_equal(create(f, ask).outcome, PINS_DONE);
+	assert_true(pins_set_owner(f->pins, &any, f->mem, &err));
+	result = create(f, ask);
+	assert_int_equal(result.outcome, PINS_DONE);
+	assert_int_equal(ulid_cmp(&result.request_id, &id), 0);
+}
+
 static void the_only_process_takes_claims_of_those_before_it_over_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -519,6 +540,7 @@ int main(void)
 		TEST(denied_content_and_disabled_owners_are_refused),
 		TEST(under_a_key_a_repetition_gets_the_first_result),
 		TEST(a_claim_left_behind_is_taken_over_with_the_same_id),
+		TEST(a_claim_that_was_taken_over_in_vain_keeps_its_id),
 		TEST(the_only_process_takes_claims_of_those_before_it_over_at_once),
 		TEST(what_changed_nothing_leaves_its_key_free),
 		TEST(replacing_ends_the_old_in_favour_of_the_new),
