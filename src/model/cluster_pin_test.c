@@ -119,7 +119,7 @@ static struct cluster_pin some_pin(struct rand *rand, struct arena *mem)
 	};
 
 	for (size_t i = rand_below(rand, 4); i > 0; i--) {
-		struct pair pair = { arena_copy(mem, SLICE_OF("abc" + pin.metadata.n, 1)),
+		struct pair pair = { arena_copy(mem, SLICE_OF(&"abc"[pin.metadata.n], 1)),
 				     some_text(rand, mem) };
 
 		pin.metadata.at[pin.metadata.n++] = pair;

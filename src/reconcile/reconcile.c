@@ -353,7 +353,10 @@ static int64_t news_at(const struct step *s, const struct copy *c)
 	if (c->state_gen != c->gen)
 		return at;
 	at = max_us(at, past(s, c->observed_at));
-	return copy_state(c) == COPY_ERROR ? max_us(at, c->next_at) : at;
+	/* Both times are by the worker's clock: how long it waits is sure, until when is not. */
+	if (copy_state(c) == COPY_ERROR && c->next_at > c->observed_at)
+		at = add_us(at, c->next_at - c->observed_at);
+	return at;
 }
 
 /* R10: an assignment that nobody reports on is sent again; the pauses double, for
