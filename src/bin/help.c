@@ -261,18 +261,20 @@ static void put_bash(struct buf *out)
 		buf_add_str(out, "\" ;;\n");
 	}
 	buf_add_str(out, "\t\tesac\n\tfi\n"
-			 "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-			 "\t[[ ${#COMPREPLY[@]} -gt 0 ]] || mapfile -t COMPREPLY < "
-			 "<(compgen -f -- \"$cur\")\n"
+			 "\tlocal IFS=$' \\t\\n'\n"
+			 "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+			 "\tIFS=$'\\n'\n"
+			 "\t[[ ${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
 			 "}\ncomplete -o filenames -F _pinfold pinfold\n");
 }
 
 /* zsh runs bash completions, with this line before. */
 static void put_zsh(struct buf *out)
 {
-	buf_add_str(out, "#compdef pinfold\n# zsh completion: source <(pinfold completion zsh)\n"
-			 "autoload -U +X compinit && compinit\n"
-			 "autoload -U +X bashcompinit && bashcompinit\n");
+	buf_add_str(out,
+		    "#compdef pinfold\n# zsh completion: source <(pinfold completion zsh)\n"
+		    "whence compdef >/dev/null || { autoload -U +X compinit && compinit -i; }\n"
+		    "autoload -U +X bashcompinit && bashcompinit\n");
 	put_bash(out);
 }
 
@@ -285,28 +287,39 @@ static void put_fish_text(struct buf *out, const char *text)
 	}
 }
 
+/* The second words of a group, "add ls get". */
+static const char *siblings(const struct command *c, struct arena *mem)
+{
+	CLEANUP(buf_free) struct buf words = { 0 };
+
+	put_words(&words, arena_printf(mem, "%.*s", (int)first_word(c->words), c->words), " ");
+	return (const char *)arena_copy(mem, buf_slice(&words)).ptr;
+}
+
 static void put_fish(struct buf *out)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 
-	buf_add_str(out, "# fish completion of pinfold: pinfold completion fish | source\n"
-			 "complete -c pinfold -n __fish_use_subcommand -f -a '");
-	put_words(out, "", " ");
-	buf_add_str(out, "'\n");
+	buf_add_str(out, "# fish completion of pinfold: pinfold completion fish | source\n");
 	for (size_t i = 0; i < n_commands; i++) {
 		const struct command *c = &commands[i];
 		size_t n = first_word(c->words);
 		const struct command_option *o;
 		const char *when;
 
+		if (group_at(i))
+			buf_printf(out,
+				   "complete -c pinfold -f -n __fish_use_subcommand -a '%.*s'\n",
+				   (int)n, c->words);
 		if (n)
 			buf_printf(
 				out,
-				"complete -c pinfold -f -n '__fish_seen_subcommand_from %.*s' -a "
-				"'%s' -d '",
-				(int)n, c->words, c->words + n + 1);
+				"complete -c pinfold -f -n '__fish_seen_subcommand_from %.*s; and "
+				"not __fish_seen_subcommand_from %s' -a '%s' -d '",
+				(int)n, c->words, siblings(c, mem), c->words + n + 1);
 		else
-			buf_printf(out, "complete -c pinfold -n __fish_use_subcommand -a '%s' -d '",
+			buf_printf(out,
+				   "complete -c pinfold -f -n __fish_use_subcommand -a '%s' -d '",
 				   c->words);
 		put_fish_text(out, c->help);
 		buf_add_str(out, "'\n");

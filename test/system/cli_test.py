@@ -117,8 +117,40 @@ class Usage(Case):
         check += '\nCOMP_WORDS=(pinfold pin add --repl); COMP_CWORD=3; _pinfold; echo "${COMPREPLY[@]}"'
         out = subprocess.run(["bash", "-c", check], capture_output=True, text=True, check=True).stdout
         self.assertEqual(out.splitlines(), ["add ls get wait update retry rm", "--replicas"])
-        self.assertTrue(self.run_it("completion", "zsh").stdout.startswith("#compdef pinfold"))
-        self.assertIn("complete -c pinfold", self.run_it("completion", "fish").stdout)
+        check = script + '\ncd "$0"; COMP_WORDS=(pinfold store backup "a "); COMP_CWORD=3; _pinfold; echo "${COMPREPLY[@]}"'
+        pathlib.Path(self.home.name, "a file").touch()
+        out = subprocess.run(["bash", "-c", check, self.home.name], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(out, "a file\n")
+
+    def test_fish_completes_words_and_options(self):
+        check = self.run_it("completion", "fish").stdout
+        for line in ("pinfold ", "pinfold pin u", "pinfold pin add --repl", "pinfold pin add "):
+            check += f"\necho == {line!r}; complete -C '{line}'"
+        out = subprocess.run(["fish", "--no-config", "-c", check], capture_output=True, text=True, check=True,
+                             cwd=self.home.name, env={**self.env, "XDG_DATA_HOME": self.home.name}).stdout
+        first, second, third, fourth = (part.split("\n")[1:-1] for part in out.split("== ")[1:])
+        self.assertIn("pin", first)
+        self.assertEqual(second, ["update\tChange what is kept of a pin, how long and how often."])
+        self.assertEqual(third, ["--replicas\tCopies: 2, a range such as 2-3, or all."])
+        self.assertEqual(fourth, ["fish/"])  # files alone
+
+    def test_zsh_completes_words_and_options(self):
+        """Typed at a terminal: what is completed goes into a file."""
+        pathlib.Path(self.home.name, "script").write_text(self.run_it("completion", "zsh").stdout)
+        master, slave = pty.openpty()
+        child = subprocess.Popen(["zsh", "-f", "-i"], stdin=slave, stdout=slave, stderr=slave, cwd=self.home.name,
+                                 env={**self.env, "ZDOTDIR": self.home.name, "TERM": "dumb"}, start_new_session=True)
+        os.close(slave)
+        # Ctrl-A: to the start of the line.
+        os.write(master, b"source ./script\npinfold pin upd\t --repl\t\x01echo >done \nexit\n")
+        try:
+            while os.read(master, 65536):
+                pass
+        except OSError:  # it has ended
+            pass
+        os.close(master)
+        child.wait(60)
+        self.assertEqual(pathlib.Path(self.home.name, "done").read_text().split(), ["pinfold", "pin", "update", "--replicas"])
 
     def test_every_command_of_the_help_has_help_and_stands_in_the_manual_page(self):
         man = self.run_it("doc", "man").stdout.replace("\\-", "-").replace("\\&", "")
