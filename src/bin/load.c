@@ -16,9 +16,9 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "bin/pin_cid.h"
 
 #define READ_BYTES  (256 * 1024)
-#define CID_TEXT    59  /* base32 of 36 bytes, and the 'b' */
 #define LINES_CHUNK 500 /* of a bulk stream, sent at once */
 #define LOOK_MS     200
 #define QUIET_S     30 /* nothing came for so long: give up */
@@ -82,33 +82,17 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-static void write_cid(struct load *l, uint64_t pin, char out[CID_TEXT + 1])
+static void write_cid(struct load *l, uint64_t pin, char out[PIN_CID_TEXT + 1])
 {
-	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint8_t bytes[40] = { 0x01, 0x55, 0x12, 0x20 };
-	unsigned bits = 0, have = 0, n = 0;
+	uint8_t cid[PIN_CID_LEN];
 
-	if (l->o.cids) {
-		if (fscanf(l->o.cids, "%59s", out) != 1) {
-			*out = '\0';
-			give_up(l, "not so many CIDs in the file");
-		}
-		return;
+	if (!l->o.cids) {
+		pin_cid(l->o.seed, pin, cid);
+		pin_cid_text(cid, out);
+	} else if (fscanf(l->o.cids, "%59s", out) != 1) {
+		*out = '\0';
+		give_up(l, "not so many CIDs in the file");
 	}
-	for (unsigned k = 0; k < 4; k++) {
-		uint64_t word = mix(mix(l->o.seed) + UINT64_C(0x9e3779b97f4a7c15) * (4 * pin + k));
-
-		memcpy(bytes + 4 + 8 * k, &word, 8);
-	}
-	out[n++] = 'b';
-	for (unsigned i = 0; i < 36; i++) {
-		bits = bits << 8 | bytes[i];
-		for (have += 8; have >= 5; have -= 5)
-			out[n++] = digits[bits >> (have - 5) & 31];
-	}
-	out[n++] = digits[bits << (5 - have) & 31];
-	out[n] = '\0';
-	assert(n == CID_TEXT);
 }
 
 static const char *key_of(const struct load *l, uint64_t pin)
@@ -138,7 +122,7 @@ static void put_head(const struct load *l, struct link *c, const char *method, c
 
 static void put_pin(struct load *l, uint64_t pin, struct buf *out)
 {
-	char cid[CID_TEXT + 1];
+	char cid[PIN_CID_TEXT + 1];
 
 	write_cid(l, pin, cid);
 	buf_printf(out, "{\"cid\":\"%s\",\"name\":\"pin %" PRIu64 "\"%s}", cid, pin, l->o.more);
@@ -157,7 +141,7 @@ static void ask_post(struct load *l, struct link *c)
 
 static void ask_get(struct load *l, struct link *c)
 {
-	char cid[CID_TEXT + 1] = "", path[16 + CID_TEXT];
+	char cid[PIN_CID_TEXT + 1] = "", path[16 + PIN_CID_TEXT];
 
 	do
 		c->pin = mix(++l->random) % l->o.n_ids;
@@ -165,7 +149,8 @@ static void ask_get(struct load *l, struct link *c)
 	l->next++;
 	if (l->o.mode == LOAD_CID)
 		write_cid(l, c->pin, cid);
-	snprintf(path, sizeof(path), "/pins/%.*s", l->o.mode == LOAD_CID ? CID_TEXT : LOAD_ID_LEN,
+	snprintf(path, sizeof(path), "/pins/%.*s",
+		 l->o.mode == LOAD_CID ? PIN_CID_TEXT : LOAD_ID_LEN,
 		 l->o.mode == LOAD_CID ? cid : l->o.ids[c->pin]);
 	put_head(l, c, "GET", path, key_of(l, c->pin));
 	buf_add_str(&c->out, "\r\n");

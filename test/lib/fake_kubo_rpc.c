@@ -241,7 +241,8 @@ static void pin_add(struct fake_rpc *rpc, struct fake_answer *answer, struct buf
 	query(answer->target, "name", name, sizeof(name));
 	if (rpc->fault != FAULT_LOSE || !answer->held)
 		put_pin(rpc, answer->cid, name, recursive);
-	snprintf(json, sizeof(json), "{\"Pins\":[\"%s\"]}\n", answer->cid);
+	snprintf(json, sizeof(json), "%s{\"Pins\":[\"%s\"]}\n",
+		 recursive ? "{\"Progress\":1,\"Bytes\":1000}\n" : "", answer->cid);
 	answer_json(out, json);
 }
 
@@ -652,6 +653,11 @@ void fake_rpc_authorize(struct fake_rpc *rpc, const char *header)
 {
 	xfree(rpc->authorization);
 	rpc->authorization = header ? xstrdup(header) : NULL;
+}
+
+void fake_rpc_hold(struct fake_rpc *rpc, const char *cid, const char *name)
+{
+	put_pin(rpc, cid, name, true);
 }
 
 struct fake_rpc *fake_rpc_new(void)

@@ -15,6 +15,9 @@ void fake_rpc_free(struct fake_rpc *rpc);
 /* Calls must carry this Authorization header from now on; NULL: none. */
 void fake_rpc_authorize(struct fake_rpc *rpc, const char *header);
 
+/* One recursive pin more. */
+void fake_rpc_hold(struct fake_rpc *rpc, const char *cid, const char *name);
+
 /* What is left to do for a connection once the bytes in its buffer are sent. */
 enum fake_then {
 	THEN_NEXT,   /* read the next request */

@@ -3,6 +3,7 @@
  * for the ways in which a node misbehaves.  One thread, about 10 us a request.
  *
  *	fake_kubo_server [--port N] [--unix PATH] [--auth HEADER] [--fault QUERY]
+ *	                 [--held NAME:FILE]
  *
  * Listens on 127.0.0.1 (port 0, the default: a free one) or on a unix socket, writes its
  * address to stdout as one line, and ends with its standard input when that is a pipe, or by a
@@ -12,6 +13,7 @@
  *	POST /fake/pin?arg=CID[&type=direct]     POST /fake/lose?arg=CID
  *	POST /fake/pins    POST /fake/counts     POST /fake/last   (the last request's head)
  *
+ * --held: it has the CIDs of FILE, one a line, pinned recursively under NAME.
  * fake_kubo_rpc.c has the names of the faults.
  */
 #include <arpa/inet.h>
@@ -290,6 +292,25 @@ static void apply_fault(struct server *s, const char *fault)
 	}
 }
 
+static void hold_pins(struct server *s, char *name)
+{
+	char *path = strchr(name, ':');
+	FILE *f = NULL;
+	char cid[520];
+
+	if (path) {
+		*path++ = '\0';
+		f = fopen(path, "re");
+	}
+	if (!f) {
+		fprintf(stderr, "--held is NAME:FILE\n");
+		exit(EXIT_FAILURE);
+	}
+	while (fscanf(f, "%519s", cid) == 1)
+		fake_rpc_hold(s->rpc, cid, name);
+	fclose(f);
+}
+
 int main(int argc, char **argv)
 {
 	struct server s = { .listen_fd = -1, .due_us = INT64_MAX };
@@ -308,6 +329,8 @@ int main(int argc, char **argv)
 			fake_rpc_authorize(s.rpc, argv[i + 1]);
 		else if (strcmp(argv[i], "--fault") == 0)
 			apply_fault(&s, argv[i + 1]);
+		else if (strcmp(argv[i], "--held") == 0)
+			hold_pins(&s, argv[i + 1]);
 	}
 	if (s.listen_fd < 0)
 		s.listen_fd = listen_tcp(port);
