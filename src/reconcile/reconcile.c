@@ -355,7 +355,7 @@ static int64_t news_at(const struct step *s, const struct copy *c)
 	at = max_us(at, past(s, c->observed_at));
 	/* Both times are by the worker's clock: how long it waits is sure, until when is not. */
 	if (copy_state(c) == COPY_ERROR && c->next_at > c->observed_at)
-		at = add_us(at, c->next_at - c->observed_at);
+		at = add_us(at, sub_us(c->next_at, c->observed_at));
 	return at;
 }
 

@@ -72,6 +72,15 @@ static inline int64_t add_us(int64_t a, int64_t b)
 	return sum;
 }
 
+static inline int64_t sub_us(int64_t a, int64_t b)
+{
+	int64_t difference;
+
+	if (__builtin_sub_overflow(a, b, &difference))
+		return b > 0 ? INT64_MIN : INT64_MAX;
+	return difference;
+}
+
 static inline int64_t min_us(int64_t a, int64_t b)
 {
 	return a < b ? a : b;

@@ -23,14 +23,18 @@ static bool set_wish(struct process *p, const struct peer_row *peer, enum peer_w
 static bool change_a_peer(struct process *p, struct arena *mem, struct err *err)
 {
 	struct rand *r = &p->sim->rand.base;
-	struct peer_row *rows;
+	struct peer_row *rows, *row;
+	enum peer_wish wish;
 	size_t n;
 
 	if (!store_peers(p->store, mem, &rows, &n, err))
 		return false;
 	if (n == 0)
 		return true;
-	return set_wish(p, &rows[rand_below(r, n)], (enum peer_wish)rand_below(r, 3), err);
+	row = &rows[rand_below(r, n)];
+	wish = (enum peer_wish)rand_below(r, 3);
+	/* As in /v1: not before its worker introduced it. */
+	return row->wish_version == 0 || set_wish(p, row, wish, err);
 }
 
 static bool change_a_denial(struct process *p, struct arena *mem, struct err *err)
@@ -62,7 +66,7 @@ static bool resume_peers(struct process *p, struct arena *mem, struct err *err)
 	if (!store_peers(p->store, mem, &rows, &n, err))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].wish != PEER_ACTIVE && left++ > 0 &&
+		if (rows[i].wish_version > 0 && rows[i].wish != PEER_ACTIVE && left++ > 0 &&
 		    !set_wish(p, &rows[i], PEER_ACTIVE, err))
 			return false;
 	return true;

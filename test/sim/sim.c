@@ -685,31 +685,32 @@ static struct sim_fault some_faults(struct sim *sim)
 	struct rand *r = &sim->rand.base;
 	/* One world in eight is perfect, the others are bad in their own ways. */
 	unsigned bad = rand_below(r, 8) ? 1 : 0;
+	struct sim_fault fault = { 0 };
 
-	return (struct sim_fault){
-		.unknown = bad * (unsigned)rand_below(r, 4000),
-		.late = bad * (unsigned)rand_below(r, 4000),
-		.lost = bad * (unsigned)rand_below(r, 4000),
-		.fail = bad * (unsigned)rand_below(r, 4000),
-		.drop = bad * (unsigned)rand_below(r, 300000),
-		.repeat = bad * (unsigned)rand_below(r, 200000),
-		.delay_us = (int64_t)rand_below(r, 5 * US_PER_S),
-		.skew_us = bad * (int64_t)rand_below(r, US_PER_S),
-		.kill_us = bad * (10 * US_PER_S + (int64_t)rand_below(r, 150 * US_PER_S)),
-		.kubo_us = bad * (10 * US_PER_S + (int64_t)rand_below(r, 150 * US_PER_S)),
-		.jump_us = bad * (rand_below(r, 5) == 0) * 60 * US_PER_S,
-	};
+	/* One after the other: the draws in an initializer may come in any order. */
+	fault.unknown = bad * (unsigned)rand_below(r, 4000);
+	fault.late = bad * (unsigned)rand_below(r, 4000);
+	fault.lost = bad * (unsigned)rand_below(r, 4000);
+	fault.fail = bad * (unsigned)rand_below(r, 4000);
+	fault.drop = bad * (unsigned)rand_below(r, 300000);
+	fault.repeat = bad * (unsigned)rand_below(r, 200000);
+	fault.delay_us = (int64_t)rand_below(r, 5 * US_PER_S);
+	fault.skew_us = bad * (int64_t)rand_below(r, US_PER_S);
+	fault.kill_us = bad * (10 * US_PER_S + (int64_t)rand_below(r, 150 * US_PER_S));
+	fault.kubo_us = bad * (10 * US_PER_S + (int64_t)rand_below(r, 150 * US_PER_S));
+	fault.jump_us = bad * (rand_below(r, 5) == 0) * 60 * US_PER_S;
+	return fault;
 }
 
 static struct sim_shape some_shape(struct sim *sim)
 {
 	struct rand *r = &sim->rand.base;
+	struct sim_shape shape = { 0 };
 
-	return (struct sim_shape){
-		.serial = rand_below(r, 8) == 0,
-		.zoned = rand_below(r, 2),
-		.take_adopted = rand_below(r, 4) == 0,
-	};
+	shape.serial = rand_below(r, 8) == 0;
+	shape.zoned = rand_below(r, 2);
+	shape.take_adopted = rand_below(r, 4) == 0;
+	return shape;
 }
 
 static void calm_world(struct sim *sim)

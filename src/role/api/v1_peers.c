@@ -124,6 +124,13 @@ bool v1_get_peer(struct call *c, struct err *err)
 	return row ? reply_peer(c, row, 200) : reply_missing(c, "peer");
 }
 
+/* Its worker gives a peer zone and tags when it first meets it, unless an operator did: his
+ * word must not come between and leave it without.  Moments later it is there. */
+static bool is_introduced(const struct peer_row *row)
+{
+	return row->wish_version > 0;
+}
+
 /* Stores the operator's half of the row. */
 static bool put_wish(struct call *c, struct peer_row *row, struct err *err)
 {
@@ -142,7 +149,7 @@ static bool set_wish(struct call *c, enum peer_wish wish, struct err *err)
 
 	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
-	if (!row)
+	if (!row || (wish != PEER_FORGOTTEN && !is_introduced(row)))
 		return reply_missing(c, "peer");
 	if (row->wish != wish) {
 		row->wish = (uint8_t)wish;
@@ -257,7 +264,7 @@ bool v1_patch_peer(struct call *c, struct err *err)
 		return true;
 	if (!v1_peer_find(c, c->params[0], &row, err))
 		return false;
-	if (!row)
+	if (!row || !is_introduced(row))
 		return reply_missing(c, "peer");
 	if (!json_fields(json_root(doc), "", peer_fields + 2, ARRAY_LEN(peer_fields) - 2,
 			 JSON_UNKNOWN_REFUSED, &in, &given, &why) ||

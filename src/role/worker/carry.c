@@ -88,12 +88,13 @@ static void forget(struct node *node, struct task *t)
 	journal_remove(&node->journal, t);
 }
 
-/* A worker that knows a newer generation answers with it (R4). */
+/* A worker that knows a newer generation answers with it (R4).  A state of an older generation
+ * says nothing of this one: as long as it waits, it is queued. */
 static void answer_newer(struct node *node, struct task *t)
 {
 	struct err err = { 0 };
 
-	if (!node_report(node, t, (enum copy_state)t->copy.state, &err))
+	if (!node_report(node, t, copy_state(&t->copy), &err))
 		log_err(LOG_WARN, &err, "answer an old assignment");
 }
 
