@@ -36,6 +36,7 @@ struct bus_msg {
 	struct copy copy;
 	struct slice owner;        /* ASSIGN: whose share of the fetches it uses */
 	struct slice_list origins; /* ASSIGN */
+	int64_t asked_at;          /* ASSIGN: when the newest request for it was made; us */
 };
 
 enum bus_verdict { /* what a handler returns */

@@ -119,6 +119,8 @@ struct bus_msg assignment(const struct copy *copy, struct slice cid, const struc
 		if (requests[i].life == REQUEST_ENDED)
 			continue;
 		add_origins(&requests[i], &msg.origins);
+		if (requests[i].create->created_at > msg.asked_at)
+			msg.asked_at = requests[i].create->created_at;
 		if (msg.owner.len == 0)
 			msg.owner = requests[i].create->owner;
 	}

@@ -79,7 +79,7 @@ static void queue(struct node *node, struct task *t)
 		turn_add_retry(&node->turn, &t->turn, t->owner,
 			       node_mono_us(node) + (wait > 0 ? wait : 0));
 	else
-		turn_add_fresh(&node->turn, &t->turn, t->owner, t->copy.priority);
+		turn_add_fresh(&node->turn, &t->turn, t->owner, t->copy.priority, t->asked_at);
 }
 
 static void forget(struct node *node, struct task *t)

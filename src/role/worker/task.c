@@ -142,6 +142,7 @@ void task_assign(struct task *task, const struct bus_msg *msg)
 	task->copy.error = SLICE_OF(task->error, strlen(task->error));
 	free_assigned(task);
 	task->owner = keep(msg->owner);
+	task->asked_at = msg->asked_at;
 	task->origins = (struct slice_list){ .at = xcalloc(msg->origins.n, sizeof(struct slice)),
 					     .n = msg->origins.n };
 	for (size_t i = 0; i < msg->origins.n; i++)

@@ -33,6 +33,7 @@ struct task {
 	struct copy copy;
 	char error[TASK_ERROR_MAX + 1];
 	struct slice owner;        /* heap */
+	int64_t asked_at;          /* when the newest request for it was made */
 	struct slice_list origins; /* heap */
 
 	enum task_step step;

@@ -21,6 +21,8 @@ static int entry_cmp(struct turn_entry *a, struct turn_entry *b)
 {
 	if (a->order != b->order)
 		return a->order < b->order ? -1 : 1;
+	if (a->asked_at != b->asked_at)
+		return a->asked_at < b->asked_at ? -1 : 1;
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
@@ -129,7 +131,7 @@ static void note_turn(struct turn_round *round, const struct turn_owner *o)
 }
 
 static void place(struct turn *t, struct turn_entry *e, enum turn_place where, struct slice owner,
-		  int64_t order)
+		  int64_t order, int64_t asked_at)
 {
 	struct turn_owner *o;
 
@@ -138,20 +140,22 @@ static void place(struct turn *t, struct turn_entry *e, enum turn_place where, s
 	e->place = where;
 	e->owner = o;
 	e->order = order;
+	e->asked_at = asked_at;
 	e->seq = ++t->seq;
 	o->n_entries++;
 }
 
-void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority)
+void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority,
+		    int64_t asked_at)
 {
-	place(t, e, TURN_FRESH, owner, -(int64_t)priority);
+	place(t, e, TURN_FRESH, owner, -(int64_t)priority, asked_at);
 	RB_INSERT(turn_tree, &e->owner->fresh, e);
 	t->n_fresh++;
 }
 
 void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us)
 {
-	place(t, e, TURN_RETRY, owner, due_us);
+	place(t, e, TURN_RETRY, owner, due_us, 0);
 	RB_INSERT(turn_tree, &e->owner->retries, e);
 	RB_INSERT(turn_all, &t->retries, e);
 	t->n_retries++;
@@ -193,7 +197,7 @@ void turn_remove(struct turn *t, struct turn_entry *e)
 static struct turn_entry *newest_of_best(struct turn_owner *o)
 {
 	struct turn_entry *best = RB_MIN(turn_tree, &o->fresh);
-	struct turn_entry beyond = { .order = best->order + 1 };
+	struct turn_entry beyond = { .order = best->order + 1, .asked_at = INT64_MIN };
 	struct turn_entry *next = RB_NFIND(turn_tree, &o->fresh, &beyond);
 
 	return next ? RB_PREV(turn_tree, &o->fresh, next) : RB_MAX(turn_tree, &o->fresh);

@@ -5,8 +5,10 @@
  * new one up:
  *
  *	fresh    owners take turns; of an owner the highest priority comes first, and
- *	         among equals the newest and the oldest alternately, so that a new one
- *	         is not behind a long queue and an old one is not forgotten
+ *	         among equals the one that was asked for last and the one asked for first
+ *	         alternately, so that a new one is not behind a long queue and an old one is
+ *	         not forgotten.  When they came here does not count: a long queue that is read
+ *	         again after a start comes after what was asked for meanwhile
  *	retries  owners take turns as well; of an owner the one that was due first comes
  *	         first.  They get a turn when no fresh one waits, and every fourth turn anyhow
  *
@@ -36,6 +38,7 @@ struct turn_entry {
 	enum turn_place place;
 	struct turn_owner *owner; /* NULL if TURN_NOWHERE */
 	int64_t order;            /* fresh: -priority; retry: due time */
+	int64_t asked_at;         /* fresh: when it was asked for */
 	uint64_t seq;
 	RB_ENTRY(turn_entry) tree; /* of its owner */
 	RB_ENTRY(turn_entry) all;  /* retries of all owners */
@@ -64,8 +67,9 @@ struct turn {
 void turn_init(struct turn *t, unsigned max_running);
 void turn_deinit(struct turn *t); /* all entries have been removed */
 
-/* `owner` has at most OWNER_MAX bytes. */
-void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority);
+/* `owner` has at most OWNER_MAX bytes; `asked_at` is a time by any one clock. */
+void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority,
+		    int64_t asked_at);
 /* `due_us` in whatever clock turn_next() is asked with. */
 void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us);
 void turn_remove(struct turn *t, struct turn_entry *e); /* TURN_NOWHERE is fine */

@@ -36,10 +36,10 @@ static void owners_take_turns_whatever_they_queue(void **state UNUSED)
 	turn_init(&t, 0);
 	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
 		many[i].name = 'a';
-		turn_add_fresh(&t, &many[i].entry, SLICE_LIT("ada"), 100);
+		turn_add_fresh(&t, &many[i].entry, SLICE_LIT("ada"), 100, 0);
 	}
 	assert_int_equal(next(&t, 0), 'a');
-	turn_add_fresh(&t, &one.entry, SLICE_LIT("bob"), 0);
+	turn_add_fresh(&t, &one.entry, SLICE_LIT("bob"), 0, 0);
 	while (next(&t, 0) != 'b')
 		until_b++;
 	assert_in_range(until_b, 0, 1);
@@ -57,11 +57,27 @@ static void the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten(v
 
 	turn_init(&t, 0);
 	for (size_t i = 0; i < 6; i++)
-		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0);
+		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0, 0);
 	for (size_t i = 0; i < 6; i++)
 		order[i] = next(&t, 0);
 	assert_string_equal(order, "615243");
 	assert_int_equal(next(&t, 0), '-');
+	turn_deinit(&t);
+}
+
+static void what_counts_is_when_it_was_asked_for(void **state UNUSED)
+{
+	struct work w[4] = { { .name = 'b' }, { .name = 'd' }, { .name = 'a' }, { .name = 'c' } };
+	static const int64_t asked_at[] = { 20, 40, -10, 30 };
+	char order[5] = "";
+	struct turn t;
+
+	turn_init(&t, 0);
+	for (size_t i = 0; i < 4; i++)
+		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0, asked_at[i]);
+	for (size_t i = 0; i < 4; i++)
+		order[i] = next(&t, 0);
+	assert_string_equal(order, "dacb");
 	turn_deinit(&t);
 }
 
@@ -74,7 +90,7 @@ static void higher_priority_goes_first(void **state UNUSED)
 
 	turn_init(&t, 0);
 	for (size_t i = 0; i < 4; i++)
-		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), priority[i]);
+		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), priority[i], 0);
 	for (size_t i = 0; i < 4; i++)
 		order[i] = next(&t, 0);
 	assert_string_equal(order, "Hhml");
@@ -94,7 +110,7 @@ static void retries_wait_for_their_time_and_get_every_fourth_turn(void **state U
 	assert_int_equal(next(&t, 49), '-');
 	for (size_t i = 0; i < 6; i++) {
 		fresh[i] = (struct work){ .name = 'f' };
-		turn_add_fresh(&t, &fresh[i].entry, SLICE_LIT("ada"), 0);
+		turn_add_fresh(&t, &fresh[i].entry, SLICE_LIT("ada"), 0, 0);
 	}
 	for (size_t i = 0; i < 8; i++)
 		order[i] = next(&t, 100);
@@ -112,12 +128,12 @@ static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
 
 	turn_init(&t, 2);
 	for (size_t i = 0; i < 3; i++)
-		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0);
+		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
 	turn_add_retry(&t, &retry.entry, SLICE_LIT("ada"), 0);
 	for (size_t i = 0; i < 2; i++)
 		assert_non_null(running[i] = turn_next(&t, 10));
 	assert_int_equal(next(&t, 10), '-');
-	turn_add_fresh(&t, &other.entry, SLICE_LIT("bob"), 0);
+	turn_add_fresh(&t, &other.entry, SLICE_LIT("bob"), 0, 0);
 	assert_int_equal(next(&t, 10), 'x');
 	assert_int_equal(next(&t, 10), '-');
 	turn_remove(&t, running[0]);
@@ -179,7 +195,7 @@ static void removed_entries_do_not_come(void **state UNUSED)
 	struct turn t;
 
 	turn_init(&t, 0);
-	turn_add_fresh(&t, &a.entry, SLICE_LIT("ada"), 0);
+	turn_add_fresh(&t, &a.entry, SLICE_LIT("ada"), 0, 0);
 	turn_add_retry(&t, &b.entry, SLICE_LIT("ada"), 0);
 	turn_remove(&t, &a.entry);
 	turn_remove(&t, &a.entry);
@@ -195,6 +211,7 @@ int main(void)
 		cmocka_unit_test(owners_take_turns_whatever_they_queue),
 		cmocka_unit_test(
 			the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten),
+		cmocka_unit_test(what_counts_is_when_it_was_asked_for),
 		cmocka_unit_test(higher_priority_goes_first),
 		cmocka_unit_test(retries_wait_for_their_time_and_get_every_fourth_turn),
 		cmocka_unit_test(an_owner_at_his_bound_waits_and_others_do_not),
