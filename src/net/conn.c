@@ -285,8 +285,12 @@ static void input(struct conn *c, struct slice in)
 {
 	if (c->tail.len == 0)
 		parse(c, &in);
-	if (in.len > 0 && c->state != CONN_LINGER && c->state != CONN_CLOSED)
-		buf_add_slice(&c->tail, in);
+	if (in.len == 0 || c->state == CONN_LINGER || c->state == CONN_CLOSED)
+		return;
+	/* What has been parsed goes, or a client that never pauses makes it all stay. */
+	buf_drop(&c->tail, c->tail_at);
+	c->tail_at = 0;
+	buf_add_slice(&c->tail, in);
 }
 
 void conn_next(struct conn *c)
