@@ -105,7 +105,14 @@ static uint64_t failing_mark(struct store_backend *b)
 static void failing_when_durable(struct store_backend *b, uint64_t mark, store_durable_fn *fn,
 				 void *ctx)
 {
-	of(b)->inner->ops->when_durable(of(b)->inner, mark, fn, ctx);
+	struct err err;
+
+	if (!atomic_load(&of(b)->no_sync)) {
+		of(b)->inner->ops->when_durable(of(b)->inner, mark, fn, ctx);
+		return;
+	}
+	err_set(&err, ERR_NO_SPACE, "made to fail to sync");
+	fn(ctx, &err);
 }
 
 static bool failing_verify(struct store_backend *b, struct err *err)

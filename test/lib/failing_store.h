@@ -5,7 +5,7 @@
  * write (where the wrapped one has no lock(), each row of a write, so that a batch can
  * land in part).  One that fails before its effect says ERR_UNAVAILABLE, one that fails
  * after it ERR_TIMEOUT.  Any thread may call it; which call is the n-th is only sure while
- * one does.
+ * one does.  Apart from that, waits for durability can fail, as on a full disk.
  */
 #pragma once
 
@@ -20,6 +20,7 @@ struct failing_store {
 	atomic_uint calls;   /* so far */
 	atomic_uint fail_at; /* this one fails; 0: none */
 	atomic_bool after;   /* it takes effect first */
+	atomic_bool no_sync; /* nothing becomes durable: ERR_NO_SPACE */
 };
 
 /* *failing is the caller's and outlives the store. */

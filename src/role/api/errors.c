@@ -53,8 +53,8 @@ static const struct row {
 	[API_UNAVAILABLE] = { 503, "unavailable", "SERVICE_UNAVAILABLE", "Not available now",
 			      "nothing was done; try again", "5" },
 	[API_UNKNOWN] = { 504, "outcome_unknown", "OUTCOME_UNKNOWN", "The outcome is not known",
-			  "it may have been done or not; look, or repeat it with its idempotency "
-			  "key",
+			  "it may have been done or not; look, or ask again with the same "
+			  "Idempotency-Key",
 			  "5" },
 	[API_NO_SPACE] = { 507, "no_space", "INSUFFICIENT_STORAGE", "The server's disk is full",
 			   "nothing was done; try again when its operator has made room", "60" },

@@ -36,7 +36,9 @@ enum api_error {
 	API_INTERNAL,
 	API_NOT_HERE, /* 501 */
 	API_UNAVAILABLE,
-	API_UNKNOWN, /* nobody knows whether it was done: 504 */
+	/* Nobody knows whether it was done: 504.  Also of a write that could not be made durable,
+	 * for whatever reason: it was visible, and mostly comes back when the disk does. */
+	API_UNKNOWN,
 	API_NO_SPACE,
 };
 #define API_ERRORS 24

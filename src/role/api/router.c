@@ -212,13 +212,12 @@ static void reply_fault(struct call *c, const struct err *err)
 
 static void not_durable(struct http_token *token, enum api_shape shape, const struct err *failed)
 {
-	/* The write was visible and may come back after a restart: nobody knows. */
-	enum api_error error = failed->code == ERR_NO_SPACE ? API_NO_SPACE : API_UNKNOWN;
+	unsigned status = api_error_status(API_UNKNOWN);
 	struct buf body = { 0 };
-	const char *type = api_error_body(shape, error, api_error_status(error), "", &body);
+	const char *type = api_error_body(shape, API_UNKNOWN, status, "", &body);
 
 	log_err(LOG_ERROR, failed, "make a write durable");
-	http_token_reply(token, api_error_status(error), type, buf_slice(&body));
+	http_token_reply(token, status, type, buf_slice(&body));
 	buf_free(&body);
 }
 

@@ -1,5 +1,6 @@
 /* /v1/bulk: many pins by one request, NDJSON in and out. */
 #include "base/alloc.h"
+#include "base/log.h"
 #include "role/api/pin_reply.h"
 
 #define LINE_MAX (64 * 1024)
@@ -135,13 +136,15 @@ static void encode(void *ctx UNUSED, const struct pins_result *result, struct ar
 
 /* ---- batches ---------------------------------------------------------------------------- */
 
+/* False: *error is what each line is told. */
 static bool run_verb(struct bulk *b, struct bulk_item *const *sound, size_t n,
-		     struct pins_result *results, struct err *err)
+		     struct pins_result *results, enum api_error *error)
 {
 	struct pins *pins = b->c->api->options.pins;
 	struct pin_target *targets = arena_new_array(b->mem, struct pin_target, n);
 	struct pin_ask *asks = arena_new_array(b->mem, struct pin_ask, n);
 	struct pins_call call = call_pins(b->c);
+	struct err err = { 0 };
 	uint64_t mark;
 	bool ok;
 
@@ -151,18 +154,22 @@ static bool run_verb(struct bulk *b, struct bulk_item *const *sound, size_t n,
 		targets[i] = sound[i]->target;
 	}
 	if (b->create)
-		ok = pins_create(pins, &call, asks, n, b->mem, results, &mark, err);
+		ok = pins_create(pins, &call, asks, n, b->mem, results, &mark, &err);
 	else
-		ok = pins_remove(pins, &call, targets, n, b->mem, results, &mark, err);
+		ok = pins_remove(pins, &call, targets, n, b->mem, results, &mark, &err);
+	*error = ok ? API_UNKNOWN : api_error_fault(err.code);
 	/* A line is told only what is durable; other requests share the wait. */
-	return ok && store_sync(b->c->api->options.store, mark, err);
+	ok = ok && store_sync(b->c->api->options.store, mark, &err);
+	if (!ok)
+		log_err(*error == API_INTERNAL ? LOG_ERROR : LOG_WARN, &err, b->c->route->pattern);
+	return ok;
 }
 
 static void run_batch(struct bulk *b, struct bulk_batch *batch, struct buf *out)
 {
 	struct bulk_item **sound = arena_new_array(b->mem, struct bulk_item *, batch->n);
 	struct pins_result *results = arena_new_array(b->mem, struct pins_result, batch->n);
-	struct err err = { 0 };
+	enum api_error error = API_INTERNAL;
 	size_t n = 0, next = 0;
 	bool ok;
 
@@ -170,14 +177,14 @@ static void run_batch(struct bulk *b, struct bulk_batch *batch, struct buf *out)
 		if (!batch->items[i].why)
 			sound[n++] = &batch->items[i];
 	}
-	ok = n == 0 || run_verb(b, sound, n, results, &err);
+	ok = n == 0 || run_verb(b, sound, n, results, &error);
 	for (size_t i = 0; i < batch->n; i++) {
 		struct bulk_item *item = &batch->items[i];
 
 		if (item->why)
 			write_error(item, API_INVALID, item->why, out);
 		else if (!ok)
-			write_error(item, api_error_fault(err.code), "", out);
+			write_error(item, error, "", out);
 		else
 			write_result(b, item, &results[next++], out);
 		json_doc_free(item->doc);
@@ -189,7 +196,7 @@ static void run_batch(struct bulk *b, struct bulk_batch *batch, struct buf *out)
 static bool blank(struct slice line)
 {
 	for (size_t i = 0; i < line.len; i++) {
-		if (!strchr(" \t\r", line.ptr[i]))
+		if (!memchr(" \t\r", line.ptr[i], 3))
 			return false;
 	}
 	return true;

@@ -10,7 +10,8 @@
  *	api_probe failing
  *
  * has no worker, and a line "N before" or "N after" on stdin lets the N-th call of the store
- * from then on fail, before or after it took effect (0: none); each such line is answered by
+ * from then on fail, before or after it took effect (0: none), and "1 sync" every wait for
+ * durability until the next such line; each is answered by
  * one with the number of calls since the last.
  */
 #include <assert.h>
@@ -252,6 +253,9 @@ static void take_orders(struct probe *p)
 	while (fgets(line, sizeof(line), stdin)) {
 		assert(sscanf(line, "%u %7s", &n, when) == 2);
 		calls = atomic_exchange(&p->failing.calls, 0);
+		atomic_store(&p->failing.no_sync, strcmp(when, "sync") == 0);
+		if (p->failing.no_sync)
+			n = 0;
 		atomic_store(&p->failing.after, strcmp(when, "after") == 0);
 		atomic_store(&p->failing.fail_at, n);
 		printf("%u\n", calls);

@@ -181,6 +181,35 @@ class FailingStore(unittest.TestCase):
         for verb in ("drain", "pause", "resume"):
             self.changes(lambda: self.request("POST", f"/v1/peers/{PEER}/{verb}"), (200,))
 
+    def test_what_cannot_be_made_durable_has_an_unknown_outcome(self):
+        self.owner = "owner-sync"
+        pin = self.pin()
+        lines = json.dumps({"cid": cid_of("unsure bulk"), "key": "line"}) + "\n"
+        asked = [self.request("POST", "/v1/pins", {"cid": cid_of("unsure")}, key=True),
+                 self.request("POST", "/pins", {"cid": cid_of("unsure")}, key=True),
+                 self.request("PATCH", f"/v1/pins/{pin['id']}", {"name": "new"}, key=True),
+                 self.request("POST", "/v1/keys", {"scope": "read"})]
+        try:
+            self.probe.fail(1, "sync")
+            for method, path, more in asked:
+                reply = self.ask(method, path, **more)
+                self.assertEqual(reply.status, 504, (path, reply.body))
+                self.assertIn(b"Idempotency-Key", reply.body)
+                self.assertNotIn(b"nothing was done", reply.body)
+            line, = self.ask("POST", "/v1/bulk/create", raw=lines).lines
+            self.assertEqual((line["status"], line["error"]["code"]), (504, "outcome_unknown"))
+            self.assertIn("Idempotency-Key", line["error"]["detail"])
+        finally:
+            self.probe.fail(0)
+        before = len(self.ask("GET", "/v1/pins").json["pins"])
+        for method, path, more in asked[:3]:
+            reply = self.ask(method, path, **more)
+            self.assertLess(reply.status, 300, (path, reply.body))
+            self.assertEqual(reply.headers["Idempotency-Replayed"], "true")
+        line, = self.ask("POST", "/v1/bulk/create", raw=lines).lines
+        self.assertEqual(line["status"], 202)
+        self.assertEqual(len(self.ask("GET", "/v1/pins").json["pins"]), before, "nothing is done twice")
+
     # ---- bulk ----
 
     def bulk(self, path, lines, good):

@@ -58,7 +58,8 @@ class Probe:
         assert self.process.returncode == 0, self.process.returncode
 
     def fail(self, n, when="before"):
-        """Lets the store's n-th call fail; how many there were since the last time."""
+        """Lets the store's n-th call fail; how many there were since the last time.  `when` "sync":
+        from now on nothing becomes durable."""
         self.process.stdin.write(f"{n} {when}\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
