@@ -37,12 +37,20 @@ typedef bool route_handler(struct call *c, struct err *err);
 
 #define SCOPE_NONE 0
 
+enum route_repeat {                /* what an Idempotency-Key does */
+		    REPEAT_OWN,    /* the handler sees to it, or there is nothing to do */
+		    REPEAT_SAME,   /* the same reply again: once.h */
+		    REPEAT_SECRET, /* the same, but the reply is not kept */
+		    REPEAT_LINES,  /* refused: each line has its own */
+};
+
 struct route {
 	enum http_method method;
 	const char *pattern; /* "/v1/pins/{id}": {...} is one segment */
 	unsigned scope;      /* enum key_scope, or SCOPE_NONE: no key needed */
 	bool stream;         /* the body is taken chunk by chunk */
 	route_handler *handler;
+	enum route_repeat repeat;
 };
 
 /* All routes; *n tells how many. */

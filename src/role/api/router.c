@@ -8,6 +8,7 @@
 #include "model/excerpt.h"
 #include "net/url.h"
 #include "role/api/call.h"
+#include "role/api/once.h"
 
 #define BODY_MAX (256 * 1024)
 
@@ -23,34 +24,35 @@ static const struct route routes[] = {
 	{ METHOD_PATCH, "/v1/pins/{id}", SCOPE_WRITE, false, patch_pin },
 	{ METHOD_DELETE, "/v1/pins/{id}", SCOPE_WRITE, false, delete_pin },
 	{ METHOD_POST, "/v1/pins/{id}/retry", SCOPE_WRITE, false, retry_pin },
-	{ METHOD_POST, "/v1/bulk/create", SCOPE_WRITE, true, v1_bulk_create },
-	{ METHOD_POST, "/v1/bulk/delete", SCOPE_WRITE, true, v1_bulk_delete },
+	{ METHOD_POST, "/v1/bulk/create", SCOPE_WRITE, true, v1_bulk_create, REPEAT_LINES },
+	{ METHOD_POST, "/v1/bulk/delete", SCOPE_WRITE, true, v1_bulk_delete, REPEAT_LINES },
 	{ METHOD_GET, "/v1/usage", SCOPE_READ, false, v1_usage },
 	{ METHOD_GET, "/v1/status", SCOPE_READ, false, v1_status },
 	{ METHOD_GET, "/v1/peers", SCOPE_READ, false, v1_list_peers },
-	{ METHOD_POST, "/v1/peers", SCOPE_ADMIN, false, v1_add_peer },
+	{ METHOD_POST, "/v1/peers", SCOPE_ADMIN, false, v1_add_peer, REPEAT_SAME },
 	{ METHOD_GET, "/v1/peers/{peer}", SCOPE_READ, false, v1_get_peer },
-	{ METHOD_PATCH, "/v1/peers/{peer}", SCOPE_ADMIN, false, v1_patch_peer },
-	{ METHOD_DELETE, "/v1/peers/{peer}", SCOPE_ADMIN, false, v1_remove_peer },
-	{ METHOD_POST, "/v1/peers/{peer}/drain", SCOPE_ADMIN, false, v1_drain_peer },
-	{ METHOD_POST, "/v1/peers/{peer}/pause", SCOPE_ADMIN, false, v1_pause_peer },
-	{ METHOD_POST, "/v1/peers/{peer}/resume", SCOPE_ADMIN, false, v1_resume_peer },
-	{ METHOD_POST, "/v1/peers/{peer}/forget", SCOPE_ADMIN, false, v1_forget_peer },
-	{ METHOD_POST, "/v1/peers/{peer}/gc", SCOPE_ADMIN, false, v1_gc_peer },
-	{ METHOD_POST, "/v1/rebalance", SCOPE_ADMIN, false, v1_rebalance },
+	{ METHOD_PATCH, "/v1/peers/{peer}", SCOPE_ADMIN, false, v1_patch_peer, REPEAT_SAME },
+	{ METHOD_DELETE, "/v1/peers/{peer}", SCOPE_ADMIN, false, v1_remove_peer, REPEAT_SAME },
+	{ METHOD_POST, "/v1/peers/{peer}/drain", SCOPE_ADMIN, false, v1_drain_peer, REPEAT_SAME },
+	{ METHOD_POST, "/v1/peers/{peer}/pause", SCOPE_ADMIN, false, v1_pause_peer, REPEAT_SAME },
+	{ METHOD_POST, "/v1/peers/{peer}/resume", SCOPE_ADMIN, false, v1_resume_peer, REPEAT_SAME },
+	{ METHOD_POST, "/v1/peers/{peer}/forget", SCOPE_ADMIN, false, v1_forget_peer, REPEAT_SAME },
+	{ METHOD_POST, "/v1/peers/{peer}/gc", SCOPE_ADMIN, false, v1_gc_peer, REPEAT_SAME },
+	{ METHOD_POST, "/v1/rebalance", SCOPE_ADMIN, false, v1_rebalance, REPEAT_SAME },
 	{ METHOD_GET, "/v1/drift", SCOPE_ADMIN, false, v1_drift },
-	{ METHOD_POST, "/v1/store/backup", SCOPE_ADMIN, false, v1_store_backup },
-	{ METHOD_POST, "/v1/store/check", SCOPE_ADMIN, false, v1_store_check },
+	{ METHOD_POST, "/v1/store/backup", SCOPE_ADMIN, false, v1_store_backup, REPEAT_SAME },
+	{ METHOD_POST, "/v1/store/check", SCOPE_ADMIN, false, v1_store_check, REPEAT_SAME },
 	{ METHOD_GET, "/v1/owners", SCOPE_ADMIN, false, v1_list_owners },
 	{ METHOD_GET, "/v1/owners/{owner}", SCOPE_ADMIN, false, v1_get_owner },
-	{ METHOD_PATCH, "/v1/owners/{owner}", SCOPE_ADMIN, false, v1_patch_owner },
+	{ METHOD_PATCH, "/v1/owners/{owner}", SCOPE_ADMIN, false, v1_patch_owner, REPEAT_SAME },
 	{ METHOD_GET, "/v1/keys", SCOPE_ADMIN, false, v1_list_keys },
-	{ METHOD_POST, "/v1/keys", SCOPE_ADMIN, false, v1_create_key },
-	{ METHOD_DELETE, "/v1/keys/{keyid}", SCOPE_ADMIN, false, v1_revoke_key },
-	{ METHOD_POST, "/v1/keys/{keyid}/rotate", SCOPE_ADMIN, false, v1_rotate_key },
+	{ METHOD_POST, "/v1/keys", SCOPE_ADMIN, false, v1_create_key, REPEAT_SECRET },
+	{ METHOD_DELETE, "/v1/keys/{keyid}", SCOPE_ADMIN, false, v1_revoke_key, REPEAT_SAME },
+	{ METHOD_POST, "/v1/keys/{keyid}/rotate", SCOPE_ADMIN, false, v1_rotate_key,
+	  REPEAT_SECRET },
 	{ METHOD_GET, "/v1/deny", SCOPE_ADMIN, false, v1_list_deny },
-	{ METHOD_POST, "/v1/deny", SCOPE_ADMIN, false, v1_add_deny },
-	{ METHOD_DELETE, "/v1/deny/{digest}", SCOPE_ADMIN, false, v1_remove_deny },
+	{ METHOD_POST, "/v1/deny", SCOPE_ADMIN, false, v1_add_deny, REPEAT_SAME },
+	{ METHOD_DELETE, "/v1/deny/{digest}", SCOPE_ADMIN, false, v1_remove_deny, REPEAT_SAME },
 	{ METHOD_GET, "/v1/openapi.json", SCOPE_NONE, false, v1_openapi },
 	{ METHOD_GET, "/healthz", SCOPE_NONE, false, get_health },
 	{ METHOD_GET, "/readyz", SCOPE_NONE, false, get_ready },
@@ -470,6 +472,25 @@ static bool decode_params(struct call *c, struct err *err)
 	return true;
 }
 
+/* As the route treats repetitions. */
+static bool run_handler(struct call *c, struct err *err)
+{
+	switch (c->route->repeat) {
+	case REPEAT_SAME:
+	case REPEAT_SECRET:
+		return handle_once(c, err);
+	case REPEAT_LINES:
+		if (http_header_get(c->req, "Idempotency-Key"))
+			return reply_error(c, API_INVALID,
+					   "Idempotency-Key is for single calls; give each line "
+					   "its own \"key\"");
+		break;
+	case REPEAT_OWN:
+		break;
+	}
+	return c->route->handler(c, err);
+}
+
 static void handle(void *ctx, struct http_request *req, struct http_response *res)
 {
 	struct call *c = arena_new_of(req->mem, struct call);
@@ -489,7 +510,7 @@ static void handle(void *ctx, struct http_request *req, struct http_response *re
 	} else if (!c->route) {
 		reply_error(c, API_NOT_FOUND, "");
 	} else if (!admit(c, &go, &err) ||
-		   (go && (!decode_params(c, &err) || !c->route->handler(c, &err)))) {
+		   (go && (!decode_params(c, &err) || !run_handler(c, &err)))) {
 		reply_fault(c, &err);
 	}
 }

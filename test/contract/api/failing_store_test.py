@@ -154,6 +154,18 @@ class FailingStore(unittest.TestCase):
         self.changes(lambda: self.request("DELETE", f"/v1/keys/{made()}"), (204, 404),
                      told=lambda r: all(k.get("state") != "active" for k in self.ask("GET", "/v1/keys").json["keys"] if k["owner"] == self.owner))
 
+    def test_a_key_is_made_once_under_one_idempotency_key(self):
+        def prepare():
+            return self.request("POST", "/v1/keys", {"scope": "read"}, key=True)
+        for when in ("before", "after"):
+            for reply, again in self.each_failure(when, prepare):
+                if reply.status >= 500:
+                    self.assert_fault(reply, False)
+                second = again()
+                self.assertIn(second.status, (201,) if reply.status == 503 else (201, 409), second.body)
+                mine = [k for k in self.ask("GET", "/v1/keys").json["keys"] if k["owner"] == self.owner]
+                self.assertLessEqual(len(mine), 1)
+
     def test_the_deny_list(self):
         def add():
             return self.request("POST", "/v1/deny", {"cid": cid_of(f"deny {self.runs}"), "reason": "r"})

@@ -323,6 +323,38 @@ class V1(unittest.TestCase):
                     {"scope": "read", "expires": "2001-01-01T00:00:00Z"}):
             self.assert_problem(self.ask("POST", "/v1/keys", bad), 400, "invalid")
 
+    def test_every_call_that_changes_something_has_one_effect_under_one_idempotency_key(self):
+        kid = self.ask("POST", "/v1/keys", {"scope": "read"}).json["id"]
+        digest = self.ask("POST", "/v1/deny", {"cid": cid_of("denied once")}).json["digest"]
+        calls = (("PATCH", f"/v1/owners/{self.owner}", {"priority": 5}), ("DELETE", f"/v1/deny/{digest}", None),
+                 ("POST", "/v1/deny", {"cid": cid_of("denied again"), "reason": "r"}), ("POST", "/v1/store/check", {}),
+                 ("DELETE", f"/v1/keys/{kid}", None))
+        for method, path, body in calls:
+            first, second = (self.ask(method, path, body, headers={"Idempotency-Key": "one"}) for _ in range(2))
+            self.assertLess(first.status, 300, (path, first.body))
+            self.assertEqual((second.status, second.body), (first.status, first.body), path)
+            self.assertEqual((first.headers["Idempotency-Replayed"], second.headers["Idempotency-Replayed"]), (None, "true"), path)
+            self.assertEqual(second.headers["Content-Type"], first.headers["Content-Type"])
+        other = self.ask("PATCH", f"/v1/owners/{self.owner}", {"priority": 6}, headers={"Idempotency-Key": "one"})
+        self.assert_problem(other, 422, "idempotency_key_reused")
+        wrong = self.ask("PATCH", f"/v1/owners/{self.owner}", {"priority": 600}, headers={"Idempotency-Key": "two"})
+        self.assert_problem(wrong, 400, "invalid")
+        right = self.ask("PATCH", f"/v1/owners/{self.owner}", {"priority": 6}, headers={"Idempotency-Key": "two"})
+        self.assertEqual((right.status, right.json["priority"]), (200, 6), "what changed nothing leaves the key free")
+        bulk = self.ask("POST", "/v1/bulk/create", raw="{}\n", headers={"Idempotency-Key": "one"})
+        self.assert_problem(bulk, 400, "invalid")
+
+    def test_a_secret_is_told_once_and_a_key_turned_once(self):
+        again = {"Idempotency-Key": "one"}
+        made = self.ask("POST", "/v1/keys", {"scope": "write"}, headers=again)
+        self.assertEqual(made.status, 201)
+        self.assert_problem(self.ask("POST", "/v1/keys", {"scope": "write"}, headers=again), 409, "conflict")
+        self.assertEqual(len(self.ask("GET", "/v1/keys").json["keys"]), 1)
+        path = f"/v1/keys/{made.json['id']}/rotate"
+        self.assertEqual(self.ask("POST", path, {"overlap": "1h"}, headers=again).status, 200)
+        self.assert_problem(self.ask("POST", path, {"overlap": "1h"}, headers=again), 409, "conflict")
+        self.assertEqual(self.probe.ask("GET", "/v1/status", key=made.json["key"]).status, 200, "its secret is still the one before")
+
     def test_keys_expire(self):
         key = self.probe.new_key("read", self.owner, ttl="300ms")
         self.assertEqual(self.probe.ask("GET", "/v1/status", key=key).status, 200)

@@ -1,0 +1,98 @@
+#include "role/api/once.h"
+
+#include <assert.h>
+#include <openssl/sha.h>
+
+#include "base/log.h"
+#include "role/op_log.h"
+
+/* Of what is asked, as it was sent. */
+static struct slice fingerprint(struct call *c)
+{
+	const struct slice *parts[] = { &c->req->path, &c->req->query, &c->req->body };
+	__attribute__((cleanup(buf_free_at_scope_end))) struct buf b = { 0 };
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		uint64_t len = parts[i]->len;
+
+		buf_add(&b, &len, sizeof(len));
+		buf_add_slice(&b, *parts[i]);
+	}
+	SHA256(b.ptr, b.len, digest);
+	return arena_copy(c->mem, SLICE_OF(digest, sizeof(digest)));
+}
+
+static bool reply_again(struct call *c, const struct op_dedup *row)
+{
+	http_response_header(c->res, "Idempotency-Replayed", SLICE_LIT("true"));
+	buf_add_slice(&c->res->body, row->result);
+	reply_when_durable(c, store_mark(c->api->options.store));
+	return row->result.len > 0 ? reply_json(c, row->http_status)
+				   : reply_empty(c, row->http_status);
+}
+
+/* Runs the handler under a claim, and keeps what came of it.  `again`: somebody who had the
+ * claim before may have done it. */
+static bool run(struct call *c, const struct op_dedup *row, bool again, struct err *err)
+{
+	struct store *store = c->api->options.store;
+	bool ok = c->route->handler(c, err), kept;
+	bool refused = !ok && (err->code == ERR_NO_SPACE || err->code == ERR_UNAVAILABLE);
+	struct slice result = buf_slice(&c->res->body);
+	struct err why = { 0 };
+
+	assert(!ok || c->res->status != 0);
+	if (ok && c->res->status < 300)
+		kept = op_finish(store, row, (uint16_t)c->res->status,
+				 c->route->repeat == REPEAT_SECRET ? SLICE_LIT("") : result, &why);
+	else
+		kept = op_release(store, row, again || (!ok && !refused), &why);
+	if (!kept) /* who repeats the call takes the claim over when its time is up */
+		log_err(LOG_WARN, &why, "finish an idempotency key");
+	if (ok && c->res->status < 300)
+		reply_when_durable(c, store_mark(store));
+	return ok;
+}
+
+bool handle_once(struct call *c, struct err *err)
+{
+	bool secret = c->route->repeat == REPEAT_SECRET;
+	struct op_dedup row = { .owner = c->owner };
+	enum op_claim claim;
+	struct slice key;
+
+	if (!call_key(c, &key))
+		return true;
+	if (key.len == 0)
+		return c->route->handler(c, err);
+	row.op_id = slice_str(
+		arena_printf(c->mem, "%.*s %.*s", SLICE_FMT(call_pins(c).route), SLICE_FMT(key)));
+	row.fingerprint = fingerprint(c);
+	if (!op_claim(c->api->options.store, &row, clock_wall_us(c->api->options.clock), 0, c->mem,
+		      &claim, err))
+		return false;
+	switch (claim) {
+	case OP_CLAIMED:
+		return run(c, &row, false, err);
+	case OP_TAKEN_OVER:
+		return secret ? reply_error(c, API_CONFLICT,
+					    "a request with this idempotency key may have been "
+					    "done; look at the keys, and take a new one")
+			      : run(c, &row, true, err);
+	case OP_REPLAY:
+		return secret ? reply_error(c, API_CONFLICT,
+					    "the request with this idempotency key was done; its "
+					    "answer held a secret, which is told only once")
+			      : reply_again(c, &row);
+	case OP_IN_USE:
+		return reply_error(c, API_KEY_IN_USE,
+				   "a request with this idempotency key is running; ask again "
+				   "later");
+	case OP_REUSED:
+		return reply_error(c, API_KEY_REUSED,
+				   "this idempotency key was used for another request; take a new "
+				   "one");
+	}
+	return true;
+}
