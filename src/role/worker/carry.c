@@ -149,7 +149,10 @@ void node_revive(struct node *node)
 static bool start(struct node *node, struct task *t, enum task_step step, struct kubo_op op,
 		  struct err *err)
 {
-	op.cid = t->text;
+	char text[CID_TEXT_MAX];
+
+	cid_text(&t->cid, 0, text);
+	op.cid = text;
 	if (!node_call(node, t, op, &t->op, err))
 		return false;
 	t->step = step;
@@ -269,7 +272,7 @@ static bool settled(struct node *node, struct task *t, enum copy_state state, st
 
 	c->attempts = 0;
 	c->failure = FAILURE_NONE;
-	c->error = (struct slice){ 0 };
+	task_set_error(t, (struct slice){ 0 });
 	c->next_at = c->failing_since = 0;
 	if (state == COPY_PINNED)
 		node->pinned++;
@@ -324,9 +327,7 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 		c->failing_since = wall;
 	c->next_at = wall + retry_delay_us(&node->worker->policy.retry, failure, c->attempts,
 					   rand_u64(o->rand));
-	strncpy(t->error, text, TASK_ERROR_MAX);
-	t->error[TASK_ERROR_MAX] = '\0';
-	c->error = slice_str(t->error);
+	task_set_error(t, slice_str(text));
 	told = node_report(node, t, COPY_ERROR,
 			   err); /* first: the wait is that of what is reported */
 	queue(node, t);
@@ -393,9 +394,15 @@ static bool after_probe_to_unpin(struct node *node, struct task *t, const struct
 	return failed(node, t, failure_of(done->outcome), done->text, err);
 }
 
+/* The last progress of a fetch tells the bytes of all blocks, each once, as dag/stat would; only
+ * where it tells none (direct pins, Kubo before 0.40) the size is asked for. */
 static bool after_fetch(struct node *node, struct task *t, const struct kubo_done *done,
 			struct err *err)
 {
+	if (done->outcome == KUBO_OK && done->progress.bytes > 0) {
+		t->copy.size = done->progress.bytes;
+		return settled(node, t, COPY_PINNED, err);
+	}
 	if (done->outcome == KUBO_OK || done->outcome == KUBO_ALREADY_PINNED)
 		return size(node, t, err);
 	if (done->outcome == KUBO_CANCELED) /* its slot was needed */

@@ -32,6 +32,7 @@ static void task_free(struct task *task)
 {
 	free_assigned(task);
 	xfree(task->hidden);
+	xfree((void *)task->copy.error.ptr);
 	xfree(task);
 }
 
@@ -93,7 +94,6 @@ struct task *journal_add(struct journal *j, const struct cid *cid)
 		widen(j);
 	slot = slot_of(j, cid_slice(cid));
 	t->cid = *cid;
-	cid_text(cid, 0, t->text);
 	t->next = j->slots[slot];
 	j->slots[slot] = t;
 	j->n++;
@@ -121,14 +121,20 @@ void journal_each(struct journal *j, void (*each)(void *ctx, struct task *task),
 	}
 }
 
+void task_set_error(struct task *task, struct slice text)
+{
+	uint8_t *old = (uint8_t *)(uintptr_t)task->copy.error.ptr;
+
+	if (text.len > TASK_ERROR_MAX)
+		text.len = TASK_ERROR_MAX;
+	task->copy.error = text.len > 0 ? keep(text) : (struct slice){ 0 };
+	xfree(old);
+}
+
 void task_assign(struct task *task, const struct bus_msg *msg)
 {
-	struct slice error = msg->copy.error;
-	size_t n = error.len < TASK_ERROR_MAX ? error.len : TASK_ERROR_MAX;
+	struct slice error = task->copy.error;
 
-	if (n > 0)
-		memcpy(task->error, error.ptr, n);
-	task->error[n] = '\0';
 	/* The store may have missed reports of ours: keep the newer observed half. */
 	if (msg->copy.stamp >= task->copy.stamp) {
 		task->copy = msg->copy;
@@ -139,7 +145,8 @@ void task_assign(struct task *task, const struct bus_msg *msg)
 		task->copy = mine;
 	}
 	task->copy.peer_no = msg->peer_no;
-	task->copy.error = SLICE_OF(task->error, strlen(task->error));
+	task->copy.error = error;
+	task_set_error(task, msg->copy.error);
 	free_assigned(task);
 	task->owner = keep(msg->owner);
 	task->asked_at = msg->asked_at;

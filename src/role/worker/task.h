@@ -17,7 +17,7 @@ enum task_step {
 	TASK_WAITING,   /* for its turn, a retry time or a grace */
 	TASK_PROBING,   /* pin/ls */
 	TASK_FETCHING,  /* pin/add */
-	TASK_SIZING,    /* files/stat */
+	TASK_SIZING,    /* files/stat, where pin/add told no size */
 	TASK_REMOVING,  /* pin/rm */
 	TASK_RESTORING, /* pin/add of what our pin hid */
 };
@@ -27,11 +27,9 @@ struct task {
 	struct turn_entry turn;
 	LIST_ENTRY(task) running; /* while a call runs */
 	struct cid cid;
-	char text[CID_TEXT_MAX]; /* as Kubo prints it */
 
 	/* the assignment, and the observed half as last reported */
-	struct copy copy;
-	char error[TASK_ERROR_MAX + 1];
+	struct copy copy;          /* its error: heap */
 	struct slice owner;        /* heap */
 	int64_t asked_at;          /* when the newest request for it was made */
 	struct slice_list origins; /* heap */
@@ -64,6 +62,9 @@ struct task *journal_add(struct journal *j, const struct cid *cid);
 void journal_remove(struct journal *j, struct task *task); /* frees it */
 /* Calls `each` for all; `each` may remove the task it is given. */
 void journal_each(struct journal *j, void (*each)(void *ctx, struct task *task), void *ctx);
+
+/* Keeps at most TASK_ERROR_MAX bytes of what went wrong; empty: nothing did. */
+void task_set_error(struct task *task, struct slice text);
 
 /* Takes over an assignment whose generation is not older than the one known. */
 void task_assign(struct task *task, const struct bus_msg *msg);

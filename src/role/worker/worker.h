@@ -6,7 +6,8 @@
  * a task in memory (its journal: losing it costs a re-sync, no more):
  *
  *	pin     is it pinned already? (a re-add could lose it; a direct pin is replaced) ->
- *	        connect to origins -> pin/add -> size -> report
+ *	        connect to origins -> pin/add, which tells the size (else files/stat) ->
+ *	        report
  *	unpin   wait the grace -> take the last look through the cluster role (no answer
  *	        means no unpin) -> is it ours? -> pin/rm -> report
  *
