@@ -29,6 +29,7 @@ struct server {
 	const struct config *config;
 	struct arena *mem; /* what options point to */
 	struct clock clock;
+	int64_t since_us; /* mono; of the start */
 	struct rand rand;
 	struct metrics *metrics;
 	struct store_mem *store_mem;
@@ -236,6 +237,7 @@ static struct replan_options replan_options(struct server *s)
 			    .pinned = count_pinned,
 			    .settled = count_settled,
 			    .guarded = note_guarded },
+		.since_us = s->since_us,
 	};
 }
 
@@ -548,6 +550,7 @@ bool server_start(const struct config *config, struct server **out, struct err *
 	s->mem = arena_new();
 	s->metrics = metrics_new();
 	clock_init_system(&s->clock);
+	s->since_us = clock_mono_us(&s->clock);
 	rand_init_system(&s->rand);
 	if (!build(s, err)) {
 		server_free(s);

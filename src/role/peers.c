@@ -15,9 +15,23 @@ static enum place_wish wish_of(uint8_t wish)
 	return PLACE_FORGOTTEN; /* also of a wish that a newer program wrote: nothing goes there */
 }
 
-bool peers_load(struct store *store, const struct health_policy *policy, int64_t now_us,
-		struct arena *mem, struct peers *out, struct err *err)
+/* Silence while nobody listened tells nothing. */
+static enum peer_health health_of(const struct peer_row *row, const struct health_policy *policy,
+				  int64_t heard_us, int64_t now_us)
 {
+	enum peer_health seen = peer_health(row->last_seen, now_us, policy);
+	enum peer_health heard = peer_health(heard_us, now_us, policy);
+
+	if (row->last_seen >= heard_us || seen <= HEALTH_SUSPECT)
+		return seen;
+	return heard > HEALTH_SUSPECT ? heard : HEALTH_SUSPECT;
+}
+
+bool peers_load(struct store *store, const struct health_policy *policy, int64_t since_us,
+		struct clock *clock, struct arena *mem, struct peers *out, struct err *err)
+{
+	int64_t now_us = clock_wall_us(clock);
+	int64_t heard_us = now_us - (clock_mono_us(clock) - since_us);
 	struct peer_row *rows;
 	size_t n;
 
@@ -31,7 +45,7 @@ bool peers_load(struct store *store, const struct health_policy *policy, int64_t
 			.peer_id = rows[i].peer_id,
 			.zone = rows[i].zone,
 			.tags = rows[i].tags,
-			.health = peer_health(rows[i].last_seen, now_us, policy),
+			.health = health_of(&rows[i], policy, heard_us, now_us),
 			.wish = wish_of(rows[i].wish),
 			.free_bytes = rows[i].free_bytes,
 			.capacity_bytes = rows[i].capacity_bytes,

@@ -11,9 +11,13 @@ struct peers {
 	size_t n;
 };
 
-/* What lives in `mem` is as of `now_us`. */
-bool peers_load(struct store *store, const struct health_policy *policy, int64_t now_us,
-		struct arena *mem, struct peers *out, struct err *err) MUST_CHECK;
+/* What lives in `mem` is as of now.  `since_us`, by the monotonic clock, is when somebody began to
+ * listen: a peer that was not seen since is suspect at least, but it is neither down nor dead
+ * before it was silent for so long from then on.  Else every peer would be given up by
+ * a program that starts after a long rest. */
+bool peers_load(struct store *store, const struct health_policy *policy, int64_t since_us,
+		struct clock *clock, struct arena *mem, struct peers *out,
+		struct err *err) MUST_CHECK;
 
 /* Counts the copies that are on their way to each peer whose space is known, as the store has
  * them: up to PEERS_COMING_MAX in all, which is more than a few peers take in a while. */

@@ -43,6 +43,7 @@ struct replan_options {
 	unsigned instance;
 	const struct replan_policy *policy;
 	struct replan_events events;
+	int64_t since_us; /* mono; since when workers are heard: see peers_load() */
 };
 
 struct replanner;

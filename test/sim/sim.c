@@ -190,7 +190,8 @@ static struct replan_options replan_options(struct process *p)
 					.bus = p->bus,
 					.clock = &p->clock,
 					.instance = p->instance,
-					.policy = &replan_policy };
+					.policy = &replan_policy,
+					.since_us = clock_mono_us(&p->clock) };
 }
 
 /* A role's step failed: the real loop logs it and tries again, and so do we. */

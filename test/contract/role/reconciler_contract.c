@@ -258,6 +258,28 @@ static void a_recursive_pin_that_a_direct_one_replaces_comes_to_rest(void **stat
 	assert_int_equal(copy.state, COPY_PINNED);
 }
 
+/* One of two nodes comes back a moment later than the program. */
+static void a_peer_is_not_given_up_for_the_time_when_nobody_listened(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2 });
+	unsigned first;
+
+	for (unsigned i = 0; i < 20; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	first = fake_kubo_n_pins(r->fake, 0);
+	assert_in_range(first, 1, 19);
+	fake_kubo_restart(r->fake, 1, US_PER_H + 20 * US_PER_S);
+	roles_rest(r, US_PER_H);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), first);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 1), 20 - first);
+	fake_kubo_restart(r->fake, 1, US_PER_DAY); /* this one is silent too long */
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +294,7 @@ int main(void)
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),
+		cmocka_unit_test(a_peer_is_not_given_up_for_the_time_when_nobody_listened),
 	};
 	return cmocka_run_group_tests_name("role/reconciler", tests, NULL, NULL);
 }

@@ -52,7 +52,8 @@ struct replan_options roles_replan(struct roles *r)
 					.clock = &r->clock,
 					.instance = 1,
 					.policy = &r->replan_policy,
-					.events = { .ctx = r, .guarded = count_guarded } };
+					.events = { .ctx = r, .guarded = count_guarded },
+					.since_us = r->since };
 }
 
 static void set_policies(struct roles *r)
@@ -91,6 +92,24 @@ static void set_policies(struct roles *r)
 static size_t batch_max(const struct roles *r)
 {
 	return (size_t)or_else((int64_t)r->options.batch_max, 64);
+}
+
+static int64_t scan_interval(const struct roles *r)
+{
+	return or_else(r->options.scan_us, 5 * US_PER_MIN);
+}
+
+static void make_planner(struct roles *r)
+{
+	r->planner = planner_new(&(struct planner_options){
+		.replan = roles_replan(r), .poll_us = 5 * US_PER_S, .batch_max = batch_max(r) });
+}
+
+static void make_ttl(struct roles *r)
+{
+	r->ttl = ttl_new(&(struct ttl_options){ .replan = roles_replan(r),
+						.scan_us = scan_interval(r),
+						.batch_max = batch_max(r) });
 }
 
 static void make_reconciler(struct roles *r)
@@ -137,7 +156,7 @@ struct roles *roles_new(const struct roles_options *options)
 	r->options = *options;
 	r->now = INT64_C(1800000000000000);
 	r->clock = (struct clock){ test_time, test_time };
-	scan_us = or_else(options->scan_us, 5 * US_PER_MIN);
+	scan_us = scan_interval(r);
 	rand_init_seeded(&r->rand, 1);
 	r->mem = arena_new();
 	r->data = store_mem_new_loose(&knobs);
@@ -157,11 +176,9 @@ struct roles *roles_new(const struct roles_options *options)
 						   .clock = &r->clock,
 						   .instance = 1,
 						   .expiring_us = scan_us });
-	r->planner = planner_new(&(struct planner_options){
-		.replan = roles_replan(r), .poll_us = 5 * US_PER_S, .batch_max = batch_max(r) });
+	make_planner(r);
 	make_reconciler(r);
-	r->ttl = ttl_new(&(struct ttl_options){
-		.replan = roles_replan(r), .scan_us = scan_us, .batch_max = batch_max(r) });
+	make_ttl(r);
 	r->cluster = cluster_new(r->store, &r->clock, 1);
 	r->fake = fake_kubo_new(options->nodes, &r->clock, &r->rand.base);
 	make_worker(r);
@@ -186,6 +203,18 @@ void roles_restart_reconciler(struct roles *r)
 {
 	reconciler_free(r->reconciler);
 	make_reconciler(r);
+}
+
+void roles_rest(struct roles *r, int64_t us)
+{
+	r->now += us;
+	r->since = r->now;
+	ttl_free(r->ttl);
+	planner_free(r->planner);
+	make_planner(r);
+	make_ttl(r);
+	roles_restart_reconciler(r);
+	roles_restart_worker(r);
 }
 
 void roles_free(struct roles *r)

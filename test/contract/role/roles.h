@@ -30,6 +30,7 @@ struct roles_options { /* zero means what `roles.c` says */
 struct roles {
 	struct clock clock; /* first: the clock's functions get the fixture */
 	int64_t now;        /* both clocks */
+	int64_t since;      /* when the roles were started */
 	struct rand_seeded rand;
 	struct store_mem *data;
 	struct store *store;
@@ -63,6 +64,8 @@ struct replan_options roles_replan(struct roles *r);
 /* One of them dies and another takes its place; store and nodes stay. */
 void roles_restart_worker(struct roles *r);
 void roles_restart_reconciler(struct roles *r);
+/* All stop for so long, and others take their places. */
+void roles_rest(struct roles *r, int64_t us);
 
 /* Lets all roles do what is due while the time moves on by `us`. */
 void roles_run(struct roles *r, int64_t us);
