@@ -22,7 +22,7 @@ struct replanner {
 struct look {
 	struct replanner *r;
 	const struct replan_item *item;
-	struct bus_msg *assign; /* for the desired halves as last decided */
+	struct bus_msg *assign; /* for the desired halves of all rounds, as they are now */
 	size_t n_assign;
 	bool woken_done; /* the item's wake rows were handed in for removal */
 	int64_t wake_at; /* the earliest wake row written; 0 = none */
@@ -297,28 +297,43 @@ static void note_pinned(struct look *look, const struct cid_view *view, const st
 	}
 }
 
+static void address_one(struct look *look, const struct picture *p,
+			const struct reconcile_plan *plan, uint32_t peer_no,
+			const struct request *requests, struct arena *mem)
+{
+	struct copy copy = { .peer_no = peer_no };
+
+	for (size_t i = 0; i < look->n_assign; i++)
+		if (look->assign[i].peer_no == peer_no)
+			return;
+	for (size_t i = 0; i < p->n_copies; i++)
+		if (p->copies[i].peer_no == peer_no)
+			copy = p->copies[i];
+	for (size_t i = 0; i < plan->n_desired; i++)
+		if (plan->desired[i].peer_no == peer_no)
+			copy_merge(&copy, &plan->desired[i]);
+	if (copy.gen > 0)
+		look->assign[look->n_assign++] =
+			assignment(&copy, look->item->cid, requests, p->n_requests, mem);
+}
+
+/* What an earlier round decided may be written by now, then this one has nothing to say of it
+ * and its worker is still to be told. */
 static void address(struct look *look, const struct picture *p, const struct reconcile_plan *plan,
 		    struct arena *mem)
 {
 	struct request *requests = arena_new_array(mem, struct request, p->n_requests);
+	const struct bus_msg *before = look->assign;
+	size_t n_before = look->n_assign;
 
 	for (size_t i = 0; i < p->n_requests; i++)
 		requests[i] = *p->requests[i].request;
-	look->assign = arena_new_array(mem, struct bus_msg, plan->n_publish);
+	look->assign = arena_new_array(mem, struct bus_msg, n_before + plan->n_publish);
 	look->n_assign = 0;
-	for (size_t i = 0; i < plan->n_publish; i++) {
-		struct copy copy = { .peer_no = plan->publish[i] };
-
-		for (size_t k = 0; k < p->n_copies; k++)
-			if (p->copies[k].peer_no == plan->publish[i])
-				copy = p->copies[k];
-		for (size_t k = 0; k < plan->n_desired; k++)
-			if (plan->desired[k].peer_no == plan->publish[i])
-				copy_merge(&copy, &plan->desired[k]);
-		if (copy.gen > 0)
-			look->assign[look->n_assign++] =
-				assignment(&copy, look->item->cid, requests, p->n_requests, mem);
-	}
+	for (size_t i = 0; i < n_before; i++)
+		address_one(look, p, plan, before[i].peer_no, requests, mem);
+	for (size_t i = 0; i < plan->n_publish; i++)
+		address_one(look, p, plan, plan->publish[i], requests, mem);
 }
 
 /* Rows of requests that ended before the tombstone time. */

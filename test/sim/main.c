@@ -13,6 +13,9 @@ static int usage(FILE *out)
 	      "fail\n"
 	      "       pinfold-sim --seed SEED [--trace]       run one; with --trace tell its "
 	      "story\n"
+	      "       pinfold-sim --scenario NAME [--from, --count, --trace]   a story in many "
+	      "schedules\n"
+	      "       pinfold-sim --scenarios                 their names\n"
 	      "       --twice   run each a second time: it must go the same way\n"
 	      "       --strict  the derived rows of a loose store must agree too\n",
 	      out);
@@ -24,24 +27,46 @@ static bool same_again(struct sim *sim)
 {
 	uint64_t hash = sim->hash, steps = sim->steps;
 
-	if (!sim_run(sim, sim->seed, false))
+	if (!sim_run(sim, sim->seed, sim->scenario, false))
 		return false;
 	if (sim->hash != hash || sim->steps != steps)
 		sim_violated(sim, "the second run went another way");
 	return sim->hash == hash && sim->steps == steps;
 }
 
+static const struct sim_scenario *scenario_of(const char *name)
+{
+	for (unsigned i = 0; i < sim_n_scenarios; i++)
+		if (strcmp(sim_scenarios[i].name, name) == 0)
+			return &sim_scenarios[i];
+	return NULL;
+}
+
+static int list_scenarios(void)
+{
+	for (unsigned i = 0; i < sim_n_scenarios; i++)
+		printf("%-13s %s\n", sim_scenarios[i].name, sim_scenarios[i].what);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "from", required_argument, NULL, 'f' }, { "count", required_argument, NULL, 'n' },
-		{ "seed", required_argument, NULL, 's' }, { "trace", no_argument, NULL, 't' },
-		{ "twice", no_argument, NULL, '2' },      { "strict", no_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },       { 0 },
+		{ "from", required_argument, NULL, 'f' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "trace", no_argument, NULL, 't' },
+		{ "twice", no_argument, NULL, '2' },
+		{ "strict", no_argument, NULL, 'd' },
+		{ "scenario", required_argument, NULL, 'o' },
+		{ "scenarios", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	struct sim *sim = xcalloc(1, sizeof(*sim));
 	uint64_t from = 1, count = 100, failed = 0, steps = 0, most = 0, most_seed = 0;
 	bool trace = false, twice = false, strict = false;
+	const struct sim_scenario *scenario = NULL;
 	int c;
 
 	log_setup(LOG_ERROR, LOG_LOGFMT);
@@ -58,12 +83,16 @@ int main(int argc, char **argv)
 			twice = true;
 		else if (c == 'd')
 			strict = true;
+		else if (c == 'o' && (scenario = scenario_of(optarg)))
+			continue;
+		else if (c == 'l')
+			return list_scenarios();
 		else
 			return usage(c == 'h' ? stdout : stderr);
 	}
 	for (uint64_t seed = from; seed < from + count; seed++) {
 		sim->strict = strict;
-		if (!sim_run(sim, seed, trace) || (twice && !same_again(sim))) {
+		if (!sim_run(sim, seed, scenario, trace) || (twice && !same_again(sim))) {
 			failed++;
 			printf("seed %llu: %s\n", (unsigned long long)seed, sim->violation);
 			fflush(stdout);

@@ -41,6 +41,9 @@ MUTATIONS = {
     "probe": ("a pin is added without a look whether it is there", "src/role/worker/carry.c",
               "return t->copy.desired ? probe_first(node, t, err) : begin_unpin(node, t, err);",
               "return t->copy.desired ? fetch(node, t, err) : begin_unpin(node, t, err);"),
+    "answer": ("R4: an older state is told as that of a newer generation", "src/role/worker/carry.c",
+               "if (!node_report(node, t, copy_state(&t->copy), &err))",
+               "if (!node_report(node, t, (enum copy_state)t->copy.state, &err))"),
     "floor": ("derived rows of a larger view are dated no higher", "src/store/derive.c",
               "return top.version == version && top.n == 1;", "return top.version >= version;"),
 }

@@ -20,6 +20,20 @@ static bool set_wish(struct process *p, const struct peer_row *peer, enum peer_w
 	return store_peer_wish(p->store, &row, err);
 }
 
+bool sim_set_wish(struct process *p, unsigned node, enum peer_wish wish, struct arena *mem,
+		  struct err *err)
+{
+	struct peer_row *rows;
+	size_t n;
+
+	if (!store_peers(p->store, mem, &rows, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (sim_node_of_peer(rows[i].peer_id) == node)
+			return set_wish(p, &rows[i], wish, err);
+	return err_set(err, ERR_UNAVAILABLE, "node %u is no peer yet", node);
+}
+
 static bool change_a_peer(struct process *p, struct arena *mem, struct err *err)
 {
 	struct rand *r = &p->sim->rand.base;

@@ -40,7 +40,8 @@
 #define SIM_WISHES    512
 #define SIM_ZONES     2
 
-#define SIM_EXPIRING_US (30 * US_PER_S)
+#define SIM_EXPIRING_US (30 * US_PER_S)  /* between two looks for what expires */
+#define SIM_SWEEP_US    (180 * US_PER_S) /* between two sweeps, and two comparisons */
 
 struct sim;
 struct process;
@@ -110,19 +111,22 @@ struct sim_shape {   /* what kind of world it is */
 };
 
 struct sim_bus;
+struct sim_scenario;
 
 struct sim {
 	uint64_t seed;
 	bool trace;
 	bool strict; /* on a loose store the derived rows must agree too */
 	struct rand_seeded rand;
-	struct clock clock; /* the world's */
-	int64_t now;        /* mono and wall of the world, us */
+	struct clock clock;                  /* the world's */
+	int64_t now;                         /* mono and wall of the world, us */
+	const struct sim_scenario *scenario; /* NULL: users and faults by chance */
 	struct sim_fault fault;
 	struct sim_shape shape;
 	int64_t wall_off;   /* the world's wall clock is so far ahead of `now` */
 	int64_t wall_high;  /* no clock has shown or will show more than this beside skew_us */
 	bool operator_done; /* at most one peer is not active */
+	bool told;          /* the scenario's story is at its end */
 	unsigned next_key;
 	bool judging; /* sim_check() may find what is not at rest yet */
 	bool quiet;   /* the faults have stopped, users too */
@@ -181,8 +185,8 @@ void sim_removal(struct sim *sim, unsigned node, const char *cid);
 void sim_probe(struct sim *sim, unsigned node, const char *cid);
 
 /* Runs one seed from beginning to end; false if a promise was broken (then
- * sim->violation says which). */
-bool sim_run(struct sim *sim, uint64_t seed, bool trace);
+ * sim->violation says which).  With a scenario nothing happens by chance but the schedule. */
+bool sim_run(struct sim *sim, uint64_t seed, const struct sim_scenario *scenario, bool trace);
 
 /* Compares the users' memories, the store, its listings and the Kubos. */
 void sim_check(struct sim *sim);
@@ -198,3 +202,39 @@ struct truth { /* of one CID */
 };
 bool sim_truth(struct sim *sim, struct store *store, unsigned cid, struct arena *mem,
 	       struct truth *out, struct err *err);
+
+/* ---- what a user does (users.c) ---- */
+struct pins *sim_pins_new(struct process *process);
+/* A wish to be filled in and asked for; NULL: there are too many. */
+struct wish *sim_new_wish(struct sim *sim, unsigned owner, unsigned cid);
+void sim_ask(struct sim *sim, struct pins *pins, struct wish *w, struct arena *mem);
+void sim_end(struct sim *sim, struct pins *pins, struct wish *w, struct arena *mem);
+void sim_renew(struct sim *sim, struct pins *pins, struct wish *w, int64_t expires_at,
+	       struct arena *mem);
+void sim_expires(struct wish *w, int64_t at, bool certain);
+/* An operator's word for the peer that a node is. */
+bool sim_set_wish(struct process *p, unsigned node, enum peer_wish wish, struct arena *mem,
+		  struct err *err);
+
+/* ---- scenarios (scenarios.c): stories that are told again and again ---- */
+struct sim_scenario {
+	const char *name, *what;
+	struct sim_shape shape;
+	void (*story)(struct role_fiber *rf); /* of the only user; sets sim->told at its end */
+};
+extern const struct sim_scenario sim_scenarios[];
+extern const unsigned sim_n_scenarios;
+
+/* ---- the world's parts (world.c) and its processes (process.c), for the scheduler ---- */
+struct sim_fault sim_some_faults(struct sim *sim);
+struct sim_shape sim_some_shape(struct sim *sim);
+void sim_make_content(struct sim *sim);
+void sim_give_nodes(struct sim *sim); /* to the workers */
+void sim_jump(struct sim *sim);       /* a clock, or all */
+void sim_provide(struct sim *sim, unsigned c);
+void sim_trouble_a_kubo(struct sim *sim);
+void sim_calm_kubos(struct sim *sim);
+void sim_process_start(struct sim *sim, struct process *p);
+void sim_process_kill(struct sim *sim, struct process *p);
+void sim_process_bury(struct sim *sim, struct process *p); /* whose fibers have returned */
+void sim_resume(struct sim *sim, struct role_fiber *rf);

@@ -24,7 +24,7 @@ static unsigned number_of(const struct sim *sim, const struct wish *w)
 	return (unsigned)(w - sim->wishes);
 }
 
-static void may_expire(struct wish *w, int64_t at, bool certain)
+void sim_expires(struct wish *w, int64_t at, bool certain)
 {
 	/* 0 is never: later than any time. */
 	int64_t late = at ? at : INT64_MAX;
@@ -83,14 +83,25 @@ static const char *told(const struct user_call *c, enum known known)
 
 /* ---- making ---------------------------------------------------------------------------- */
 
-static struct wish *make_wish(struct sim *sim, unsigned owner, unsigned cid)
+struct wish *sim_new_wish(struct sim *sim, unsigned owner, unsigned cid)
 {
 	struct wish *w;
 
 	if (sim->n_wishes == SIM_WISHES)
 		return NULL;
 	w = &sim->wishes[sim->n_wishes++];
-	*w = (struct wish){ .owner = owner, .cid = cid };
+	*w = (struct wish){ .owner = owner, .cid = cid, .rf_min = 1, .rf_max = 1 };
+	w->made = KNOWN_MAYBE; /* until it is answered */
+	sim_expires(w, 0, true);
+	return w;
+}
+
+static struct wish *any_wish(struct sim *sim, unsigned owner, unsigned cid)
+{
+	struct wish *w = sim_new_wish(sim, owner, cid);
+
+	if (!w)
+		return NULL;
 	w->rf_min = 1 + (int32_t)below(sim, 3);
 	w->rf_max = w->rf_min + (int32_t)below(sim, 2);
 	if (w->rf_max > 3)
@@ -106,8 +117,7 @@ static struct wish *make_wish(struct sim *sim, unsigned owner, unsigned cid)
 			sim_wall(sim) + 20 * US_PER_S + (int64_t)below(sim, 300) * US_PER_S;
 	if (below(sim, 2))
 		w->key = ++sim->next_key;
-	w->made = KNOWN_MAYBE; /* until it is answered */
-	may_expire(w, w->asked_expiry, true);
+	sim_expires(w, w->asked_expiry, true);
 	return w;
 }
 
@@ -152,25 +162,30 @@ static void made(struct user_call *c, struct wish *w, enum known now)
 	w->id = c->result.request_id;
 }
 
-static void create(struct sim *sim, struct pins *pins, struct arena *mem)
+void sim_ask(struct sim *sim, struct pins *pins, struct wish *w, struct arena *mem)
 {
-	unsigned owner = (unsigned)below(sim, SIM_OWNERS);
-	struct wish *w = make_wish(sim, owner, (unsigned)below(sim, SIM_CIDS));
-	struct user_call c = call_of(sim, pins, mem, owner);
+	struct user_call c = call_of(sim, pins, mem, w->owner);
 	enum known denied, now;
 	struct pin_ask ask;
 
-	if (!w)
-		return;
 	ask = ask_of(sim, w, mem);
 	denied = sim->denied[w->cid];
 	now = known(&c, pins_create(pins, &c.call, &ask, 1, mem, &c.result, &c.mark, &c.err));
 	if (now == KNOWN_YES && denied == KNOWN_YES && sim->denied[w->cid] == KNOWN_YES)
 		sim_violated(sim, "cid %u is denied and was accepted", w->cid);
 	made(&c, w, now);
-	sim_trace(sim, "user %u makes %u of cid %u rf %d-%d%s%s: %s", owner, number_of(sim, w),
+	sim_trace(sim, "user %u makes %u of cid %u rf %d-%d%s%s: %s", w->owner, number_of(sim, w),
 		  w->cid, w->rf_min, w->rf_max, w->direct ? " direct" : "",
 		  w->zone ? " in a zone" : "", told(&c, now));
+}
+
+static void create(struct sim *sim, struct pins *pins, struct arena *mem)
+{
+	unsigned owner = (unsigned)below(sim, SIM_OWNERS);
+	struct wish *w = any_wish(sim, owner, (unsigned)below(sim, SIM_CIDS));
+
+	if (w)
+		sim_ask(sim, pins, w, mem);
 }
 
 /* Calls that were answered, lost or refused come again under their key. */
@@ -199,14 +214,10 @@ static void repeat(struct sim *sim, struct pins *pins, struct arena *mem)
 
 /* ---- changing and ending ------------------------------------------------------------------ */
 
-static void end(struct sim *sim, struct pins *pins, struct arena *mem)
+void sim_end(struct sim *sim, struct pins *pins, struct wish *w, struct arena *mem)
 {
-	struct wish *w = some_wish(sim);
-	struct user_call c;
+	struct user_call c = call_of(sim, pins, mem, w->owner);
 
-	if (!w)
-		return;
-	c = call_of(sim, pins, mem, w->owner);
 	w->ended = KNOWN_MAYBE;
 	w->ended_at = sim->now;
 	w->ended = known(&c, pins_remove(pins, &c.call, &(struct pin_target){ .id = w->id }, 1, mem,
@@ -214,27 +225,41 @@ static void end(struct sim *sim, struct pins *pins, struct arena *mem)
 	sim_trace(sim, "user %u ends %u: %s", w->owner, number_of(sim, w), told(&c, w->ended));
 }
 
-static void renew(struct sim *sim, struct pins *pins, struct arena *mem)
+static void end(struct sim *sim, struct pins *pins, struct arena *mem)
 {
 	struct wish *w = some_wish(sim);
-	struct pin_ask ask = { .given = ASK_EXPIRY };
-	struct user_call c;
+
+	if (w)
+		sim_end(sim, pins, w, mem);
+}
+
+void sim_renew(struct sim *sim, struct pins *pins, struct wish *w, int64_t expires_at,
+	       struct arena *mem)
+{
+	struct pin_ask ask = { .given = ASK_EXPIRY, .expires_at = expires_at };
+	struct user_call c = call_of(sim, pins, mem, w->owner);
 	enum known now;
 
-	if (!w)
-		return;
-	if (below(sim, 2))
-		ask.expires_at =
-			sim_wall(sim) + (int64_t)below(sim, 400) * US_PER_S + 60 * US_PER_S;
-	c = call_of(sim, pins, mem, w->owner);
-	may_expire(w, ask.expires_at, false); /* while nobody knows, both may count */
+	sim_expires(w, ask.expires_at, false); /* while nobody knows, both may count */
 	now = known(&c,
 		    pins_revise(pins, &c.call, w->id, 0, &ask, mem, &c.result, &c.mark, &c.err));
 	/* Of two users who renew one pin at a time either may be the later one. */
 	if (now == KNOWN_YES && w->soonest_expiry == w->latest_expiry)
-		may_expire(w, ask.expires_at, true);
+		sim_expires(w, ask.expires_at, true);
 	sim_trace(sim, "user %u renews %u to %lld: %s", w->owner, number_of(sim, w),
 		  (long long)(ask.expires_at / US_PER_S), told(&c, now));
+}
+
+static void renew(struct sim *sim, struct pins *pins, struct arena *mem)
+{
+	struct wish *w = some_wish(sim);
+	int64_t at = 0;
+
+	if (!w)
+		return;
+	if (below(sim, 2))
+		at = sim_wall(sim) + (int64_t)below(sim, 400) * US_PER_S + 60 * US_PER_S;
+	sim_renew(sim, pins, w, at, mem);
 }
 
 static void replace(struct sim *sim, struct pins *pins, struct arena *mem)
@@ -247,7 +272,7 @@ static void replace(struct sim *sim, struct pins *pins, struct arena *mem)
 
 	if (old && below(sim, 3) == 0)
 		cid = old->cid;
-	if (!old || !(w = make_wish(sim, old->owner, cid)))
+	if (!old || !(w = any_wish(sim, old->owner, cid)))
 		return;
 	w->key = 0; /* a repetition would have to name the old request again */
 	c = call_of(sim, pins, mem, old->owner);
@@ -276,17 +301,20 @@ static void retry(struct sim *sim, struct pins *pins, struct arena *mem)
 	sim_trace(sim, "user %u retries %u: %s", w->owner, number_of(sim, w), told(&c, now));
 }
 
+struct pins *sim_pins_new(struct process *p)
+{
+	return pins_new(&(struct pins_options){ .store = p->store,
+						.bus = p->bus,
+						.clock = &p->clock,
+						.instance = p->instance,
+						.expiring_us = SIM_EXPIRING_US });
+}
+
 void sim_user(struct role_fiber *rf)
 {
-	struct process *p = rf->process;
-	struct sim *sim = p->sim;
+	struct sim *sim = rf->process->sim;
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	CLEANUP(pins_free)
-	struct pins *pins = pins_new(&(struct pins_options){ .store = p->store,
-							     .bus = p->bus,
-							     .clock = &p->clock,
-							     .instance = p->instance,
-							     .expiring_us = SIM_EXPIRING_US });
+	CLEANUP(pins_free) struct pins *pins = sim_pins_new(rf->process);
 	static void (*const verbs[])(struct sim *, struct pins *, struct arena *) = {
 		create, create, create, create, repeat,  repeat,
 		end,    end,    end,    renew,  replace, retry,
