@@ -6,66 +6,14 @@
 #include "bin/client.h"
 #include "bin/commands.h"
 #include "bin/copy_dir.h"
+#include "bin/offline.h"
 #include "bin/progress.h"
-#include "store/rocksdb/store_rocksdb.h"
-#include "store/store.h"
 #include "json/json_writer.h"
 
 /*
  * A directory that a server has open is left to the server: the same commands then go
  * through /v1/store.
  */
-
-/* A store that no server has open. */
-struct offline {
-	struct clock clock;
-	struct rand rand;
-	struct store *store;
-};
-
-static void offline_close(struct offline *o)
-{
-	store_close(o->store);
-}
-
-static void offline_close_at_scope_end(struct offline *o)
-{
-	offline_close(o);
-}
-
-static bool offline_open(const char *path, bool read_only, struct offline *o, struct err *err)
-{
-	struct store_rocksdb_options where = { .path = path, .read_only = read_only };
-	struct store_options options = { .clock = &o->clock, .rand = &o->rand };
-	struct store_backend *backend;
-
-	clock_init_system(&o->clock);
-	rand_init_system(&o->rand);
-	return store_rocksdb_open(&where, &backend, err) &&
-	       store_open(backend, &options, &o->store, err);
-}
-
-/* Where the configuration keeps the store; NULL: it makes no sense, and that was said. */
-static const char *store_path(struct invocation *in)
-{
-	struct config_result result;
-	struct err err;
-
-	if (!command_config(in, NULL, &result, &err)) {
-		fprintf(stderr, "pinfold: %s\n", err.text);
-		return NULL;
-	}
-	if (*result.config.store.rocksdb_path)
-		return result.config.store.rocksdb_path;
-	return arena_printf(in->mem, "%s/store", result.config.data);
-}
-
-/* No server is asked here, so nothing unreachable is one. */
-static enum exit_code store_failed(const struct err *err)
-{
-	fprintf(stderr, "pinfold: %s\n", err->text);
-	return EXIT_FAILED;
-}
 
 static void show_share(void *ctx, double share)
 {
@@ -151,7 +99,7 @@ static enum exit_code backup_online(struct invocation *in, const char *dir)
 /* The server said why; where none could be asked it helps to know who has the directory. */
 static enum exit_code online_failed(enum exit_code code, const struct err *in_use)
 {
-	return code == EXIT_FAILED ? code : store_failed(in_use);
+	return code == EXIT_FAILED ? code : offline_failed(in_use);
 }
 
 /* ---- the commands --------------------------------------------------------------------- */
@@ -160,7 +108,7 @@ enum exit_code cmd_store_check(struct invocation *in)
 {
 	CLEANUP(offline_close) struct offline o = { 0 };
 	bool repair = is_given(in, "repair");
-	const char *path = store_path(in);
+	const char *path = offline_path(in);
 	struct store_check found = { 0 };
 	struct progress progress;
 	char first[240] = "";
@@ -170,9 +118,9 @@ enum exit_code cmd_store_check(struct invocation *in)
 
 	if (!path)
 		return EXIT_USAGE;
-	if (!offline_open(path, !repair, &o, &err)) {
+	if (!offline_open(path, repair ? OFFLINE_CHANGE : OFFLINE_READ, &o, &err)) {
 		if (err.code != ERR_UNAVAILABLE)
-			return store_failed(&err);
+			return offline_failed(&err);
 		code = check_online(in, repair, &found, first);
 		if (code)
 			return online_failed(code, &err);
@@ -181,7 +129,7 @@ enum exit_code cmd_store_check(struct invocation *in)
 		ok = store_check(o.store, repair, show_share, &progress, &found, first, &err);
 		progress_clear(&progress);
 		if (!ok)
-			return store_failed(&err);
+			return offline_failed(&err);
 	}
 	print_check(&found, is_given(in, "json"));
 	if (*first)
@@ -192,21 +140,21 @@ enum exit_code cmd_store_check(struct invocation *in)
 enum exit_code cmd_store_backup(struct invocation *in)
 {
 	CLEANUP(offline_close) struct offline o = { 0 };
-	const char *path = store_path(in);
+	const char *path = offline_path(in);
 	struct err err;
 
 	if (!path)
 		return EXIT_USAGE;
-	if (!offline_open(path, false, &o, &err)) {
+	if (!offline_open(path, OFFLINE_CHANGE, &o, &err)) {
 		enum exit_code code;
 
 		if (err.code != ERR_UNAVAILABLE)
-			return store_failed(&err);
+			return offline_failed(&err);
 		code = backup_online(in, in->args[0]);
 		if (code)
 			return online_failed(code, &err);
 	} else if (!store_backup(o.store, in->args[0], &err)) {
-		return store_failed(&err);
+		return offline_failed(&err);
 	}
 	fprintf(stderr, "%s holds a backup of %s.\n", in->args[0], path);
 	return EXIT_DONE;
@@ -219,7 +167,7 @@ static bool check_backup(const char *dir, struct err *err)
 	struct store_check found;
 	char first[240];
 
-	if (!offline_open(dir, true, &o, err) ||
+	if (!offline_open(dir, OFFLINE_READ, &o, err) ||
 	    !store_check(o.store, false, NULL, NULL, &found, first, err))
 		return err_wrap(err, "backup %s", dir);
 	return true;
@@ -227,13 +175,13 @@ static bool check_backup(const char *dir, struct err *err)
 
 enum exit_code cmd_store_restore(struct invocation *in)
 {
-	const char *path = store_path(in);
+	const char *path = offline_path(in);
 	struct err err;
 
 	if (!path)
 		return EXIT_USAGE;
 	if (!check_backup(in->args[0], &err) || !copy_dir(in->args[0], path, &err))
-		return store_failed(&err);
+		return offline_failed(&err);
 	fprintf(stderr, "%s holds what %s does.\n", path, in->args[0]);
 	return EXIT_DONE;
 }

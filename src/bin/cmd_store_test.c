@@ -111,6 +111,8 @@ static void a_store_in_use_is_left_alone(void **state)
 	assert_true(store_open(backend, &(struct store_options){ .clock = &clock, .rand = &rand },
 			       &store, &err));
 	assert_int_equal(run("check", NULL, f->store), EXIT_FAILED);
+	assert_int_equal(run("export", NULL, f->store), EXIT_FAILED);
+	assert_int_equal(run("import", NULL, f->store), EXIT_FAILED);
 	store_close(store);
 }
 

@@ -36,6 +36,10 @@
 	{                                                                                \
 		"expires", "TIME", "Keep it until then: 2027-01-31T12:00:00Z, or never." \
 	}
+#define STATE_OWNER                                   \
+	{                                             \
+		"owner", "NAME", "Whose pins; admin." \
+	}
 
 const struct command commands[] = {
 	{ "up", "", "Run the whole server in this process until it is told to stop.",
@@ -163,6 +167,26 @@ const struct command commands[] = {
 	  1, 1, .takes = TAKES_CONFIG },
 	{ "store restore", "DIR", "Make the store from a backup, where there is none.",
 	  "The backup is read as a whole first.", cmd_store_restore, 1, 1, .takes = TAKES_CONFIG },
+
+	{ "store export", "[FILE]",
+	  "Write an owner's pins as ipfs-cluster does, for its import or ours.",
+	  "A line of JSON a pin, with every field of ipfs-cluster's pin, to stdout or a new file. "
+	  "Of "
+	  "several pins of a CID the newest; tags, zones and priority have no place in it. No "
+	  "server "
+	  "may have the store open.",
+	  cmd_store_export, .max_args = 1, .takes = TAKES_CONFIG, .options = { STATE_OWNER } },
+	{ "store import", "[FILE]",
+	  "Read what ipfs-cluster-service state export or store export wrote.",
+	  "From stdin if there is no file; the output of ipfs-cluster-ctl --enc=json pin ls as "
+	  "well. A "
+	  "pin replaces the one that was imported for its CID before, what is there already stays "
+	  "as "
+	  "it is, so an import can be repeated. Refused pins go to stderr with their line. No "
+	  "server "
+	  "may have the store open; a store is made where there is none.",
+	  cmd_store_import, .max_args = 1, .takes = TAKES_CONFIG | TAKES_JSON,
+	  .options = { STATE_OWNER } },
 
 	{ "config check", "", "Read the whole configuration and name every mistake.", NULL,
 	  cmd_config_check, .takes = TAKES_CONFIG },

@@ -50,6 +50,10 @@ enum exit_code cmd_store_check(struct invocation *in);
 enum exit_code cmd_store_backup(struct invocation *in);
 enum exit_code cmd_store_restore(struct invocation *in);
 
+/* cmd_store_state.c */
+enum exit_code cmd_store_export(struct invocation *in);
+enum exit_code cmd_store_import(struct invocation *in);
+
 /* cmd_config.c */
 enum exit_code cmd_config_check(struct invocation *in);
 enum exit_code cmd_config_show(struct invocation *in);

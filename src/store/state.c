@@ -128,7 +128,7 @@ struct state_counts state_batch_counts(const struct state_batch *batch)
 static void tell(struct state_batch *b, struct slice cid, bool taken, const struct err *err)
 {
 	if (!taken) {
-		if (!b->failed)
+		if (!b->failed || b->why.code == ERR_INVALID)
 			b->why = *err;
 		b->failed = true;
 		b->counts.failed++;

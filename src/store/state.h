@@ -57,7 +57,8 @@ bool state_batch_add(struct state_batch *batch, struct slice cid, struct slice p
 /* Ends every request of the owner for this CID, which is one; none is fine. */
 bool state_batch_rm(struct state_batch *batch, struct slice cid, struct err *err) MUST_CHECK;
 
-/* Returns when all orders are durable; false if any of them failed since the last commit. */
+/* Returns when all orders are durable; false if any of them failed since the last commit:
+ * ERR_INVALID if those were pins that cannot be kept, and all others are durable. */
 bool state_batch_commit(struct state_batch *batch, struct err *err) MUST_CHECK;
 
 struct state_counts { /* since the batch was made */

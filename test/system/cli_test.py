@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """The commands as people and scripts use them, against a fake server: cli_test.py PROGRAM."""
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -368,6 +370,80 @@ class People(Case):
         self.assertIn("(hidden)", shown)
         self.assertNotIn("hunter2", shown)
         self.assertRegex(shown, r"kubo +http://a:1,http://b:2 +flag +--kubo")
+
+
+class State(Case):
+    """Pins in ipfs-cluster's form, to and from a store that no server has open."""
+    PEERS = ["12D3KooWGHTKzeT4KaLGLrbKKyT8zKrBPXAUBRzCAN6ZMDMo4M6M", "12D3KooWFBFCDQzAkQSwPZLV883pKdsmb6urQ3sMjfJHUxn5GCVv"]
+
+    def pin(self, i):
+        """Each field is what ipfs-cluster may have there, by turns."""
+        data = b"\x01\x55\x12\x20" + hashlib.sha256(str(i).encode()).digest()
+        depth = (-1, 0, 2)[i % 3]
+        return {"replication_factor_min": (-1, 0, 2)[i % 3], "replication_factor_max": (-1, 0, 3)[i % 3],
+                "name": ("", "a <b> & \u00e4\u2028\"", "n" * 300)[i % 3], "mode": "recursive" if depth else "direct",
+                "shard_size": (0, 1 << 40)[i % 2], "user_allocations": None,
+                "expire_at": ("0001-01-01T00:00:00Z", "2096-01-15T08:00:01Z")[i % 2],
+                "metadata": (None, {"k": "v"}, {"a": "", "tags": "x,y"})[i % 3], "pin_update": (None, CID)[i % 2],
+                "origins": ([], [f"/ip4/1.2.3.4/tcp/4001/p2p/{self.PEERS[0]}"] * 25)[i % 2],
+                "cid": "b" + base64.b32encode(data).decode().lower().rstrip("="),
+                "type": ("pin", "meta-pin", "clusterdag-pin", "shard-pin", "bad-type")[i % 5],
+                "allocations": ([], self.PEERS)[i % 2], "max_depth": depth, "reference": (CID, None)[i % 2],
+                "timestamp": ("2023-11-14T22:13:20Z", "0001-01-01T00:00:00Z")[i % 2]}
+
+    def state(self, verb, *args, data="data", **more):
+        return self.run_it("store", verb, *args, "--data", f"{self.home.name}/{data}", **more)
+
+    def exported(self, data="data", *args):
+        return sorted(self.state("export", *args, data=data).stdout.split("\n")[:-1])
+
+    def test_nothing_is_lost_from_export_to_import_to_export(self):
+        pins = [self.pin(i) for i in range(3000)]
+        file = pathlib.Path(self.home.name, "export")
+        out = self.state("import", stdin="".join(json.dumps(pin) + "\n" for pin in pins))
+        self.assertIn(" 3000 written, 0 were there already, 0 refused", out.stderr)
+        first = self.exported()
+        by_cid = {pin["cid"]: pin for pin in pins}
+        self.assertEqual({pin["cid"]: pin for pin in map(json.loads, first)}, by_cid)
+        self.assertIn("3000 pins of admin written", self.state("export", str(file)).stderr)
+        self.assertEqual(sorted(file.read_text().split("\n")[:-1]), first)
+        self.state("import", str(file), data="other")
+        self.assertEqual(self.exported("other"), first)
+        again = self.state("import", str(file), "--json", data="other")
+        self.assertEqual(json.loads(again.stdout), {"written": 0, "unchanged": 3000, "refused": 0})
+        self.assertRegex(self.run_it("store", "check", "--data", f"{self.home.name}/other").stdout, r"wrong +0\n")
+
+    def test_what_ctl_prints_is_read_and_bad_pins_are_told_by_their_line(self):
+        good, changed = self.pin(1), {**self.pin(1), "name": "changed"}
+        text = f"{json.dumps(good, indent=4)}\nnonsense\n{{\"cid\":\n\n{json.dumps({'cid': 'Qm'})}\n"
+        lines = text.count("\n")
+        out = self.state("import", "--json", stdin=text + json.dumps({**good, "metadata": {"k": "v" * 20000}}), code=1)
+        at = json.dumps(good, indent=4).count("\n") + 2
+        for line, said in ((at, "JSON"), (at + 1, "JSON"), (lines, "cid"), (lines + 1, "metadata")):
+            self.assertRegex(out.stderr, f"(?m)^line {line}: .*{said}")
+        self.assertEqual(json.loads(out.stdout), {"written": 1, "unchanged": 0, "refused": 4})
+        self.state("import", stdin=json.dumps(changed))
+        self.assertEqual([json.loads(line) for line in self.exported()], [changed])
+
+    def test_owners_have_pins_of_their_own(self):
+        self.state("import", "--owner", "you", stdin=json.dumps(self.pin(1)))
+        self.assertEqual(self.exported(), [])
+        self.assertEqual(len(self.exported("data", "--owner", "you")), 1)
+        self.assertIn("--owner", self.state("export", "--owner", "a b", code=2).stderr)
+
+    def test_nothing_that_is_there_is_written_over_and_no_part_is_left(self):
+        file = pathlib.Path(self.home.name, "export")
+        file.write_text("mine")
+        self.state("import", stdin=json.dumps(self.pin(1)))
+        self.assertIn("exists", self.state("export", str(file), code=1).stderr)
+        self.assertEqual(file.read_text(), "mine")
+        with open("/dev/full", "w") as full:
+            out = subprocess.run([PROGRAM, "store", "export", "--data", f"{self.home.name}/data"], env=self.env,
+                                 stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(out.returncode, 1)
+        self.assertIn("No space left", out.stderr)
+        self.assertIn("No such file", self.state("import", f"{self.home.name}/none", code=1).stderr)
+        self.assertIn("1 MiB", self.state("import", stdin="{" + "x" * (2 << 20), code=1).stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+#include "bin/offline.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "store/rocksdb/store_rocksdb.h"
+
+/* The data directory of a server that never ran; if it cannot be made the store says so. */
+static void make_parent(const char *path)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+
+	(void)mkdir(dirname(arena_printf(mem, "%s", path)), 0700);
+}
+
+bool offline_open(const char *path, enum offline_use use, struct offline *out, struct err *err)
+{
+	struct store_rocksdb_options where = { .path = path,
+					       .create = use == OFFLINE_CREATE,
+					       .read_only = use == OFFLINE_READ };
+	struct store_options options = { .clock = &out->clock, .rand = &out->rand };
+	struct store_backend *backend;
+
+	clock_init_system(&out->clock);
+	rand_init_system(&out->rand);
+	if (use == OFFLINE_CREATE)
+		make_parent(path);
+	return store_rocksdb_open(&where, &backend, err) &&
+	       store_open(backend, &options, &out->store, err);
+}
+
+void offline_close(struct offline *offline)
+{
+	store_close(offline->store);
+}
+
+const char *offline_path(struct invocation *in)
+{
+	struct config_result result;
+	struct err err;
+
+	if (!command_config(in, NULL, &result, &err)) {
+		fprintf(stderr, "pinfold: %s\n", err.text);
+		return NULL;
+	}
+	if (*result.config.store.rocksdb_path)
+		return result.config.store.rocksdb_path;
+	return arena_printf(in->mem, "%s/store", result.config.data);
+}
+
+enum exit_code offline_failed(const struct err *err)
+{
+	fprintf(stderr, "pinfold: %s\n", err->text);
+	return EXIT_FAILED;
+}
