@@ -1,0 +1,124 @@
+/* rocksdb_disk_test.c -- a full and a failing disk: nothing is acknowledged that was not synced.
+ * Runs with fail_writes.so preloaded. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "rocksdb_fixture.h"
+
+static void tell_disk(const char *what)
+{
+	const char *path = getenv("PINFOLD_FAIL_WRITES");
+	int fd;
+
+	assert_non_null(path);
+	unlink(path);
+	if (!what)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_true(syscall(SYS_write, fd, what, strlen(what)) > 0); /* write() may be refused */
+	close(fd);
+}
+
+static void wait_until_writable(struct fixture *f)
+{
+	struct store_counters counters;
+
+	for (int i = 0; i < 1000; i++) {
+		f->b->ops->counters(f->b, &counters);
+		if (!counters.read_only)
+			return;
+		usleep(20000);
+	}
+	fail_msg("still read-only: %s", counters.reason);
+}
+
+static void check_disk_failure(struct fixture *f, const char *what, enum err_code code)
+{
+	struct store_counters counters;
+
+	must_open(f, f->dir, true);
+	fill(f, 0, ROWS);
+	tell_disk(what);
+	if (put(f->b, ROWS, &f->err))
+		assert_false(sync_store(f->b, &f->err));
+	assert_int_equal(f->err.code, code);
+	assert_false(put(f->b, ROWS + 1, &f->err));
+	assert_int_equal(f->err.code, code);
+	assert_false(sync_store(f->b, &f->err));
+	f->b->ops->counters(f->b, &counters);
+	assert_true(counters.read_only);
+	assert_true(good_rows(f) >= ROWS); /* reading goes on */
+	usleep(1500000);                   /* also after it has tried to write again */
+	assert_true(good_rows(f) >= ROWS);
+	tell_disk(NULL);
+	wait_until_writable(f);
+	assert_true(good_rows(f) >= ROWS);
+	fill(f, ROWS, ROWS + 50);
+	shut(f);
+	must_open(f, f->dir, false);
+	assert_int_equal(good_rows(f), ROWS + 50);
+}
+
+static void a_full_disk_stops_writes_until_there_is_space(void **state)
+{
+	check_disk_failure(*state, "full", ERR_NO_SPACE);
+}
+
+static void a_failed_sync_acknowledges_nothing_until_opened_anew(void **state)
+{
+	check_disk_failure(*state, "sync", ERR_UNAVAILABLE);
+}
+
+static void a_mark_made_before_a_failure_is_never_acknowledged(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome o = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+	uint64_t mark;
+
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	assert_true(put(f->b, 10, &f->err));
+	mark = f->b->ops->mark(f->b);
+	tell_disk("sync");
+	assert_false(sync_store(f->b, &f->err));
+	tell_disk(NULL);
+	wait_until_writable(f);
+	fill(f, 11, 20);
+	f->b->ops->when_durable(f->b, mark, on_durable, &o);
+	assert_true(o.done);
+	assert_false(o.ok);
+	assert_int_equal(o.err.code, ERR_UNAVAILABLE);
+}
+
+static void closing_a_store_on_a_full_disk_refuses_who_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome o = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	assert_true(put(f->b, 10, &f->err));
+	tell_disk("sync");
+	f->b->ops->when_durable(f->b, f->b->ops->mark(f->b), on_durable, &o);
+	shut(f);
+	tell_disk(NULL);
+	assert_true(o.done);
+	assert_false(o.ok);
+	must_open(f, f->dir, false);
+	assert_true(good_rows(f) >= 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_full_disk_stops_writes_until_there_is_space),
+		T(a_failed_sync_acknowledges_nothing_until_opened_anew),
+		T(a_mark_made_before_a_failure_is_never_acknowledged),
+		T(closing_a_store_on_a_full_disk_refuses_who_waits),
+	};
+
+	return cmocka_run_group_tests_name("fault/rocksdb_disk", tests, NULL, NULL);
+}
