@@ -15,7 +15,9 @@
 #define NO_LOGS "/proc/self/fdinfo"
 
 #define BLOOM_BITS   10
-#define BUFFER_BLOOM 0.01 /* of the bytes of a write buffer: 1 MiB */
+#define BUFFER_LOGS  2    /* how large a buffer may become, in logs */
+#define BUFFERS      2    /* of a table that wait to be flushed */
+#define BUFFER_BLOOM 0.02 /* of the bytes of a write buffer: 1 MiB */
 #define LEVELS       7
 #define PLAIN_LEVELS 2 /* the youngest are rewritten soon: not worth compressing */
 #define BACKGROUND   2
@@ -222,10 +224,12 @@ static rocksdb_options_t *make_options(const struct database_settings *s, int fa
 			i < PLAIN_LEVELS ? rocksdb_no_compression : rocksdb_lz4_compression;
 	rocksdb_options_set_compression_per_level(o, compression, LEVELS);
 	/* Only the size of the log makes a buffer full: all tables are flushed together, so
-	 * that there is one log but while that happens. */
-	rocksdb_options_set_write_buffer_size(o, 4 * s->log_bytes);
+	 * that there is one log but while that happens.  The log is not cut again meanwhile; if
+	 * more is written than can be flushed, buffers end at a size of their own, and then
+	 * writing waits. */
+	rocksdb_options_set_write_buffer_size(o, BUFFER_LOGS * s->log_bytes);
 	rocksdb_options_set_arena_block_size(o, 128 << 10);
-	rocksdb_options_set_max_write_buffer_number(o, 4);
+	rocksdb_options_set_max_write_buffer_number(o, BUFFERS);
 	rocksdb_options_set_target_file_size_base(o, 32 << 20);
 	rocksdb_options_set_max_bytes_for_level_base(o, 128 << 20);
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);

@@ -32,7 +32,8 @@ struct store_rocksdb_options {
 	bool read_only;     /* change nothing; the log is replayed in memory */
 	size_t cache_bytes; /* of blocks, indexes and filters; 0: 96 MiB */
 	size_t log_bytes;   /* the log is cut when it is so large: bounds the time of a start,
-			       and the write buffers to about three times as much; 0: 24 MiB */
+			       and the write buffers to about three times as much, twice that
+			       while they are flushed; then writes wait; 0: 24 MiB */
 };
 
 #define STORE_ROCKSDB_FORMAT 1 /* of the directory; a newer one is refused */
