@@ -192,6 +192,17 @@ bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, st
 	return store_peer_pins(cluster->store, peer_no, pb, after, limit, mem, out, n, err);
 }
 
+bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_no,
+		       struct arena *mem, bool *holder, struct err *err)
+{
+	const struct peer_pin *row;
+
+	if (!store_peer_pin(cluster->store, peer_no, cid, mem, &row, err))
+		return false;
+	*holder = row && row->desired;
+	return true;
+}
+
 static struct slice zone_of(struct peer_zones zones, uint32_t peer_no)
 {
 	for (size_t i = 0; i < zones.n; i++)

@@ -56,6 +56,11 @@ bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, st
 		      size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
 		      struct err *err) MUST_CHECK;
 
+/* Is the peer to hold this CID, as far as the listing of its holdings tells?  Quicker than its
+ * assignment; sweeps mend the listing. */
+bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_no,
+		       struct arena *mem, bool *holder, struct err *err) MUST_CHECK;
+
 /* The last look before an unpin: is there any request that wants this CID kept here?
  * Answers from what is durable.  Compares with the copy's desired half too: a peer that
  * has been given the copy again must not lose it. */

@@ -129,6 +129,22 @@ bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct 
 	return true;
 }
 
+bool store_peer_pin(struct store *store, uint32_t peer_no, struct slice cid, struct arena *mem,
+		    const struct peer_pin **out, struct err *err)
+{
+	const struct peer_pin key = {
+		.peer_no = peer_no,
+		.pb = (uint16_t)(store_bucket(store, cid) >> (BUCKET_BITS - 12)),
+		.cid = cid,
+	};
+	const void *row;
+
+	if (!store_row(store, TABLE_PINS_BY_PEER, &key, mem, &row, err))
+		return false;
+	*out = row;
+	return true;
+}
+
 /* ---- expiries -------------------------------------------------------------------------------- */
 
 bool store_expiries(struct store *store, int64_t from_us, int64_t until,

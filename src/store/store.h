@@ -244,6 +244,10 @@ bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct 
 		     size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
 		     struct err *err) MUST_CHECK;
 
+/* The row of one CID there; NULL: the peer was not given it. */
+bool store_peer_pin(struct store *store, uint32_t peer_no, struct slice cid, struct arena *mem,
+		    const struct peer_pin **out, struct err *err) MUST_CHECK;
+
 /* Expiries due from `from_us` to `until`, both included, oldest first;
  * `after` NULL or the last one given. */
 bool store_expiries(struct store *store, int64_t from_us, int64_t until,

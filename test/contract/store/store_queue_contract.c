@@ -46,6 +46,7 @@ static void open_copies_and_peer_pins_are_paged_by_cid(void **state)
 	struct fixture *fx = *state;
 	struct peer_open *open;
 	struct peer_pin *pins;
+	const struct peer_pin *one;
 	struct slice after = NONE, last = NONE;
 	size_t n, seen = 0, listed = 0;
 	struct err err;
@@ -72,6 +73,11 @@ static void open_copies_and_peer_pins_are_paged_by_cid(void **state)
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(store_bucket(fx->store, pins[i].cid) >> 14, pb);
 			assert_int_equal(pins[i].state, COPY_PINNED);
+			MUST(store_peer_pin(fx->store, 2, pins[i].cid, fx->mem, &one, &err));
+			assert_non_null(one);
+			assert_int_equal(one->gen, pins[i].gen);
+			MUST(store_peer_pin(fx->store, 3, pins[i].cid, fx->mem, &one, &err));
+			assert_null(one);
 		}
 		if (n > 0) {
 			MUST(store_peer_pins(fx->store, 2, (uint16_t)pb, pins[n - 1].cid, 10,
