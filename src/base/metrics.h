@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 
 enum metric {
-	METRIC_PIN_E2E,      /* source, op */
+	METRIC_PIN_E2E,
 	METRIC_PIN_ASSIGNED, /* op: publication of the assignment to status pinned */
 	METRIC_PIN_EVENTS,   /* event, mh_prefix */
 	METRIC_PIN_DESIRED,  /* gauge */
@@ -38,8 +38,6 @@ enum metric {
 	METRIC_STORE_OP_SECONDS, /* operation */
 	METRIC_STORE_PINS,       /* gauge */
 	METRIC_STORE_QUERY,      /* statement */
-	METRIC_STORE_CONNECTIONS,
-	METRIC_STORE_CONNECTION_ERRORS,
 	METRIC_STORE_TIMEOUTS,
 	METRIC_STORE_UNAVAILABLE,
 	METRIC_HTTP_REQUESTS, /* api, http status class */
@@ -54,35 +52,27 @@ enum metric {
 #define METRICS (METRIC_OPEN_FDS + 1)
 
 /* Label values, in the order of the lists in metrics_table.c. */
-enum metric_source { SOURCE_API, SOURCE_RECONCILER };
 enum metric_op { METRIC_OP_PIN, METRIC_OP_UNPIN };
 enum metric_event { EVENT_UPSERT, EVENT_ASSIGN, EVENT_STATUS, EVENT_TTL, EVENT_ERROR };
-enum metric_drift { DRIFT_MISSING, DRIFT_SURPLUS, DRIFT_LOST };
+enum metric_drift { DRIFT_MISSING, DRIFT_SURPLUS };
 enum metric_failure {
-	METRIC_FAILURE_IPFS,
-	METRIC_FAILURE_NATS,
-	METRIC_FAILURE_STORE,
-	METRIC_FAILURE_OTHER,
+	METRIC_FAILURE_IPFS,  /* a call to a node */
+	METRIC_FAILURE_STORE, /* a round of the role, which is mostly the store's */
 };
 enum metric_stream { STREAM_REQUEST, STREAM_ASSIGN, STREAM_STATUS };
 enum metric_store_op {
-	STORE_OP_VIEW,
-	STORE_OP_CHANGE,
-	STORE_OP_FIND,
-	STORE_OP_LIST,
-	STORE_OP_COUNT,
-	STORE_OP_SCAN,
-	STORE_OP_QUEUE,
-	STORE_OP_PEERS,
-	STORE_OP_ROWS,
-	STORE_OP_SYNC,
-	STORE_OP_REPAIR,
+	STORE_OP_GET,   /* one row by its key */
+	STORE_OP_RANGE, /* rows in a row, handling them included */
+	STORE_OP_WRITE,
+	STORE_OP_SWAP,
+	STORE_OP_DROP,
+	STORE_OP_SYNC, /* from asking for durability to having it */
 };
 enum metric_outcome { OUTCOME_OK, OUTCOME_ERROR, OUTCOME_TIMEOUT, OUTCOME_UNAVAILABLE };
 enum metric_statement { STATEMENT_GET, STATEMENT_RANGE, STATEMENT_BATCH, STATEMENT_FSYNC };
 enum metric_api { API_PINS, API_V1, API_OPS };
 enum metric_http_class { CLASS_2XX, CLASS_3XX, CLASS_4XX, CLASS_5XX };
-enum metric_refused { REFUSED_CONNECTIONS, REFUSED_PER_ADDRESS, REFUSED_RATE, REFUSED_DEADLINE };
+enum metric_refused { REFUSED_LIMIT, REFUSED_FRAMING, REFUSED_TLS, REFUSED_DEADLINE };
 
 #define METRICS_FREE_MAX 1024
 

@@ -2,19 +2,19 @@
 
 #include "base/clock.h"
 
-static const char *const sources[] = { "api", "reconciler" };
+static const char *const sources[] = { "api" };
+static const char *const pin_only[] = { "pin" };
 static const char *const ops[] = { "pin", "unpin" };
 static const char *const events[] = { "upsert", "assign", "status", "ttl", "error" };
-static const char *const drifts[] = { "missing", "surplus", "lost" };
-static const char *const failures[] = { "ipfs", "nats", "store", "other" };
+static const char *const drifts[] = { "missing", "surplus" };
+static const char *const failures[] = { "ipfs", "store" };
 static const char *const streams[] = { "pin.request", "pin.assign", "pin.status" };
-static const char *const store_ops[] = { "view",  "change", "find", "list", "count", "scan",
-					 "queue", "peers",  "rows", "sync", "repair" };
+static const char *const store_ops[] = { "get", "range", "write", "swap", "drop", "sync" };
 static const char *const outcomes[] = { "ok", "error", "timeout", "unavailable" };
 static const char *const statements[] = { "get", "range", "batch", "fsync" };
 static const char *const apis[] = { "pins", "v1", "ops" };
 static const char *const classes[] = { "2xx", "3xx", "4xx", "5xx" };
-static const char *const refusals[] = { "connections", "per_address", "rate", "deadline" };
+static const char *const refusals[] = { "limit", "framing", "tls", "deadline" };
 
 /* The objectives of the specification (60 s, 30 s) are bounds, so that the share of
  * events within them is exact. */
@@ -43,9 +43,9 @@ static const int64_t quick_us[] = {
 
 const struct metric_def metric_defs[METRICS] = {
 	[METRIC_PIN_E2E] = { "pin_end_to_end_seconds",
-			     "From a request to its confirmed pin or unpin.",
+			     "From a request to its confirmed pin.",
 			     METRIC_HISTOGRAM,
-			     { LABEL("source", sources), LABEL("op", ops) },
+			     { LABEL("source", sources), LABEL("op", pin_only) },
 			     BUCKETS(e2e_us) },
 	[METRIC_PIN_ASSIGNED] = { "pin_assign_to_pinned_seconds",
 				  "From publishing an assignment to the status that settles it.",
@@ -56,11 +56,14 @@ const struct metric_def metric_defs[METRICS] = {
 				"Events by type and by the top 8 bits of the CID's bucket.",
 				METRIC_COUNTER,
 				{ LABEL("type", events), { "mh_prefix", NULL, 256 } } },
-	[METRIC_PIN_DESIRED] = { "cluster_pin_desired", "Copies that should exist.", METRIC_GAUGE },
-	[METRIC_PIN_ACTUAL] = { "cluster_pin_actual", "Copies that are confirmed by their node.",
+	[METRIC_PIN_DESIRED] = { "cluster_pin_desired",
+				 "Copies that should exist, as of the last sweep.", METRIC_GAUGE },
+	[METRIC_PIN_ACTUAL] = { "cluster_pin_actual",
+				"Copies confirmed by their node, as of the last sweep.",
 				METRIC_GAUGE },
 	[METRIC_PIN_DRIFTED] = { "cluster_pin_drifted",
-				 "Copies whose desired and actual state differ, by how.",
+				 "Copies whose desired and actual state differ, by how, as of the "
+				 "last sweep.",
 				 METRIC_GAUGE,
 				 { LABEL("reason", drifts) } },
 	[METRIC_UNPINS_HELD_BACK] = { "cluster_unpins_held_back",
@@ -87,26 +90,21 @@ const struct metric_def metric_defs[METRICS] = {
 			       METRIC_GAUGE,
 			       { { "peer", NULL, 0 } } },
 	[METRIC_STORE_OPS] = { "store_operations_total",
-			       "Calls of the store by outcome.",
+			       "Calls of the store's back end by outcome.",
 			       METRIC_COUNTER,
 			       { LABEL("operation", store_ops), LABEL("status", outcomes) } },
 	[METRIC_STORE_OP_SECONDS] = { "store_operation_duration_seconds",
-				      "Duration of calls of the store.",
+				      "Duration of calls of the store's back end.",
 				      METRIC_HISTOGRAM,
 				      { LABEL("operation", store_ops) },
 				      BUCKETS(quick_us) },
-	[METRIC_STORE_PINS] = { "store_pins", "Live pin requests in the store.", METRIC_GAUGE },
+	[METRIC_STORE_PINS] = { "store_pins", "Live pin requests, as of the last sweep.",
+				METRIC_GAUGE },
 	[METRIC_STORE_QUERY] = { "store_query_duration_seconds",
-				 "Duration of what the store asks of its back end.",
+				 "The same by kind of statement.",
 				 METRIC_HISTOGRAM,
 				 { LABEL("statement", statements) },
 				 BUCKETS(quick_us) },
-	[METRIC_STORE_CONNECTIONS] = { "store_connections_active",
-				       "Open connections to the back end; 0 if it is embedded.",
-				       METRIC_GAUGE },
-	[METRIC_STORE_CONNECTION_ERRORS] = { "store_connection_errors_total",
-					     "Connections to the back end that failed.",
-					     METRIC_COUNTER },
 	[METRIC_STORE_TIMEOUTS] = { "store_timeouts_total",
 				    "Calls of the store whose outcome is unknown.",
 				    METRIC_COUNTER },
@@ -125,7 +123,7 @@ const struct metric_def metric_defs[METRICS] = {
 	[METRIC_HTTP_CONNECTIONS] = { "http_connections_active", "Open client connections.",
 				      METRIC_GAUGE },
 	[METRIC_HTTP_REFUSED] = { "http_refused_total",
-				  "Connections and requests refused before they were read, by why.",
+				  "Connections and requests that no handler saw, by why.",
 				  METRIC_COUNTER,
 				  { LABEL("reason", refusals) } },
 	[METRIC_START_TIME] = { "process_start_time_seconds", "Start of the process, Unix time.",

@@ -24,8 +24,8 @@ static const char *exposed(struct metrics *m, enum metrics_format format, struct
 static void some_life(struct metrics *m)
 {
 	metrics_add(m, METRIC_PIN_EVENTS, EVENT_TTL, 0xa7, 3);
-	metrics_observe(m, METRIC_PIN_E2E, SOURCE_API, METRIC_OP_PIN, 60 * US_PER_S);
-	metrics_observe(m, METRIC_PIN_E2E, SOURCE_API, METRIC_OP_PIN, 60 * US_PER_S + 1);
+	metrics_observe(m, METRIC_PIN_E2E, 0, 0, 60 * US_PER_S);
+	metrics_observe(m, METRIC_PIN_E2E, 0, 0, 60 * US_PER_S + 1);
 	metrics_set(m, METRIC_PIN_DESIRED, 0, 0, 12);
 }
 

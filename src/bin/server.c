@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "bin/added_nodes.h"
+#include "bin/counting.h"
 #include "bin/role_thread.h"
 #include "bus/local/bus_local.h"
 #include "kubo/kubo_curl.h"
@@ -20,6 +21,7 @@
 #include "role/ttl.h"
 #include "role/worker/worker.h"
 #include "store/mem/store_mem.h"
+#include "store/metered.h"
 #include "store/rocksdb/store_rocksdb.h"
 
 #define INSTANCE     0 /* the only one of this store */
@@ -32,6 +34,7 @@ struct server {
 	int64_t since_us; /* mono; of the start */
 	struct rand rand;
 	struct metrics *metrics;
+	struct counting counting;
 	struct store_mem *store_mem;
 	struct store *store;
 	struct bus *bus;
@@ -85,7 +88,7 @@ static bool open_store(struct server *s, struct err *err)
 	struct store_backend *backend;
 
 	return make_dir(s->config->data, err) && open_backend(s, &backend, err) &&
-	       store_open(backend,
+	       store_open(store_metered(backend, s->metrics),
 			  &(struct store_options){ .instance = INSTANCE,
 						   .clock = &s->clock,
 						   .rand = &s->rand,
@@ -95,18 +98,6 @@ static bool open_store(struct server *s, struct err *err)
 
 /* ---- metrics -------------------------------------------------------------------------- */
 
-static void count_pinned(void *ctx, int64_t after_us)
-{
-	metrics_observe(((struct server *)ctx)->metrics, METRIC_PIN_E2E, SOURCE_API, METRIC_OP_PIN,
-			after_us);
-}
-
-static void count_settled(void *ctx, bool desired, int64_t after_us)
-{
-	metrics_observe(((struct server *)ctx)->metrics, METRIC_PIN_ASSIGNED,
-			desired ? METRIC_OP_PIN : METRIC_OP_UNPIN, 0, after_us);
-}
-
 static void note_guarded(void *ctx, unsigned copies)
 {
 	struct server *s = ctx;
@@ -114,63 +105,33 @@ static void note_guarded(void *ctx, unsigned copies)
 	held_back_note(s->held_back, clock_mono_us(&s->clock), copies);
 }
 
-static uint64_t count_held_back(void *ctx)
+static uint64_t tell_held_back(void *ctx)
 {
-	struct server *s = ctx;
-
-	return held_back_count(s->held_back, clock_mono_us(&s->clock));
-}
-
-static void collect_held_back(void *ctx, struct metrics *m)
-{
-	metrics_set(m, METRIC_UNPINS_HELD_BACK, 0, 0, (int64_t)count_held_back(ctx));
+	return count_held_back(&((struct server *)ctx)->counting);
 }
 
 static void pin_changed(void *ctx, struct slice cid)
 {
 	struct server *s = ctx;
 
-	metrics_add(s->metrics, METRIC_PIN_EVENTS, EVENT_STATUS, store_bucket(s->store, cid) >> 18,
-		    1);
+	count_event(&s->counting, EVENT_STATUS, cid);
 	if (s->api)
 		api_pin_changed(s->api, cid);
 }
 
-#define NODES_SHOWN 256
-
-static void collect_worker(void *ctx, struct metrics *m)
+static void pin_expired(void *ctx, struct slice cid)
 {
-	struct server *s = ctx;
-	struct worker_node nodes[NODES_SHOWN];
-	unsigned n = worker_nodes(s->worker, nodes, NODES_SHOWN);
-	uint64_t failures = 0;
-
-	for (unsigned i = 0; i < n && i < NODES_SHOWN; i++) {
-		const struct worker_node *node = &nodes[i];
-
-		failures += node->failed;
-		if (node->peer_no == 0)
-			continue;
-		metrics_show(m, METRIC_WORKER_QUEUE, node->peer_id,
-			     node->queued + node->retrying + node->active);
-		metrics_show(m, METRIC_PEER_FREE, node->peer_id, (int64_t)node->free_bytes);
-		metrics_show(m, METRIC_PEER_USED, node->peer_id, (int64_t)node->used_bytes);
-	}
-	metrics_set(m, METRIC_WORKER_FAILURES, METRIC_FAILURE_IPFS, 0, (int64_t)failures);
+	count_event(&((struct server *)ctx)->counting, EVENT_TTL, cid);
 }
 
-static void collect_bus(void *ctx, struct metrics *m)
+static void pinned(void *ctx, int64_t after_us)
 {
-	struct bus_counters c;
-
-	bus_counters(((struct server *)ctx)->bus, &c);
-	for (unsigned i = 0; i < BUS_TOPICS; i++)
-		metrics_set(m, METRIC_BUS_LAG, i, 0, (int64_t)c.waiting[i]);
+	count_pinned(&((struct server *)ctx)->counting, after_us);
 }
 
-static void write_metrics(void *ctx, struct buf *out)
+static void settled(void *ctx, bool desired, int64_t after_us)
 {
-	metrics_write(((struct server *)ctx)->metrics, METRICS_TEXT, out);
+	count_settled(&((struct server *)ctx)->counting, desired, after_us);
 }
 
 /* ---- roles ------------------------------------------------------------------------------ */
@@ -234,8 +195,9 @@ static struct replan_options replan_options(struct server *s)
 		.policy = &s->replan_policy,
 		.events = { .ctx = s,
 			    .changed = pin_changed,
-			    .pinned = count_pinned,
-			    .settled = count_settled,
+			    .expired = pin_expired,
+			    .pinned = pinned,
+			    .settled = settled,
 			    .guarded = note_guarded },
 		.since_us = s->since_us,
 	};
@@ -245,7 +207,6 @@ static void make_deciders(struct server *s)
 {
 	const struct config *c = s->config;
 	const struct replan_options replan = replan_options(s);
-
 	s->planner =
 		planner_new(&(struct planner_options){ .replan = replan,
 						       .poll_us = c->planner.poll_us,
@@ -309,9 +270,19 @@ static bool step_ttl(void *role, int64_t until_us UNUSED, int64_t *due_us, struc
 	return ttl_step(role, due_us, err);
 }
 
-static bool step_worker(void *role, int64_t until_us, int64_t *due_us, struct err *err)
+static bool step_worker(void *ctx, int64_t until_us, int64_t *due_us, struct err *err)
 {
-	return worker_step(role, until_us, due_us, err);
+	struct server *s = ctx;
+	bool ok = worker_step(s->worker, until_us, due_us, err);
+
+	if (!ok)
+		metrics_add(s->metrics, METRIC_WORKER_FAILURES, METRIC_FAILURE_STORE, 0, 1);
+	return ok;
+}
+
+static void knock_worker(void *ctx)
+{
+	worker_knock(((struct server *)ctx)->worker);
 }
 
 static bool start_thread(struct server *s, const char *name, void *role,
@@ -337,8 +308,7 @@ static bool start_roles(struct server *s, struct err *err)
 	       bus_subscribe(s->bus, BUS_PIN_STATUS, 0, role_thread_knock, s->reconciler_thread,
 			     err) &&
 	       start_thread(s, "ttl", s->ttl, step_ttl, NULL, &s->ttl_thread, err) &&
-	       start_thread(s, "worker", s->worker, step_worker, worker_knock, &s->worker_thread,
-			    err);
+	       start_thread(s, "worker", s, step_worker, knock_worker, &s->worker_thread, err);
 }
 
 /* ---- the listener -------------------------------------------------------------------------- */
@@ -389,6 +359,7 @@ static bool listen_http(struct server *s, struct err *err)
 	api_app(s->api, &o.app);
 	if (!http_server_start(&o, &s->http, err))
 		return err_wrap(err, "listen %s", c->listen);
+	atomic_store(&s->counting.http, s->http);
 	snprintf(s->url, sizeof(s->url), strchr(o.host, ':') ? "%s://[%s]:%u" : "%s://%s:%u",
 		 o.tls_cert ? "https" : "http", o.host, http_server_port(s->http));
 	return true;
@@ -502,15 +473,14 @@ static bool make_api(struct server *s, struct err *err)
 				       .expiring_us = c->ttl.scan_us,
 				       .requests_per_s = (uint32_t)c->owner.requests_per_second,
 				       .peer_up_us = c->peer.suspect_us,
-				       .metrics = write_metrics,
-				       .metrics_ctx = s,
+				       .metrics = s->metrics,
 				       .add_peer = add_peer,
 				       .add_peer_ctx = s,
 				       .orders = { .ctx = s,
 						   .rebalance = order_rebalance,
 						   .collect = order_gc,
 						   .progress = tell_progress,
-						   .held_back = count_held_back },
+						   .held_back = tell_held_back },
 				       .ready = ready,
 				       .ready_ctx = s });
 	return true;
@@ -524,21 +494,27 @@ static bool build(struct server *s, struct err *err)
 
 	if (!open_store(s, err))
 		return false;
-	s->bus =
-		bus_local_new(&(struct bus_local_options){ .clock = &s->clock,
-							   .queue_max = (size_t)c->bus.queue_max,
-							   .retry_us = c->bus.retry_us,
-							   .attempts = (unsigned)c->bus.attempts });
+	s->bus = bus_local_new(&(struct bus_local_options){ .clock = &s->clock,
+							    .queue_max = (size_t)c->bus.queue_max,
+							    .retry_us = c->bus.retry_us,
+							    .attempts = (unsigned)c->bus.attempts,
+							    .published = count_published,
+							    .ctx = &s->counting });
 	read_policies(s);
 	s->held_back = held_back_new(c->planner.guard_window_us);
+	s->counting.metrics = s->metrics;
+	s->counting.clock = &s->clock;
+	s->counting.store = s->store;
+	s->counting.bus = s->bus;
+	s->counting.held_back = s->held_back;
 	if (!read_origin_nets(s, err) || !make_api(s, err))
 		return false;
 	make_deciders(s);
 	if (!make_worker(s, err))
 		return false;
-	metrics_collect(s->metrics, collect_worker, s);
-	metrics_collect(s->metrics, collect_bus, s);
-	metrics_collect(s->metrics, collect_held_back, s);
+	s->counting.worker = s->worker;
+	s->counting.reconciler = s->reconciler;
+	counting_start(&s->counting);
 	return drive_added(s, err) && start_roles(s, err) && listen_http(s, err);
 }
 

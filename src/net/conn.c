@@ -145,6 +145,7 @@ void conn_mail(struct exchange *x)
 static void dispatch(struct conn *c)
 {
 	loop_count(c->loop, COUNT_REQUESTS, 1);
+	c->x->asked_ns = uv_hrtime();
 	exchange_claim(c->x, JOB_HANDLER);
 	loop_queue(c->loop, c->x);
 }

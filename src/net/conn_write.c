@@ -239,6 +239,17 @@ void conn_refusal(struct loop *loop, unsigned status, const char *why, struct sl
 	http_response_clear(&res);
 }
 
+static void tell_answered(struct conn *c, unsigned status)
+{
+	const struct http_app *app = &c->loop->server->options.app;
+	const struct exchange *x = c->x;
+	bool asked = x && x->asked_ns > 0;
+
+	if (app->answered)
+		app->answered(app->ctx, x ? x->req.path : (struct slice){ 0 }, status,
+			      asked ? (int64_t)((uv_hrtime() - x->asked_ns) / 1000) : -1);
+}
+
 void conn_refuse(struct conn *c, unsigned status, const char *why)
 {
 	struct exchange *x = c->x;
@@ -248,6 +259,7 @@ void conn_refuse(struct conn *c, unsigned status, const char *why)
 		cut(c);
 		return;
 	}
+	tell_answered(c, status);
 	c->loop->head.len = 0;
 	conn_refusal(c->loop, status, why, x ? x->req.path : (struct slice){ 0 },
 		     x && x->req.method == METHOD_HEAD, &c->loop->head);
@@ -286,6 +298,7 @@ static void reply_whole(struct conn *c, const struct http_response *res)
 	struct buf *head = &c->loop->head;
 	struct slice parts[2];
 
+	tell_answered(c, res->status);
 	c->close_after = must_close(c, false);
 	head->len = 0;
 	put_head(c->loop, res, FRAME_LENGTH, res->body.len, connection_header(c), head);
@@ -330,6 +343,7 @@ static void send_stream_head(struct conn *c)
 	struct exchange *x = c->x;
 	struct slice head;
 
+	tell_answered(c, x->res.status);
 	c->chunked = !c->h1.old && x->req.method != METHOD_HEAD;
 	c->close_after = must_close(c, x->consume != NULL) || c->h1.old;
 	c->loop->head.len = 0;

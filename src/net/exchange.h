@@ -80,6 +80,7 @@ struct exchange {
 	struct loop *loop;
 	struct buf in; /* body received: all of it, or what waits for chunk() */
 	bool in_end, head_sent;
+	uint64_t asked_ns;   /* uv_hrtime() when it was handed on; 0: it was not */
 	size_t buffered;     /* what the pool counts of `in` */
 	uv_timer_t *timer;   /* of a wait or an idle stream */
 	unsigned timed_wait; /* the n_waits it was set for */

@@ -69,6 +69,11 @@ struct http_app {
 	 * *content_type must be static. */
 	void (*error_body)(void *ctx, unsigned status, const char *why, struct slice path,
 			   struct buf *out, const char **content_type);
+
+	/* The answer to a request begins.  `path` is empty if it is not known; `us` is the time
+	 * since the last byte of the request (of a streamed one: since its head), -1 if it was
+	 * never whole.  Default: nobody is told. */
+	void (*answered)(void *ctx, struct slice path, unsigned status, int64_t us);
 };
 
 /* ---- the server ----------------------------------------------------------------------- */

@@ -38,6 +38,8 @@ struct reconciler {
 	bool sweeping, resumed;
 	bool rebalancing; /* the sweep moves copies */
 	bool sweep_again; /* a peer came while one was running */
+	bool from_first;  /* by this process: its totals are whole */
+	struct sweep_totals totals;
 	struct buf position;
 	int64_t sweep_at; /* mono */
 	/* shared with other threads */
@@ -309,15 +311,44 @@ static bool resume(struct reconciler *r, struct err *err)
 struct swept {
 	struct reconciler *r;
 	struct batch *batch;
+	struct sweep_totals totals;
 	struct buf position;
 	size_t n;
 };
+
+static void add_totals(struct sweep_totals *to, const struct sweep_totals *more)
+{
+	to->pins += more->pins;
+	to->desired += more->desired;
+	to->actual += more->actual;
+	to->missing += more->missing;
+	to->surplus += more->surplus;
+}
+
+static void count_view(const struct cid_view *view, struct arena *mem, struct sweep_totals *t)
+{
+	struct request *requests;
+	size_t n = requests_fold(view->facts, view->n_facts, mem, &requests);
+
+	for (size_t i = 0; i < n; i++)
+		t->pins += requests[i].life != REQUEST_ENDED;
+	for (size_t i = 0; i < view->n_copies; i++) {
+		const struct copy *copy = &view->copies[i];
+		enum copy_state state = copy_state(copy);
+
+		t->desired += copy->desired;
+		t->actual += copy->desired && state == COPY_PINNED;
+		t->missing += copy->desired && state != COPY_PINNED;
+		t->surplus += !copy->desired && state != COPY_UNPINNED;
+	}
+}
 
 static bool sweep_cid(void *ctx, const struct cid_view *view, struct slice position)
 {
 	struct swept *s = ctx;
 
 	batch_set_bury(s->batch, batch_add(s->batch, view->cid));
+	count_view(view, s->r->mem, &s->totals);
 	s->position.len = 0;
 	buf_add_slice(&s->position, position);
 	return ++s->n < s->r->options.batch_max;
@@ -375,6 +406,8 @@ static bool end_sweep(struct reconciler *r, struct err *err)
 	replanner_force(r->replanner, false);
 	pthread_mutex_lock(&r->lock);
 	r->state.swept_at = clock_wall_us(clock);
+	if (r->from_first)
+		r->state.totals = r->totals;
 	pthread_mutex_unlock(&r->lock);
 	return sweep_keys(r, err);
 }
@@ -390,6 +423,8 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 			     err);
 	items = batch_items(s.batch, &n);
 	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
+	if (ok)
+		add_totals(&r->totals, &s.totals);
 	if (ok && n < r->options.batch_max) {
 		ok = end_sweep(r, err);
 	} else if (ok) {
@@ -428,6 +463,8 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 	r->sweeping = true;
 	r->rebalancing = rebalance;
 	r->sweep_again = false;
+	r->from_first = true;
+	r->totals = (struct sweep_totals){ 0 };
 	r->position.len = 0;
 	return true;
 }

@@ -32,12 +32,22 @@ DEFINE_CLEANUP(struct reconciler, reconciler_free)
 /* As planner_step(). */
 bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err) MUST_CHECK;
 
-struct reconciler_state {  /* for status pages and metrics */
-	uint64_t reports;  /* taken in since the start */
-	uint64_t swept;    /* CIDs looked at by the running or last sweep */
-	uint64_t repaired; /* derived rows that were wrong, since the start */
-	int64_t swept_at;  /* wall; end of the last whole sweep, 0 = none yet */
-	unsigned walks;    /* peers whose CIDs are being looked at */
+struct sweep_totals {
+	uint64_t pins;             /* live requests */
+	uint64_t desired;          /* copies that should exist */
+	uint64_t actual;           /* copies that their node confirmed */
+	uint64_t missing, surplus; /* copies that are not confirmed and should be; that are, or may
+				    * be, and should not */
+};
+
+struct reconciler_state {           /* for status pages and metrics */
+	uint64_t reports;           /* taken in since the start */
+	uint64_t swept;             /* CIDs looked at by the running or last sweep */
+	uint64_t repaired;          /* derived rows that were wrong, since the start */
+	int64_t swept_at;           /* wall; end of the last whole sweep, 0 = none yet */
+	unsigned walks;             /* peers whose CIDs are being looked at */
+	struct sweep_totals totals; /* of the last sweep that this process made from its first
+				     * CID to its last; what it met, before it mended that */
 };
 /* From any thread. */
 void reconciler_state(struct reconciler *r, struct reconciler_state *out);

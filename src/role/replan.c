@@ -27,6 +27,7 @@ struct look {
 	bool woken_done; /* the item's wake rows were handed in for removal */
 	int64_t wake_at; /* the earliest wake row written; 0 = none */
 	bool changed;    /* anything was written */
+	bool expired;    /* a request came to its end */
 	unsigned guarded;
 	struct promise { /* as last decided: space that counts as taken */
 		uint32_t peer_no;
@@ -473,6 +474,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	wake(look, plan.next_at, now_us, mem, out);
 	if (p.n_ends + plan.n_desired + p.n_reported + plan.n_forget > 0) {
 		look->changed = true;
+		look->expired |= p.n_ends > 0;
 		note_events(look, view, &p, now_us, mem);
 		note_pinned(look, view, &p, now_us, mem);
 	}
@@ -509,6 +511,8 @@ static void tell_events(struct replanner *r, const struct look *look)
 
 	if (look->changed && e->changed)
 		e->changed(e->ctx, look->item->cid);
+	if (look->expired && e->expired)
+		e->expired(e->ctx, look->item->cid);
 	for (size_t i = 0; e->pinned && i < look->n_pinned; i++)
 		e->pinned(e->ctx, look->pinned_after[i]);
 	for (size_t i = 0; e->settled && i < look->n_settled; i++)

@@ -28,6 +28,8 @@ struct replan_events { /* told after the write; every function may be NULL */
 	void *ctx;
 	/* The status of some request of the CID, or a copy, is no longer what it was. */
 	void (*changed)(void *ctx, struct slice cid);
+	/* A request of the CID has expired. */
+	void (*expired)(void *ctx, struct slice cid);
 	/* A request became pinned this long after it was made. */
 	void (*pinned)(void *ctx, int64_t after_us);
 	/* A copy became pinned (or unpinned) this long after its assignment. */

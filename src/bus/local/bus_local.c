@@ -118,6 +118,8 @@ static bool local_publish(struct bus *bus, const struct bus_msg *msgs, size_t n,
 		last = q;
 	}
 	pthread_mutex_unlock(&b->lock);
+	for (size_t i = 0; b->options.published && i < n; i++)
+		b->options.published(b->options.ctx, &msgs[i]);
 	return true;
 }
 

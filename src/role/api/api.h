@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/metrics.h"
 #include "net/http_server.h"
 #include "role/keys.h"
 #include "role/pins.h"
@@ -42,11 +43,7 @@ struct api_options { /* what they point to outlives the api */
 
 	uint32_t requests_per_s; /* per owner, where the owner's row does not say; 0: no limit */
 	int64_t peer_up_us;      /* a peer counts as up so long after it was last seen; 0: 90 s */
-	bool open_metrics;       /* /metrics without a key */
-
-	/* Appends the exposition; NULL: none. */
-	void (*metrics)(void *ctx, struct buf *out);
-	void *metrics_ctx;
+	struct metrics *metrics; /* answers are counted in it; what /metrics shows */
 
 	/* May requests be served?  Else it says why not.  NULL: yes. */
 	bool (*ready)(void *ctx, char why[160]);

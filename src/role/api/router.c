@@ -439,8 +439,7 @@ static bool admit(struct call *c, bool *go, struct err *err)
 	struct slice token;
 	bool good;
 
-	*go = c->route->scope == SCOPE_NONE ||
-	      (c->route->handler == get_metrics && c->api->options.open_metrics);
+	*go = c->route->scope == SCOPE_NONE;
 	if (*go)
 		return true;
 	if (!bearer(c->req, &token)) {
@@ -535,6 +534,20 @@ static void error_body(void *ctx UNUSED, unsigned status, const char *why, struc
 	*content_type = api_error_body(shape_of(path), api_error_http(status), status, why, out);
 }
 
+static void answered(void *ctx, struct slice path, unsigned status, int64_t us)
+{
+	struct metrics *m = ((struct api *)ctx)->options.metrics;
+	enum metric_api api = begins(path, "/pins") ? API_PINS
+			      : begins(path, "/v1") ? API_V1
+						    : API_OPS;
+
+	if (status < 200 || status > 599)
+		return;
+	metrics_add(m, METRIC_HTTP_REQUESTS, api, CLASS_2XX + status / 100 - 2, 1);
+	if (us >= 0)
+		metrics_observe(m, METRIC_HTTP_SECONDS, api, 0, us);
+}
+
 void api_app(struct api *api, struct http_app *out)
 {
 	*out = (struct http_app){
@@ -543,5 +556,6 @@ void api_app(struct api *api, struct http_app *out)
 		.body_limit = body_limit,
 		.body_mode = body_mode,
 		.error_body = error_body,
+		.answered = answered,
 	};
 }

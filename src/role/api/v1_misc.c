@@ -57,11 +57,11 @@ bool get_ready(struct call *c, struct err *err UNUSED)
 
 bool get_metrics(struct call *c, struct err *err UNUSED)
 {
-	const struct api_options *o = &c->api->options;
+	const struct slice *accept = http_header_get(c->req, "Accept");
+	enum metrics_format format = metrics_negotiate(accept ? *accept : (struct slice){ 0 });
 
-	if (o->metrics)
-		o->metrics(o->metrics_ctx, &c->res->body);
+	metrics_write(c->api->options.metrics, format, &c->res->body);
 	c->res->status = 200;
-	c->res->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	c->res->content_type = metrics_content_type(format);
 	return true;
 }

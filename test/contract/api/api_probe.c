@@ -41,6 +41,7 @@ struct probe {
 	struct api *api;
 	uint32_t peers[2];
 	struct failing_store failing;
+	struct metrics *metrics;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool pending;
@@ -191,11 +192,6 @@ static uint32_t join(struct probe *p, const char *id, const char *address)
 	return row.peer_no;
 }
 
-static void metrics(void *ctx UNUSED, struct buf *out)
-{
-	buf_add_str(out, "# TYPE up gauge\nup 1\n");
-}
-
 static void admin_key(struct probe *p, struct api_key_text *text)
 {
 	const struct key_wish wish = { .owner = SLICE_LIT(KEYS_ADMIN), .scope = SCOPE_ADMIN };
@@ -215,9 +211,10 @@ static void build(struct probe *p, struct store_mem *data)
 		.clock = &p->clock, .queue_max = 100000, .retry_us = US_PER_S, .attempts = 3
 	};
 	struct pins_options pins = { .clock = &p->clock, .instance = 1 };
-	struct api_options api = { .clock = &p->clock, .instance = 1, .metrics = metrics };
+	struct api_options api = { .clock = &p->clock, .instance = 1 };
 	struct err err;
 
+	p->metrics = api.metrics = metrics_new();
 	failing_store_init(&p->failing, store_mem_attach(data, &p->clock, 0, NULL));
 	must(store_open(&p->failing.base, &options, &p->store, &err), &err);
 	p->bus = bus_local_new(&bus);
@@ -237,6 +234,7 @@ static void take_down(struct probe *p)
 	struct store_backend *data = p->failing.inner;
 
 	api_free(p->api);
+	metrics_free(p->metrics);
 	pins_free(p->pins);
 	keys_free(p->keys);
 	store_close(p->store);

@@ -426,7 +426,8 @@ class V1(unittest.TestCase):
     def test_health_is_open_and_metrics_are_not(self):
         for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 401)):
             self.assertEqual(self.probe.ask("GET", path, key="").status, status)
-        self.assertIn(b"up 1", self.probe.ask("GET", "/metrics").body)
+        self.assertIn(b'http_requests_total{api="v1",code="2xx"} ', self.probe.ask("GET", "/metrics").body)
+        self.assertEqual(self.probe.ask("GET", "/metrics", headers={"Accept": "application/openmetrics-text"}).body[-6:], b"# EOF\n")
         self.assertEqual(self.probe.ask("HEAD", "/healthz", key="").status, 200)
 
     def test_what_is_deleted_while_somebody_waits_is_not_found(self):

@@ -1,0 +1,42 @@
+/*
+ * counting.h -- what a server counts: the events of its parts, and, when /metrics is asked
+ * for, what is only worth knowing then.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "bus/bus.h"
+#include "net/http_server.h"
+#include "role/guard.h"
+#include "role/reconciler.h"
+#include "role/worker/worker.h"
+
+#define NODES_SHOWN 256
+
+struct counting { /* all of it outlives the requests for /metrics */
+	struct metrics *metrics;
+	struct clock *clock;
+	struct store *store;
+	struct bus *bus;
+	struct worker *worker;
+	struct reconciler *reconciler;
+	struct held_back *held_back;
+	_Atomic(struct http_server *) http; /* NULL: not yet */
+};
+
+/* From now on /metrics shows what only it asks for.  `counting` outlives the metrics. */
+void counting_start(struct counting *counting);
+
+/* Something happened to a CID. */
+void count_event(struct counting *counting, enum metric_event event, struct slice cid);
+
+/* Callbacks; `counting` is what they are registered with. */
+void count_pinned(void *counting, int64_t after_us);                /* replan_events */
+void count_settled(void *counting, bool desired, int64_t after_us); /* likewise */
+void count_published(void *counting, const struct bus_msg *msg);    /* of the bus */
+
+/* Copies that the guard holds back now. */
+uint64_t count_held_back(struct counting *counting);
