@@ -167,6 +167,20 @@ bool cluster_sync(struct cluster *cluster, uint32_t peer_no, struct slice after,
 	return true;
 }
 
+bool cluster_owner_bound(struct cluster *cluster, struct slice owner, unsigned *out,
+			 struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const struct owner_row key = { .owner = owner }, *found;
+	const void *row;
+
+	if (!store_row(cluster->store, TABLE_OWNERS, &key, mem, &row, err))
+		return false;
+	found = row;
+	*out = found ? found->max_fetches : 0;
+	return true;
+}
+
 #define NEIGHBOURS_MAX 32
 
 bool cluster_neighbours(struct cluster *cluster, uint32_t peer_no, struct arena *mem,

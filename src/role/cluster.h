@@ -47,6 +47,10 @@ bool cluster_assignment(struct cluster *cluster, struct slice cid, uint32_t peer
 			struct arena *mem, struct bus_msg *out, bool *found,
 			struct err *err) MUST_CHECK;
 
+/* How many fetches the owner may have running on one node; 0: he has no bound of his own. */
+bool cluster_owner_bound(struct cluster *cluster, struct slice owner, unsigned *out,
+			 struct err *err) MUST_CHECK;
+
 /* Addresses of the other peers that are alive, to keep the nodes connected. */
 bool cluster_neighbours(struct cluster *cluster, uint32_t peer_no, struct arena *mem,
 			struct slice_list *out, struct err *err) MUST_CHECK;

@@ -13,6 +13,7 @@ struct turn_owner {
 	struct turn_tree fresh, retries;
 	uint64_t turns;                /* of fresh ones */
 	unsigned n_entries, n_running; /* running ones are entries too */
+	unsigned max_running;          /* 0: no bound */
 	struct slice name;
 	uint8_t bytes[];
 };
@@ -36,9 +37,9 @@ RB_GENERATE_INTERNAL(turn_tree, turn_entry, tree, entry_cmp, UNUSED static)
 RB_GENERATE_INTERNAL(turn_all, turn_entry, all, entry_cmp, UNUSED static)
 RB_GENERATE_INTERNAL(turn_owners, turn_owner, tree, owner_cmp, UNUSED static)
 
-void turn_init(struct turn *t, unsigned max_running)
+void turn_init(struct turn *t, unsigned (*bound)(void *ctx, struct slice owner), void *ctx)
 {
-	*t = (struct turn){ .max_running = max_running };
+	*t = (struct turn){ .bound = bound, .ctx = ctx };
 	RB_INIT(&t->owners);
 	RB_INIT(&t->retries);
 }
@@ -48,6 +49,12 @@ void turn_deinit(struct turn *t)
 	assert(RB_EMPTY(&t->owners));
 	assert(RB_EMPTY(&t->retries));
 	*t = (struct turn){ 0 };
+}
+
+static void ask_bound(struct turn *t, struct turn_owner *o)
+{
+	/* Removals are nobody's: they have no owner and no bound. */
+	o->max_running = o->name.len > 0 ? t->bound(t->ctx, o->name) : 0;
 }
 
 static struct turn_owner *owner_of(struct turn *t, struct slice name)
@@ -64,8 +71,17 @@ static struct turn_owner *owner_of(struct turn *t, struct slice name)
 	if (name.len > 0)
 		memcpy(o->bytes, name.ptr, name.len);
 	o->name = SLICE_OF(o->bytes, name.len);
+	ask_bound(t, o);
 	RB_INSERT(turn_owners, &t->owners, o);
 	return o;
+}
+
+void turn_ask_bounds(struct turn *t)
+{
+	struct turn_owner *o;
+
+	RB_FOREACH(o, turn_owners, &t->owners)
+	ask_bound(t, o);
 }
 
 static void drop_owner(struct turn *t, struct turn_owner *o)
@@ -74,10 +90,9 @@ static void drop_owner(struct turn *t, struct turn_owner *o)
 	xfree(o);
 }
 
-static bool may_run(const struct turn *t, const struct turn_owner *o)
+static bool may_run(const struct turn_owner *o)
 {
-	/* Removals are nobody's: they have no owner and no bound. */
-	return t->max_running == 0 || o->name.len == 0 || o->n_running < t->max_running;
+	return o->max_running == 0 || o->n_running < o->max_running;
 }
 
 /* Has `o` something that may have a turn now? */
@@ -116,7 +131,7 @@ static struct turn_owner *next_owner(struct turn *t, const struct turn_round *ro
 	if (!o || slice_eq(o->name, last.name))
 		o = after(t, o);
 	first = o;
-	while (o && !(ready(o, now_us) && may_run(t, o))) {
+	while (o && !(ready(o, now_us) && may_run(o))) {
 		o = after(t, o);
 		if (o == first)
 			return NULL;
@@ -254,11 +269,11 @@ int64_t turn_due(const struct turn *t)
 	int64_t due = INT64_MAX;
 	struct turn_owner *o;
 
-	if (!first || may_run(t, first->owner))
+	if (!first || may_run(first->owner))
 		return first ? first->order : INT64_MAX;
 	RB_FOREACH(o, turn_owners, (struct turn_owners *)&t->owners)
 	{
-		const struct turn_entry *e = may_run(t, o) ? first_retry(o) : NULL;
+		const struct turn_entry *e = may_run(o) ? first_retry(o) : NULL;
 
 		if (e && e->order < due)
 			due = e->order;

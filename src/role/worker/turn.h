@@ -60,12 +60,15 @@ struct turn {
 	struct turn_all retries; /* of all owners, by the time they are due */
 	uint64_t seq, turns;
 	unsigned n_fresh, n_retries;
-	unsigned max_running; /* of one owner; 0 = no bound */
+	unsigned (*bound)(void *ctx, struct slice owner);
+	void *ctx;
 };
 
-/* `max_running`: what one owner may have running; 0 = no bound. */
-void turn_init(struct turn *t, unsigned max_running);
-void turn_deinit(struct turn *t); /* all entries have been removed */
+/* `bound` tells what an owner may have running, 0 = no bound; it is asked when the owner gets
+ * his first entry, and by turn_ask_bounds(). */
+void turn_init(struct turn *t, unsigned (*bound)(void *ctx, struct slice owner), void *ctx);
+void turn_ask_bounds(struct turn *t); /* of all owners anew */
+void turn_deinit(struct turn *t);     /* all entries have been removed */
 
 /* `owner` has at most OWNER_MAX bytes; `asked_at` is a time by any one clock. */
 void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority,

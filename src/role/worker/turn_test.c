@@ -27,13 +27,19 @@ static char next(struct turn *t, int64_t now)
 	return CONTAINER_OF(e, struct work, entry)->name;
 }
 
+/* The same for every owner. */
+static unsigned bound(void *ctx, struct slice owner UNUSED)
+{
+	return *(unsigned *)ctx;
+}
+
 static void owners_take_turns_whatever_they_queue(void **state UNUSED)
 {
 	struct work many[1000] = { 0 }, one = { .name = 'b' };
 	struct turn t;
 	int until_b = 0;
 
-	turn_init(&t, 0);
+	turn_init(&t, bound, &(unsigned){ 0 });
 	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
 		many[i].name = 'a';
 		turn_add_fresh(&t, &many[i].entry, SLICE_LIT("ada"), 100, 0);
@@ -55,7 +61,7 @@ static void the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten(v
 	char order[7] = "";
 	struct turn t;
 
-	turn_init(&t, 0);
+	turn_init(&t, bound, &(unsigned){ 0 });
 	for (size_t i = 0; i < 6; i++)
 		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0, 0);
 	for (size_t i = 0; i < 6; i++)
@@ -72,7 +78,7 @@ static void what_counts_is_when_it_was_asked_for(void **state UNUSED)
 	char order[5] = "";
 	struct turn t;
 
-	turn_init(&t, 0);
+	turn_init(&t, bound, &(unsigned){ 0 });
 	for (size_t i = 0; i < 4; i++)
 		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0, asked_at[i]);
 	for (size_t i = 0; i < 4; i++)
@@ -88,7 +94,7 @@ static void higher_priority_goes_first(void **state UNUSED)
 	char order[5] = "";
 	struct turn t;
 
-	turn_init(&t, 0);
+	turn_init(&t, bound, &(unsigned){ 0 });
 	for (size_t i = 0; i < 4; i++)
 		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), priority[i], 0);
 	for (size_t i = 0; i < 4; i++)
@@ -103,7 +109,7 @@ static void retries_wait_for_their_time_and_get_every_fourth_turn(void **state U
 	char order[9] = "";
 	struct turn t;
 
-	turn_init(&t, 0);
+	turn_init(&t, bound, &(unsigned){ 0 });
 	turn_add_retry(&t, &retry[0].entry, SLICE_LIT("ada"), 50);
 	turn_add_retry(&t, &retry[1].entry, SLICE_LIT("bob"), 90);
 	assert_int_equal(turn_due(&t), 50);
@@ -119,6 +125,26 @@ static void retries_wait_for_their_time_and_get_every_fourth_turn(void **state U
 	turn_deinit(&t);
 }
 
+static void a_bound_that_changes_holds_when_it_is_asked_for(void **state UNUSED)
+{
+	struct work a[3] = { { .name = 'a' }, { .name = 'b' }, { .name = 'c' } };
+	unsigned most = 1;
+	struct turn t;
+
+	turn_init(&t, bound, &most);
+	for (size_t i = 0; i < 3; i++)
+		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
+	assert_non_null(turn_next(&t, 0));
+	most = 2;
+	assert_null(turn_next(&t, 0));
+	turn_ask_bounds(&t);
+	assert_non_null(turn_next(&t, 0));
+	assert_null(turn_next(&t, 0));
+	for (size_t i = 0; i < 3; i++)
+		turn_remove(&t, &a[i].entry);
+	turn_deinit(&t);
+}
+
 static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
 {
 	struct work a[3] = { { .name = 'a' }, { .name = 'b' }, { .name = 'c' } };
@@ -126,7 +152,7 @@ static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
 	struct turn_entry *running[2];
 	struct turn t;
 
-	turn_init(&t, 2);
+	turn_init(&t, bound, &(unsigned){ 2 });
 	for (size_t i = 0; i < 3; i++)
 		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
 	turn_add_retry(&t, &retry.entry, SLICE_LIT("ada"), 0);
@@ -154,7 +180,7 @@ static void retries_of_others_do_not_wait_behind_those_of_an_owner_at_his_bound(
 	struct turn_entry *running;
 	struct turn t;
 
-	turn_init(&t, 1);
+	turn_init(&t, bound, &(unsigned){ 1 });
 	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
 		many[i] = (struct work){ .name = 'a' };
 		turn_add_retry(&t, &many[i].entry, SLICE_LIT("ada"), 1);
@@ -178,7 +204,7 @@ static void owners_take_turns_with_their_retries_too(void **state UNUSED)
 	char order[7] = "";
 	struct turn t;
 
-	turn_init(&t, 0);
+	turn_init(&t, bound, &(unsigned){ 0 });
 	for (int i = 0; i < 4; i++)
 		turn_add_retry(&t, &a[i].entry, SLICE_LIT("ada"), 10 + i);
 	for (int i = 0; i < 2; i++)
@@ -194,7 +220,7 @@ static void removed_entries_do_not_come(void **state UNUSED)
 	struct work a = { .name = 'a' }, b = { .name = 'b' };
 	struct turn t;
 
-	turn_init(&t, 0);
+	turn_init(&t, bound, &(unsigned){ 0 });
 	turn_add_fresh(&t, &a.entry, SLICE_LIT("ada"), 0, 0);
 	turn_add_retry(&t, &b.entry, SLICE_LIT("ada"), 0);
 	turn_remove(&t, &a.entry);
@@ -215,6 +241,7 @@ int main(void)
 		cmocka_unit_test(higher_priority_goes_first),
 		cmocka_unit_test(retries_wait_for_their_time_and_get_every_fourth_turn),
 		cmocka_unit_test(an_owner_at_his_bound_waits_and_others_do_not),
+		cmocka_unit_test(a_bound_that_changes_holds_when_it_is_asked_for),
 		cmocka_unit_test(
 			retries_of_others_do_not_wait_behind_those_of_an_owner_at_his_bound),
 		cmocka_unit_test(owners_take_turns_with_their_retries_too),

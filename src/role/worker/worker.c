@@ -37,6 +37,18 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 
 /* ---- making ------------------------------------------------------------------------ */
 
+/* His own, within that of all; without an answer that of all. */
+static unsigned owner_bound(void *ctx, struct slice owner)
+{
+	struct worker *w = ctx;
+	unsigned all = w->policy.max_owner_fetches, own;
+	struct err err;
+
+	if (!cluster_owner_bound(w->options.cluster, owner, &own, &err))
+		return all; /* what else needs the store says so */
+	return own > 0 && (all == 0 || own < all) ? own : all;
+}
+
 /* Keeps a copy of the options and begins to drive the node. */
 static bool add_node(struct worker *w, const struct worker_node_options *options, struct err *err)
 {
@@ -53,7 +65,7 @@ static bool add_node(struct worker *w, const struct worker_node_options *options
 	*node = (struct node){ .worker = w, .options = *options, .index = index };
 	LIST_INIT(&node->running);
 	journal_init(&node->journal);
-	turn_init(&node->turn, w->policy.max_owner_fetches);
+	turn_init(&node->turn, owner_bound, w);
 	w->nodes = xrealloc(w->nodes, (w->n_nodes + 1) * sizeof(w->nodes[0]));
 	w->nodes[w->n_nodes++] = node;
 	pthread_mutex_lock(&w->lock);
@@ -366,6 +378,7 @@ static bool heartbeat(struct node *node, int64_t now, struct err *err)
 	if (now < node->heartbeat_at || node->id_op)
 		return true;
 	node->heartbeat_at = now + node->worker->policy.heartbeat_us;
+	turn_ask_bounds(&node->turn);
 	if (!ask(node, KUBO_ID, &node->id_op, err))
 		return false;
 	return node->repo_op || ask(node, KUBO_REPO_STAT, &node->repo_op, err);

@@ -36,7 +36,8 @@
 struct worker_policy {
 	unsigned max_fetches;       /* running with progress at once on one node */
 	unsigned max_patient;       /* running without progress beyond patience_us */
-	unsigned max_owner_fetches; /* of one owner at once on one node; 0 = no bound */
+	unsigned max_owner_fetches; /* of one owner at once on one node, whose row may say less;
+				     * 0 = no bound */
 	int64_t patience_us; /* a fetch without a first block for so long gives its slot away */
 	int64_t stall_us;    /* a fetch without progress for so long has failed */
 	struct retry_policy retry;

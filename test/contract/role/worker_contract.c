@@ -64,6 +64,41 @@ static void a_fetch_is_reported_as_running_once_and_only_if_it_lasts(void **stat
 	assert_int_equal(r->reports - before, 3);
 }
 
+/* How many of the CIDs from `first` to `last` are being fetched. */
+static unsigned fetching(struct roles *r, unsigned first, unsigned last)
+{
+	unsigned n = 0;
+
+	for (unsigned i = first; i <= last; i++)
+		n += roles_copy(r, i, PEER).state == COPY_PINNING;
+	return n;
+}
+
+static void an_owner_fetches_as_many_at_once_as_his_row_says(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r =
+		start(&(struct roles_options){ .nodes = 1, .patience_us = 60 * US_PER_S });
+	const struct owner_row few = { .owner = SLICE_LIT("ada"), .max_fetches = 1 };
+	struct err err;
+	bool done;
+
+	assert_true(store_swap_row(r->store, TABLE_OWNERS, NULL, &few, &done, &err) && done);
+	fake_kubo_fetch(r->fake, 0, NULL, 30 * US_PER_S);
+	for (unsigned i = 1; i <= 3; i++) {
+		roles_pin(r, "ada", i, NULL);
+		roles_pin(r, "bob", 10 + i, NULL);
+	}
+	roles_run(r, 2 * US_PER_S);
+	assert_int_equal(fetching(r, 1, 3), 1);
+	assert_int_equal(fetching(r, 11, 13), 3);
+	assert_true(pins_set_owner(
+		r->pins, &(struct owner_row){ .owner = SLICE_LIT("ada"), .max_fetches = 2 }, r->mem,
+		&err));
+	roles_run(r, 8 * US_PER_S); /* a heartbeat comes by */
+	assert_int_equal(fetching(r, 1, 3), 2);
+}
+
 /* ---- collection ------------------------------------------------------------------------ */
 
 static void nothing_is_fetched_while_a_node_drains(void **state UNUSED)
@@ -200,6 +235,7 @@ int main(void)
 		cmocka_unit_test(
 			a_fetch_that_lasts_shows_as_pinning_long_before_its_patience_is_over),
 		cmocka_unit_test(a_fetch_is_reported_as_running_once_and_only_if_it_lasts),
+		cmocka_unit_test(an_owner_fetches_as_many_at_once_as_his_row_says),
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
