@@ -27,6 +27,7 @@ struct owners {
 	struct clock *clock;
 	struct owner_bounds bounds;
 	pthread_mutex_t lock;
+	uint64_t changes; /* of rows, so far: what was read before one is not kept */
 	struct slot slots[SLOTS];
 };
 
@@ -80,12 +81,14 @@ static struct slot *slot_of(struct owners *o, struct slice owner)
 	return s;
 }
 
-static const struct owner_row *cached_row(struct owners *o, struct slice owner, struct arena *mem)
+static const struct owner_row *cached_row(struct owners *o, struct slice owner, struct arena *mem,
+					  uint64_t *changes)
 {
 	const struct owner_row *row = NULL;
 	struct slot *s;
 
 	pthread_mutex_lock(&o->lock);
+	*changes = o->changes;
 	s = slot_of(o, owner);
 	if (s->has_row && clock_mono_us(o->clock) - s->row_at < FRESH_US)
 		row = row_copy(TABLE_OWNERS, s->row, mem);
@@ -97,7 +100,8 @@ bool owners_get(struct owners *owners, struct slice owner, struct arena *mem,
 		const struct owner_row **out, struct err *err)
 {
 	struct owner_row key = { .owner = owner };
-	const struct owner_row *row = cached_row(owners, owner, mem);
+	uint64_t changes;
+	const struct owner_row *row = cached_row(owners, owner, mem, &changes);
 	int64_t asked_at = clock_mono_us(owners->clock);
 	const void *found;
 	struct slot *s;
@@ -116,24 +120,19 @@ bool owners_get(struct owners *owners, struct slice owner, struct arena *mem,
 	arena_reset(s->mem);
 	s->row = row_copy(TABLE_OWNERS, row, s->mem);
 	s->row_at = asked_at;
-	s->has_row = true;
+	s->has_row = owners->changes == changes;
 	pthread_mutex_unlock(&owners->lock);
 	*out = row;
 	return true;
 }
 
-bool owners_set(struct owners *owners, const struct owner_row *row, struct arena *mem,
-		struct err *err)
+bool owners_set(struct owners *owners, const struct owner_row *expected,
+		const struct owner_row *row, bool *done, struct err *err)
 {
-	const void *found;
-	bool done = false;
-
-	while (!done) {
-		if (!store_row(owners->store, TABLE_OWNERS, row, mem, &found, err) ||
-		    !store_swap_row(owners->store, TABLE_OWNERS, found, row, &done, err))
-			return false;
-	}
+	if (!store_swap_row(owners->store, TABLE_OWNERS, expected, row, done, err))
+		return false;
 	pthread_mutex_lock(&owners->lock);
+	owners->changes++;
 	slot_of(owners, row->owner)->has_row = false;
 	pthread_mutex_unlock(&owners->lock);
 	return true;

@@ -27,9 +27,10 @@ DEFINE_CLEANUP(struct owners, owners_free)
 bool owners_get(struct owners *owners, struct slice owner, struct arena *mem,
 		const struct owner_row **out, struct err *err) MUST_CHECK;
 
-/* Stores the row whole (by row->owner) and forgets what was cached of it here. */
-bool owners_set(struct owners *owners, const struct owner_row *row, struct arena *mem,
-		struct err *err) MUST_CHECK;
+/* Stores the row whole (by row->owner) if what is stored is still `expected` (NULL: nothing is),
+ * and forgets what was cached of it here; *done tells whether it was. */
+bool owners_set(struct owners *owners, const struct owner_row *expected,
+		const struct owner_row *row, bool *done, struct err *err) MUST_CHECK;
 
 enum owners_room {
 	OWNERS_ROOM,

@@ -47,13 +47,13 @@ bool pins_owner(struct pins *pins, struct slice owner, struct arena *mem,
 	return owners_get(pins->owners, owner, mem, out, err);
 }
 
-bool pins_set_owner(struct pins *pins, const struct owner_row *row, struct arena *mem,
-		    struct err *err)
+bool pins_set_owner(struct pins *pins, const struct owner_row *expected,
+		    const struct owner_row *row, bool *done, struct err *err)
 {
 	struct owner_row stamped = *row;
 
 	stamped.updated_at = clock_wall_us(pins->options.clock);
-	return owners_set(pins->owners, &stamped, mem, err);
+	return owners_set(pins->owners, expected, &stamped, done, err);
 }
 
 /* ---- the verbs -------------------------------------------------------------------------- */

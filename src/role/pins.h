@@ -172,6 +172,7 @@ bool pins_retry(struct pins *pins, const struct pins_call *call, const struct pi
 bool pins_owner(struct pins *pins, struct slice owner, struct arena *mem,
 		const struct owner_row **out, struct err *err) MUST_CHECK;
 
-/* Writes the owner's row; updated_at is filled in. */
-bool pins_set_owner(struct pins *pins, const struct owner_row *row, struct arena *mem,
-		    struct err *err) MUST_CHECK;
+/* Writes the owner's row, updated_at being filled in, if what is stored is still `expected`
+ * (NULL: nothing is); *done tells whether it was. */
+bool pins_set_owner(struct pins *pins, const struct owner_row *expected,
+		    const struct owner_row *row, bool *done, struct err *err) MUST_CHECK;

@@ -204,6 +204,33 @@ static void a_batch_tells_of_each_item(void **state)
 	assert_int_equal(count(f), 1);
 }
 
+/* Whatever was there. */
+static void set_owner(struct fixture *f, const struct owner_row *row)
+{
+	const void *old;
+	struct err err;
+	bool done;
+
+	assert_true(store_row(f->store, TABLE_OWNERS, row, f->mem, &old, &err));
+	assert_true(pins_set_owner(f->pins, old, row, &done, &err) && done);
+}
+
+static void a_row_of_an_owner_is_only_replaced_by_who_has_seen_it(void **state)
+{
+	struct fixture *f = *state;
+	struct owner_row row = { .owner = alice.owner, .max_pins = 3 };
+	const struct owner_row *shown;
+	struct err err;
+	bool done;
+
+	assert_true(pins_set_owner(f->pins, NULL, &row, &done, &err) && done);
+	row.max_pins = 4;
+	assert_true(pins_set_owner(f->pins, NULL, &row, &done, &err));
+	assert_false(done);
+	assert_true(pins_owner(f->pins, alice.owner, f->mem, &shown, &err));
+	assert_int_equal(shown->max_pins, 3);
+}
+
 static void quotas_hold_exactly_for_a_batch(void **state)
 {
 	struct fixture *f = *state;
@@ -213,7 +240,7 @@ static void quotas_hold_exactly_for_a_batch(void **state)
 	struct err err;
 	uint64_t mark;
 
-	assert_true(pins_set_owner(f->pins, &row, f->mem, &err));
+	set_owner(f, &row);
 	for (unsigned i = 0; i < 5; i++)
 		asks[i] = ask_for(f, i, "");
 	assert_true(pins_create(f->pins, &alice, asks, 5, f->mem, results, &mark, &err));
@@ -251,7 +278,7 @@ static void denied_content_and_disabled_owners_are_refused(void **state)
 	assert_non_null(strstr(result.why, "law"));
 	result = create(f, ask_for(f, 2, ""));
 	assert_int_equal(result.outcome, PINS_DONE);
-	assert_true(pins_set_owner(f->pins, &row, f->mem, &err));
+	set_owner(f, &row);
 	assert_int_equal(create(f, ask_for(f, 3, "")).outcome, PINS_DISABLED);
 	assert_int_equal(remove_pin(f, result.request_id, ""), PINS_DONE);
 }
@@ -340,12 +367,11 @@ static void a_claim_that_was_taken_over_in_vain_keeps_its_id(void **state)
 	struct pin_ask ask = ask_for(f, 1, "key");
 	struct ulid id = claim_and_die(f, &ask);
 	struct pins_result result;
-	struct err err;
 
 	f->now += OP_RUN_US + 1;
-	assert_true(pins_set_owner(f->pins, &none, f->mem, &err));
+	set_owner(f, &none);
 	assert_int_not_equal(create(f, ask).outcome, PINS_DONE);
-	assert_true(pins_set_owner(f->pins, &any, f->mem, &err));
+	set_owner(f, &any);
 	result = create(f, ask);
 	assert_int_equal(result.outcome, PINS_DONE);
 	assert_int_equal(ulid_cmp(&result.request_id, &id), 0);
@@ -381,14 +407,13 @@ static void what_changed_nothing_leaves_its_key_free(void **state)
 	struct fixture *f = *state;
 	struct owner_row row = { .owner = alice.owner, .disabled = true };
 	struct ulid none = { { 1 } };
-	struct err err;
 
 	assert_int_equal(remove_pin(f, none, "gone"), PINS_NOT_FOUND);
 	assert_int_equal(remove_pin(f, none, "gone"), PINS_NOT_FOUND);
-	assert_true(pins_set_owner(f->pins, &row, f->mem, &err));
+	set_owner(f, &row);
 	assert_int_equal(create(f, ask_for(f, 1, "k")).outcome, PINS_DISABLED);
 	row.disabled = false;
-	assert_true(pins_set_owner(f->pins, &row, f->mem, &err));
+	set_owner(f, &row);
 	assert_int_equal(create(f, ask_for(f, 1, "k")).outcome, PINS_DONE);
 }
 
@@ -536,6 +561,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_creation_leaves_a_request_a_wake_row_and_a_hint),
 		TEST(a_batch_tells_of_each_item),
+		TEST(a_row_of_an_owner_is_only_replaced_by_who_has_seen_it),
 		TEST(quotas_hold_exactly_for_a_batch),
 		TEST(denied_content_and_disabled_owners_are_refused),
 		TEST(under_a_key_a_repetition_gets_the_first_result),

@@ -172,23 +172,29 @@ bool v1_patch_owner(struct call *c, struct err *err)
 {
 	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
 	struct pins *pins = c->api->options.pins;
-	const struct owner_row *old;
+	const struct owner_row *shown;
 	struct err why = { 0 };
-	struct owner_row row;
+	const void *old;
+	bool done = false;
 
 	if (!owner_param(c) || !(doc = call_json(c)))
 		return true;
-	if (!pins_owner(pins, c->params[0], c->mem, &old, err))
-		return false;
-	row = *old;
-	row.owner = c->params[0];
-	if (!change_owner(c, json_root(doc), &row, &why))
-		return reply_error(c, API_INVALID, why.text);
-	if (!pins_set_owner(pins, &row, c->mem, err) ||
-	    !pins_owner(pins, c->params[0], c->mem, &old, err))
+	while (!done) { /* somebody else may change it meanwhile: nobody's change is lost */
+		struct owner_row row = { .owner = c->params[0] };
+
+		if (!store_row(c->api->options.store, TABLE_OWNERS, &row, c->mem, &old, err))
+			return false;
+		if (old)
+			row = *(const struct owner_row *)old;
+		if (!change_owner(c, json_root(doc), &row, &why))
+			return reply_error(c, API_INVALID, why.text);
+		if (!pins_set_owner(pins, old, &row, &done, err))
+			return false;
+	}
+	if (!pins_owner(pins, c->params[0], c->mem, &shown, err))
 		return false;
 	reply_when_durable(c, store_mark(c->api->options.store));
-	return reply_owner(c, old);
+	return reply_owner(c, shown);
 }
 
 bool v1_usage(struct call *c, struct err *err)

@@ -297,6 +297,14 @@ class V1(unittest.TestCase):
         usage = self.ask("GET", "/v1/usage").json
         self.assertEqual((usage["owner"], sum(usage["pins"].values()), usage["max_pins"]), (self.owner, 2, 100))
 
+    def test_of_two_changes_of_an_owner_at_once_none_is_lost(self):
+        for n in range(20):
+            path = f"/v1/owners/{self.owner}-{n}"
+            with concurrent.futures.ThreadPoolExecutor(2) as both:
+                list(both.map(lambda change: self.ask("PATCH", path, change), ({"max_pins": 7}, {"disabled": True})))
+            now = self.ask("GET", path).json
+            self.assertEqual((now["max_pins"], now["disabled"]), (7, True))
+
     def test_keys_live_from_their_making_to_their_revocation(self):
         made = self.ask("POST", "/v1/keys", {"scope": "write", "name": "laptop"})
         self.assertEqual(made.status, 201)

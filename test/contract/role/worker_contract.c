@@ -80,6 +80,7 @@ static void an_owner_fetches_as_many_at_once_as_his_row_says(void **state UNUSED
 	struct roles *r =
 		start(&(struct roles_options){ .nodes = 1, .patience_us = 60 * US_PER_S });
 	const struct owner_row few = { .owner = SLICE_LIT("ada"), .max_fetches = 1 };
+	const struct owner_row more = { .owner = SLICE_LIT("ada"), .max_fetches = 2 };
 	struct err err;
 	bool done;
 
@@ -92,9 +93,7 @@ static void an_owner_fetches_as_many_at_once_as_his_row_says(void **state UNUSED
 	roles_run(r, 2 * US_PER_S);
 	assert_int_equal(fetching(r, 1, 3), 1);
 	assert_int_equal(fetching(r, 11, 13), 3);
-	assert_true(pins_set_owner(
-		r->pins, &(struct owner_row){ .owner = SLICE_LIT("ada"), .max_fetches = 2 }, r->mem,
-		&err));
+	assert_true(store_swap_row(r->store, TABLE_OWNERS, &few, &more, &done, &err) && done);
 	roles_run(r, 8 * US_PER_S); /* a heartbeat comes by */
 	assert_int_equal(fetching(r, 1, 3), 2);
 }
