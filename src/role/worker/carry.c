@@ -69,22 +69,43 @@ static int64_t wait_of(const struct node *node, const struct task *t)
 	return grace > retry ? grace : retry;
 }
 
+static struct turn *turn_of(struct node *node, const struct task *t)
+{
+	return t->copy.desired ? &node->turn : &node->removals;
+}
+
+void node_leave_turn(struct task *t)
+{
+	if (t->among)
+		turn_remove(t->among, &t->turn);
+	t->among = NULL;
+}
+
+static void retry_at(struct node *node, struct task *t, int64_t due_us)
+{
+	node_leave_turn(t);
+	t->among = turn_of(node, t);
+	turn_add_retry(t->among, &t->turn, t->owner, due_us);
+}
+
 /* Puts a task where it waits. */
 static void queue(struct node *node, struct task *t)
 {
 	int64_t wait = wait_of(node, t);
 
 	t->step = TASK_WAITING;
-	if (wait > 0 || t->copy.attempts > 0)
-		turn_add_retry(&node->turn, &t->turn, t->owner,
-			       node_mono_us(node) + (wait > 0 ? wait : 0));
-	else
-		turn_add_fresh(&node->turn, &t->turn, t->owner, t->copy.priority, t->asked_at);
+	if (wait > 0 || t->copy.attempts > 0) {
+		retry_at(node, t, node_mono_us(node) + (wait > 0 ? wait : 0));
+		return;
+	}
+	node_leave_turn(t);
+	t->among = turn_of(node, t);
+	turn_add_fresh(t->among, &t->turn, t->owner, t->copy.priority, t->asked_at);
 }
 
 static void forget(struct node *node, struct task *t)
 {
-	turn_remove(&node->turn, &t->turn);
+	node_leave_turn(t);
 	journal_remove(&node->journal, t);
 }
 
@@ -125,7 +146,6 @@ void node_assign(struct node *node, const struct bus_msg *msg)
 			kubo_cancel(node->worker->options.kubo, t->op);
 		return;
 	}
-	turn_remove(&node->turn, &t->turn);
 	queue(node, t);
 }
 
@@ -135,7 +155,6 @@ static void revive(void *ctx, struct task *t)
 
 	if (t->op || t->turn.place == TURN_FRESH)
 		return;
-	turn_remove(&node->turn, &t->turn);
 	queue(node, t);
 }
 
@@ -158,8 +177,8 @@ static bool start(struct node *node, struct task *t, enum task_step step, struct
 	t->step = step;
 	LIST_INSERT_HEAD(&node->running, t, running);
 	node->n_calls++;
-	if (step == TASK_PROBING || step == TASK_FETCHING)
-		node->n_fetching++;
+	t->holds_slot = t->copy.desired && (step == TASK_PROBING || step == TASK_FETCHING);
+	node->n_fetching += t->holds_slot;
 	return true;
 }
 
@@ -247,8 +266,9 @@ static bool fetch(struct node *node, struct task *t, struct err *err)
 		return true;
 	}
 	dial_origins(node, t);
-	t->started_at = node_mono_us(node);
-	t->patient = t->told_pinning = false;
+	t->started_at = t->grown_at = node_mono_us(node);
+	t->weigh_at = t->started_at + node->worker->policy.patience_us;
+	t->told_pinning = false;
 	t->progress = (struct kubo_progress){ 0 };
 	if (t->hidden)
 		pin_name_over(own, t->hidden, over);
@@ -406,7 +426,10 @@ static bool after_fetch(struct node *node, struct task *t, const struct kubo_don
 	if (done->outcome == KUBO_OK || done->outcome == KUBO_ALREADY_PINNED)
 		return size(node, t, err);
 	if (done->outcome == KUBO_CANCELED) /* its slot was needed */
-		return failed(node, t, FAILURE_STALLED, "no provider gave a first block", err);
+		return failed(node, t, FAILURE_STALLED,
+			      done->progress.nodes > 0 ? "no provider gives more blocks"
+						       : "no provider gave a first block",
+			      err);
 	return failed(node, t, failure_of(done->outcome), done->text, err);
 }
 
@@ -438,11 +461,9 @@ static void give_back(struct node *node, struct task *t)
 {
 	LIST_REMOVE(t, running);
 	node->n_calls--;
-	if (t->patient)
-		node->n_patient--;
-	else if (t->step == TASK_PROBING || t->step == TASK_FETCHING)
-		node->n_fetching--;
-	t->patient = false;
+	node->n_patient -= t->patient;
+	node->n_fetching -= t->holds_slot;
+	t->patient = t->holds_slot = false;
 	t->op = 0;
 }
 
@@ -490,8 +511,7 @@ static bool begin_unpin(struct node *node, struct task *t, struct err *err)
 	if (!cluster_still_wanted(node->worker->options.cluster, cid_slice(&t->cid), node->peer_no,
 				  &wanted, err)) {
 		/* No answer means no unpin.  The copy is not at fault: just later. */
-		turn_add_retry(&node->turn, &t->turn, t->owner,
-			       node_mono_us(node) + node->worker->policy.retry.min_us);
+		retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
 		return false;
 	}
 	if (!wanted)
@@ -508,19 +528,44 @@ static bool begin(struct node *node, struct task *t, struct err *err)
 	return t->copy.desired ? probe_first(node, t, err) : begin_unpin(node, t, err);
 }
 
-bool node_may_begin(const struct node *node)
+/* All that runs has to end within bounds, sizes and removals too. */
+static bool has_room(const struct node *node)
 {
 	const struct worker_policy *policy = &node->worker->policy;
 
 	return node->state == NODE_UP && !node->troubled && node->gc == GC_NONE &&
-	       node->n_fetching < policy->max_fetches &&
-	       node->n_calls < CALLS_MAX + policy->max_patient;
+	       node->n_calls < CALLS_MAX + policy->max_fetches + policy->max_patient;
+}
+
+static bool may_fetch(const struct node *node)
+{
+	return has_room(node) && node->n_fetching < node->worker->policy.max_fetches;
+}
+
+/* While all places of those that get nothing are taken, no retry is begun: it would take the
+ * place of one that may find a provider yet. */
+static bool may_retry(const struct node *node)
+{
+	return node->n_patient == 0 || node->n_patient < node->worker->policy.max_patient;
+}
+
+int64_t node_begin_due(const struct node *node)
+{
+	int64_t fetch = INT64_MAX, removal = INT64_MAX;
+
+	if (may_fetch(node) && may_retry(node))
+		fetch = turn_due(&node->turn);
+	if (has_room(node))
+		removal = turn_due(&node->removals);
+	return fetch < removal ? fetch : removal;
 }
 
 bool node_evict(struct node *node)
 {
 	struct turn_entry *last = turn_last_retry(&node->turn);
 
+	if (!last)
+		last = turn_last_retry(&node->removals);
 	if (!last)
 		return false;
 	forget(node, CONTAINER_OF(last, struct task, turn));
@@ -529,21 +574,26 @@ bool node_evict(struct node *node)
 	return true;
 }
 
+/* What has its turn now; removals first: they are quick and make room. */
+static struct turn_entry *next_turn(struct node *node)
+{
+	int64_t now = node_mono_us(node);
+	struct turn_entry *e = has_room(node) ? turn_next(&node->removals, now, true) : NULL;
+
+	return e || !may_fetch(node) ? e : turn_next(&node->turn, now, may_retry(node));
+}
+
 bool node_carry(struct node *node, struct err *err)
 {
-	const struct worker_policy *policy = &node->worker->policy;
+	struct turn_entry *e;
 
-	while (node_may_begin(node)) {
-		struct turn_entry *e = turn_next(&node->turn, node_mono_us(node));
-		struct task *t;
+	while ((e = next_turn(node))) {
+		struct task *t = CONTAINER_OF(e, struct task, turn);
 
-		if (!e)
-			break;
-		t = CONTAINER_OF(e, struct task, turn);
 		if (!begin(node, t, err)) {
 			if (t->turn.place == TURN_RUNNING && !t->op)
-				turn_add_retry(&node->turn, &t->turn, t->owner,
-					       node_mono_us(node) + policy->retry.min_us);
+				retry_at(node, t,
+					 node_mono_us(node) + node->worker->policy.retry.min_us);
 			return false;
 		}
 	}

@@ -39,7 +39,8 @@ struct node {
 	bool syncing; /* reading open copies from the store */
 	struct cid sync_after;
 	struct journal journal;
-	struct turn turn;
+	struct turn turn;     /* of what is to be pinned */
+	struct turn removals; /* of what is to go: nobody's, and they need no slot */
 	struct task_list running;
 	unsigned n_calls;    /* tasks with a running call */
 	unsigned n_fetching; /* of those: fetches that hold a slot, and probes before them */
@@ -108,8 +109,11 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 
 /* Takes an assignment: makes or changes the task. */
 void node_assign(struct node *node, const struct bus_msg *msg);
-/* A task may be begun now, if one is ready. */
-bool node_may_begin(const struct node *node);
+/* When a task is ready to be begun that may be begun then (mono); INT64_MAX: none is, until
+ * something ends. */
+int64_t node_begin_due(const struct node *node);
+/* Takes a task's turn away; it may have none. */
+void node_leave_turn(struct task *task);
 /* Forgets the task that waits longest for its next try; false if none waits. */
 bool node_evict(struct node *node);
 /* Gives turns while there is room. */

@@ -25,6 +25,7 @@ enum task_step {
 struct task {
 	struct task *next; /* in its hash slot */
 	struct turn_entry turn;
+	struct turn *among;       /* where it has its turns */
 	LIST_ENTRY(task) running; /* while a call runs */
 	struct cid cid;
 
@@ -37,9 +38,12 @@ struct task {
 	enum task_step step;
 	uint64_t op;           /* the running Kubo call; 0 = none */
 	int64_t started_at;    /* mono; of the fetch */
+	int64_t grown_at;      /* mono; when it was seen last that it had got something */
+	int64_t weigh_at;      /* mono; the next look */
 	enum kubo_type probed; /* while PROBING */
 	struct kubo_progress progress;
-	bool patient; /* a fetch that gave its slot away */
+	bool holds_slot; /* one of the node's max_fetches */
+	bool patient;    /* a fetch that gave its slot away */
 	bool told_pinning;
 	bool renewed;    /* the assignment changed while a call was running */
 	bool was_pinned; /* the store counts it as pinned: report a loss at once */

@@ -54,7 +54,7 @@ void turn_deinit(struct turn *t)
 static void ask_bound(struct turn *t, struct turn_owner *o)
 {
 	/* Removals are nobody's: they have no owner and no bound. */
-	o->max_running = o->name.len > 0 ? t->bound(t->ctx, o->name) : 0;
+	o->max_running = t->bound && o->name.len > 0 ? t->bound(t->ctx, o->name) : 0;
 }
 
 static struct turn_owner *owner_of(struct turn *t, struct slice name)
@@ -238,9 +238,9 @@ static struct turn_owner *next_retrier(struct turn *t, int64_t now_us)
 	return next_owner(t, &t->retry_round, retry_ready, now_us);
 }
 
-struct turn_entry *turn_next(struct turn *t, int64_t now_us)
+struct turn_entry *turn_next(struct turn *t, int64_t now_us, bool retries)
 {
-	struct turn_owner *retrier = next_retrier(t, now_us);
+	struct turn_owner *retrier = retries ? next_retrier(t, now_us) : NULL;
 	struct turn_entry *e = NULL;
 
 	t->turns++;

@@ -10,7 +10,8 @@
  *	         not forgotten.  When they came here does not count: a long queue that is read
  *	         again after a start comes after what was asked for meanwhile
  *	retries  owners take turns as well; of an owner the one that was due first comes
- *	         first.  They get a turn when no fresh one waits, and every fourth turn anyhow
+ *	         first.  They get a turn when no fresh one waits, and every fourth turn anyhow;
+ *	         none while too many fetches run that get nothing
  *
  * An owner with as many running as he may have is passed over, whatever he queues, until one
  * of them ends.
@@ -64,7 +65,7 @@ struct turn {
 	void *ctx;
 };
 
-/* `bound` tells what an owner may have running, 0 = no bound; it is asked when the owner gets
+/* `bound` (NULL: nobody has one) tells what an owner may have running, 0 = no bound; it is asked when the owner gets
  * his first entry, and by turn_ask_bounds(). */
 void turn_init(struct turn *t, unsigned (*bound)(void *ctx, struct slice owner), void *ctx);
 void turn_ask_bounds(struct turn *t); /* of all owners anew */
@@ -77,9 +78,9 @@ void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, in
 void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us);
 void turn_remove(struct turn *t, struct turn_entry *e); /* TURN_NOWHERE is fine */
 
-/* The next one, which is TURN_RUNNING from now on and counts for its owner until it is removed
- * or added again; NULL if none is ready. */
-struct turn_entry *turn_next(struct turn *t, int64_t now_us);
+/* The next one, a retry only if `retries`; it is TURN_RUNNING from now on and counts for its
+ * owner until it is removed or added again.  NULL if none is ready. */
+struct turn_entry *turn_next(struct turn *t, int64_t now_us, bool retries);
 
 /* The retry that is due last; NULL if there is none. */
 struct turn_entry *turn_last_retry(const struct turn *t);

@@ -18,7 +18,7 @@ struct work {
 /* The name of the next one, which ends at once. */
 static char next(struct turn *t, int64_t now)
 {
-	struct turn_entry *e = turn_next(t, now);
+	struct turn_entry *e = turn_next(t, now, true);
 
 	if (!e)
 		return '-';
@@ -157,7 +157,7 @@ static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
 		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
 	turn_add_retry(&t, &retry.entry, SLICE_LIT("ada"), 0);
 	for (size_t i = 0; i < 2; i++)
-		assert_non_null(running[i] = turn_next(&t, 10));
+		assert_non_null(running[i] = turn_next(&t, 10, true));
 	assert_int_equal(next(&t, 10), '-');
 	turn_add_fresh(&t, &other.entry, SLICE_LIT("bob"), 0, 0);
 	assert_int_equal(next(&t, 10), 'x');
@@ -185,7 +185,7 @@ static void retries_of_others_do_not_wait_behind_those_of_an_owner_at_his_bound(
 		many[i] = (struct work){ .name = 'a' };
 		turn_add_retry(&t, &many[i].entry, SLICE_LIT("ada"), 1);
 	}
-	assert_non_null(running = turn_next(&t, 10));
+	assert_non_null(running = turn_next(&t, 10, true));
 	turn_add_retry(&t, &one.entry, SLICE_LIT("bob"), 9);
 	assert_int_equal(turn_due(&t), 9);
 	assert_int_equal(next(&t, 8), '-');

@@ -4,17 +4,21 @@
 
 #define TELL_US (300 * US_PER_MS) /* a fetch that lasts so long is reported as running */
 
-/* Moves a fetch without a first block out of the slots. */
-static void weigh(struct node *node, struct task *t)
+/* Moves a fetch that got nothing lately out of the slots, and one that goes on into them. */
+static void weigh(struct node *node, struct task *t, int64_t now)
 {
+	uint64_t had = t->progress.nodes;
 	bool patient;
 
 	if (!kubo_progress(node->worker->options.kubo, t->op, &t->progress))
 		return;
-	patient = t->progress.nodes == 0;
+	patient = t->progress.nodes == had;
+	if (!patient)
+		t->grown_at = now;
 	if (patient == t->patient)
 		return;
 	t->patient = patient;
+	t->holds_slot = !patient;
 	node->n_fetching += patient ? -1 : 1;
 	node->n_patient += patient ? 1 : -1;
 }
@@ -30,21 +34,30 @@ static bool watch(struct node *node, struct task *t, int64_t now, int64_t *next,
 		if (!node_report(node, t, COPY_PINNING, err))
 			return false;
 	}
-	*next = t->started_at + patience;
-	if (*next <= now) {
-		weigh(node, t);
-		*next = now + patience;
+	if (t->weigh_at <= now) {
+		weigh(node, t, now);
+		t->weigh_at = now + patience;
 	}
+	*next = t->weigh_at;
 	if (!t->told_pinning && tell_at < *next)
 		*next = tell_at;
 	return true;
+}
+
+/* Of two fetches that get nothing: which is to go first?  A retry, and what got nothing for
+ * longest. */
+static bool goes_before(const struct task *a, const struct task *b)
+{
+	bool a_again = a->copy.attempts > 0, b_again = b->copy.attempts > 0;
+
+	return a_again != b_again ? a_again : a->grown_at < b->grown_at;
 }
 
 bool node_watch(struct node *node, int64_t *due_us, struct err *err)
 {
 	const struct worker_policy *policy = &node->worker->policy;
 	int64_t now = node_mono_us(node), due = INT64_MAX, next;
-	struct task *t, *longest = NULL;
+	struct task *t, *least = NULL;
 
 	LIST_FOREACH(t, &node->running, running)
 	{
@@ -54,11 +67,11 @@ bool node_watch(struct node *node, int64_t *due_us, struct err *err)
 			return false;
 		if (next < due)
 			due = next;
-		if (t->patient && (!longest || t->started_at < longest->started_at))
-			longest = t;
+		if (t->patient && (!least || goes_before(t, least)))
+			least = t;
 	}
-	if (node->n_patient > policy->max_patient && longest) {
-		kubo_cancel(node->worker->options.kubo, longest->op);
+	if (node->n_patient > policy->max_patient && least) {
+		kubo_cancel(node->worker->options.kubo, least->op);
 		due = now;
 	}
 	*due_us = due;

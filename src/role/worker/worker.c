@@ -66,6 +66,7 @@ static bool add_node(struct worker *w, const struct worker_node_options *options
 	LIST_INIT(&node->running);
 	journal_init(&node->journal);
 	turn_init(&node->turn, owner_bound, w);
+	turn_init(&node->removals, NULL, NULL);
 	w->nodes = xrealloc(w->nodes, (w->n_nodes + 1) * sizeof(w->nodes[0]));
 	w->nodes[w->n_nodes++] = node;
 	pthread_mutex_lock(&w->lock);
@@ -149,9 +150,9 @@ static void take_added(struct worker *w)
 	xfree(added);
 }
 
-static void remove_turn(void *ctx, struct task *t)
+static void remove_turn(void *ctx UNUSED, struct task *t)
 {
-	turn_remove(&((struct node *)ctx)->turn, &t->turn);
+	node_leave_turn(t);
 }
 
 static void free_addresses(struct node *node)
@@ -166,6 +167,7 @@ static void node_deinit(struct node *node)
 {
 	journal_each(&node->journal, remove_turn, node);
 	turn_deinit(&node->turn);
+	turn_deinit(&node->removals);
 	journal_deinit(&node->journal);
 	inventory_free(node->inventory);
 	free_addresses(node);
@@ -535,8 +537,8 @@ static void show(struct worker *w)
 		*s = (struct worker_node){
 			.state = node->state,
 			.peer_no = node->peer_no,
-			.queued = node->turn.n_fresh,
-			.retrying = node->turn.n_retries,
+			.queued = node->turn.n_fresh + node->removals.n_fresh,
+			.retrying = node->turn.n_retries + node->removals.n_retries,
 			.active = node->n_calls,
 			.patient = node->n_patient,
 			.pinned = node->pinned,
@@ -587,8 +589,7 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 	if (node->peer_no > 0)
 		sooner(due_us, node->report_at);
 	sooner(due_us, watch_at);
-	if (node_may_begin(node))
-		sooner(due_us, turn_due(&node->turn));
+	sooner(due_us, node_begin_due(node));
 	return true;
 }
 

@@ -35,10 +35,10 @@
 
 struct worker_policy {
 	unsigned max_fetches;       /* running with progress at once on one node */
-	unsigned max_patient;       /* running without progress beyond patience_us */
+	unsigned max_patient;       /* running without progress for patience_us */
 	unsigned max_owner_fetches; /* of one owner at once on one node, whose row may say less;
 				     * 0 = no bound */
-	int64_t patience_us; /* a fetch without a first block for so long gives its slot away */
+	int64_t patience_us; /* a fetch without a new block for so long lends its slot */
 	int64_t stall_us;    /* a fetch without progress for so long has failed */
 	struct retry_policy retry;
 	int64_t unpin_grace_us; /* from the order to remove to the removal */

@@ -98,6 +98,73 @@ static void an_owner_fetches_as_many_at_once_as_his_row_says(void **state UNUSED
 	assert_int_equal(fetching(r, 1, 3), 2);
 }
 
+/* ---- slots ------------------------------------------------------------------------------- */
+
+enum { SLOTS = 4 };
+
+/* Fetches of CIDs 100, 101, ... that get a block every 25 seconds. */
+static void trickle(struct roles *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const char *cid = roles_text(r, 100 + i);
+
+		fake_kubo_content(r->fake, cid, 1000000, 100);
+		fake_kubo_fetch(r->fake, 0, cid, 2500 * US_PER_S);
+		roles_pin(r, "ada", 100 + i, NULL);
+	}
+	roles_run(r, 40 * US_PER_S); /* each has its first block */
+}
+
+static void fetches_that_trickle_hold_no_slot(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .max_fetches = SLOTS });
+	struct ulid id;
+
+	trickle(r, SLOTS);
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 5 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+	assert_int_equal(fake_kubo_seen(r->fake, 0)->adds, SLOTS);
+}
+
+static void a_removal_needs_no_slot(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .max_fetches = 1 });
+	const char *big = roles_text(r, 2);
+	struct ulid id = roles_pin(r, "ada", 1, NULL);
+
+	roles_run(r, 5 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+	fake_kubo_content(r->fake, big, 1000000, 100000);
+	fake_kubo_fetch(r->fake, 0, big, 10000 * US_PER_S); /* a block each 100 ms */
+	roles_pin(r, "ada", 2, NULL);
+	roles_run(r, 5 * US_PER_S);
+	assert_int_equal(roles_copy(r, 2, PEER).state, COPY_PINNING);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 10 * US_PER_S);
+	assert_null(fake_kubo_pin(r->fake, 0, roles_text(r, 1)));
+}
+
+static void hopeless_retries_leave_a_new_fetch_its_time(void **state UNUSED)
+{
+	enum { HOPELESS = 200 };
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const char *slow = roles_text(r, 1);
+	struct ulid id;
+
+	for (unsigned i = 0; i < HOPELESS; i++) {
+		fake_kubo_fetch(r->fake, 0, roles_text(r, 100 + i), FAKE_KUBO_NEVER);
+		roles_pin(r, "ada", 100 + i, NULL);
+	}
+	roles_run(r, 5 * US_PER_MIN);
+	fake_kubo_fetch(r->fake, 0, slow, 25 * US_PER_S); /* a single block, and the stall is 30 */
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 40 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+}
+
 /* ---- collection ------------------------------------------------------------------------ */
 
 static void nothing_is_fetched_while_a_node_drains(void **state UNUSED)
@@ -235,6 +302,9 @@ int main(void)
 			a_fetch_that_lasts_shows_as_pinning_long_before_its_patience_is_over),
 		cmocka_unit_test(a_fetch_is_reported_as_running_once_and_only_if_it_lasts),
 		cmocka_unit_test(an_owner_fetches_as_many_at_once_as_his_row_says),
+		cmocka_unit_test(fetches_that_trickle_hold_no_slot),
+		cmocka_unit_test(a_removal_needs_no_slot),
+		cmocka_unit_test(hopeless_retries_leave_a_new_fetch_its_time),
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
