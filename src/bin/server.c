@@ -157,6 +157,7 @@ static void read_policies(struct server *s)
 		.max_fetches = (unsigned)c->worker.max_fetches,
 		.max_patient = (unsigned)c->worker.max_patient,
 		.max_owner_fetches = (unsigned)c->owner.concurrent_fetches,
+		.max_dials = WORKER_MAX_DIALS,
 		.patience_us = c->worker.patience_us,
 		.stall_us = c->worker.stall_us,
 		.retry = { .min_us = c->worker.retry_min_us, .max_us = c->worker.retry_max_us },

@@ -156,7 +156,7 @@ struct kubo_node {
 	enum kubo_auth auth;
 	const char *secret;       /* bearer token, or "user:password"; NULL without auth */
 	const char *ca_file;      /* https: trust these certificates; NULL: the system's */
-	unsigned max_connections; /* calls running at once, the rest wait; 0: 32 */
+	unsigned max_connections; /* calls running at once, the rest wait but KUBO_ID; 0: 32 */
 };
 
 void kubo_free(struct kubo *kubo); /* NULL is fine; running operations end without a result */

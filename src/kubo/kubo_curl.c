@@ -109,15 +109,19 @@ static void run(struct kubo_curl *k, struct transfer *t)
 		alloc_failed(sizeof(*t));
 }
 
+static void run_first(struct kubo_curl *k, struct curl_node *node)
+{
+	struct transfer *t = node->waiting;
+
+	leave_queue(&node->waiting, &node->waiting_end, t);
+	node->running++;
+	run(k, t);
+}
+
 static void run_waiting(struct kubo_curl *k, struct curl_node *node)
 {
-	while (node->waiting && node->running < node->max_running) {
-		struct transfer *t = node->waiting;
-
-		leave_queue(&node->waiting, &node->waiting_end, t);
-		node->running++;
-		run(k, t);
-	}
+	while (node->waiting && node->running < node->max_running)
+		run_first(k, node);
 }
 
 /* The one place where an operation ends. */
@@ -343,10 +347,19 @@ static bool curl_start(struct kubo *kubo, const struct kubo_op *op, uint64_t id,
 	if (k->live)
 		k->live->prev = t;
 	k->live = t;
+	check_by(k, t);
+	if (op->kind ==
+	    KUBO_ID) { /* a sign of life: what others ask of the node is not its fault */
+		t->next = node->waiting;
+		if (!node->waiting)
+			node->waiting_end = &t->next;
+		node->waiting = t;
+		run_first(k, node);
+		return true;
+	}
 	t->next = NULL;
 	*node->waiting_end = t;
 	node->waiting_end = &t->next;
-	check_by(k, t);
 	run_waiting(k, node);
 	return true;
 }

@@ -342,6 +342,30 @@ static void calls_beyond_the_cap_wait_their_turn(void **state)
 	assert_int_equal(next(rig).id, ids[1]);
 }
 
+static void a_sign_of_life_waits_for_no_other_call(void **state)
+{
+	struct rig *rig = *state;
+	struct kubo_done done;
+	struct err err;
+	uint64_t ids[3];
+	unsigned node;
+
+	assert_true(kubo_add_node(
+		rig->kubo, &(struct kubo_node){ .url = rig->server.url, .max_connections = 1 },
+		&node, &err));
+	order(rig, "fault?name=silent&times=1");
+	ids[0] = start(rig, (struct kubo_op){ .kind = KUBO_VERSION, .node = node });
+	ids[1] = start(rig, (struct kubo_op){ .kind = KUBO_VERSION, .node = node });
+	assert_false(kubo_next(rig->kubo, clock_mono_us(&rig->clock) + 30000, &done));
+	ids[2] = start(rig, (struct kubo_op){ .kind = KUBO_ID, .node = node });
+	done = next(rig);
+	assert_int_equal(done.id, ids[2]);
+	assert_int_equal(done.outcome, KUBO_OK);
+	kubo_cancel(rig->kubo, ids[0]);
+	assert_int_equal(next(rig).id, ids[0]);
+	assert_int_equal(next(rig).id, ids[1]);
+}
+
 static void *wake_it(void *ctx)
 {
 	kubo_wake(ctx);
@@ -415,6 +439,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_node_that_is_not_there_is_unreachable, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(calls_beyond_the_cap_wait_their_turn, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_sign_of_life_waits_for_no_other_call, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(waking_ends_the_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(other_calls_run_between_the_parts_of_a_list, set_up,

@@ -118,6 +118,7 @@ static struct worker_policy worker_policy(const struct sim *sim)
 	return (struct worker_policy){
 		.max_fetches = 3,
 		.max_patient = 3,
+		.max_dials = 4,
 		.patience_us = 2 * US_PER_S,
 		.stall_us = 30 * US_PER_S,
 		.retry = { .min_us = US_PER_S, .max_us = 60 * US_PER_S },

@@ -6,7 +6,6 @@
 #include "role/worker/node.h"
 #include "role/worker/pin_name.h"
 
-#define CALLS_MAX   64 /* running calls of tasks on one node, sizes and removals included */
 #define ORIGINS_MAX 10 /* dialled for one fetch */
 
 static int64_t wall_now(const struct node *node)
@@ -197,18 +196,13 @@ static bool probe_first(struct node *node, struct task *t, struct err *err)
 }
 
 /* Only what the filter lets through is handed on. */
-static bool dial(struct worker *w, unsigned index, const struct multiaddr *addr, struct err *err)
+static bool dial(struct node *node, const struct multiaddr *addr, struct err *err)
 {
-	const struct worker_policy *policy = &w->policy;
-	struct slice text = multiaddr_text(addr, w->mem);
-	uint64_t op;
+	const struct worker_policy *policy = &node->worker->policy;
+	struct slice text = multiaddr_text(addr, node->worker->mem);
 
 	return origin_filter_check(addr, policy->origin_nets, policy->n_origin_nets, err) &&
-	       kubo_start(w->options.kubo,
-			  &(struct kubo_op){ .kind = KUBO_SWARM_CONNECT,
-					     .node = index,
-					     .addr = (const char *)text.ptr },
-			  &op, err);
+	       node_dial(node, (const char *)text.ptr, err);
 }
 
 static bool dial_origin(struct node *node, struct slice origin, struct err *err)
@@ -220,13 +214,16 @@ static bool dial_origin(struct node *node, struct slice origin, struct err *err)
 		return false;
 	if (resolve_needed(&addr))
 		return resolver_start(w->resolver, node->index, &addr, err);
-	return dial(w, node->index, &addr, err);
+	return dial(node, &addr, err);
 }
 
-/* Tenants' addresses: errors are nobody's. */
+/* Tenants' addresses: errors are nobody's.  Those that do not answer take seconds each: beyond
+ * the bound the fetch has to find its providers by itself, or its next try dials. */
 static void dial_origins(struct node *node, const struct task *t)
 {
-	for (size_t i = 0; i < t->origins.n && i < ORIGINS_MAX; i++) {
+	unsigned most = node->worker->policy.max_dials;
+
+	for (size_t i = 0; i < t->origins.n && i < ORIGINS_MAX && node->n_dials < most; i++) {
 		struct err err = { 0 };
 
 		if (!dial_origin(node, t->origins.at[i], &err))
@@ -236,10 +233,11 @@ static void dial_origins(struct node *node, const struct task *t)
 
 void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr)
 {
+	struct worker *w = ctx;
 	struct err err = { 0 };
 
-	if (!dial(ctx, index, addr, &err))
-		log_err(LOG_INFO, &err, "origin not dialled");
+	if (!dial(w->nodes[index], addr, &err))
+		log_err(LOG_DEBUG, &err, "origin not dialled");
 }
 
 static bool ours(const struct node *node, const struct kubo_pin *pin)

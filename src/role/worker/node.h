@@ -45,6 +45,7 @@ struct node {
 	unsigned n_calls;    /* tasks with a running call */
 	unsigned n_fetching; /* of those: fetches that hold a slot, and probes before them */
 	unsigned n_patient;
+	unsigned n_dials; /* running swarm/connect, whoever asked for them */
 
 	/* comparison */
 	struct inventory *inventory; /* NULL: none is running */
@@ -104,6 +105,12 @@ struct call {
  * the node. */
 bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t *id,
 	       struct err *err) MUST_CHECK;
+
+/* Asks the node to connect to an address; how that goes is nobody's concern.  ERR_EXHAUSTED:
+ * too many are being dialled, and this one is not. */
+bool node_dial(struct node *node, const char *addr, struct err *err) MUST_CHECK;
+
+#define CALLS_MAX 64 /* running calls of tasks on one node beside its fetches */
 
 /* ---- carry.c: tasks ---------------------------------------------------------- */
 

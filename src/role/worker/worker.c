@@ -10,7 +10,7 @@
 
 #define TAKE_MAX        256 /* assignments taken at once */
 #define SYNC_MAX        256
-#define SMALL_CALLS     64               /* to one node at once, beside its fetches */
+#define OWN_CALLS       8                /* signs of life, lists and a collection: on one node */
 #define RESULTS_MAX     256              /* of Kubo calls, before the nodes have their turn */
 #define RESOLVE_LOOK_US (20 * US_PER_MS) /* between two looks at names being looked up */
 
@@ -35,6 +35,19 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 	return true;
 }
 
+bool node_dial(struct node *node, const char *addr, struct err *err)
+{
+	uint64_t op;
+
+	if (node->n_dials >= node->worker->policy.max_dials)
+		return err_set(err, ERR_EXHAUSTED, "too many addresses are being dialled");
+	if (!node_call(node, NULL, (struct kubo_op){ .kind = KUBO_SWARM_CONNECT, .addr = addr },
+		       &op, err))
+		return false;
+	node->n_dials++;
+	return true;
+}
+
 /* ---- making ------------------------------------------------------------------------ */
 
 /* His own, within that of all; without an answer that of all. */
@@ -56,9 +69,10 @@ static bool add_node(struct worker *w, const struct worker_node_options *options
 	struct node *node;
 	unsigned index;
 
-	/* Fetches that wait must not keep signs of life and small calls from running. */
+	/* All that may run by the policy: nothing waits for what takes longer. */
 	if (kubo.max_connections == 0)
-		kubo.max_connections = w->policy.max_fetches + w->policy.max_patient + SMALL_CALLS;
+		kubo.max_connections = w->policy.max_fetches + w->policy.max_patient + CALLS_MAX +
+				       w->policy.max_dials + OWN_CALLS;
 	if (!kubo_add_node(w->options.kubo, &kubo, &index, err))
 		return false;
 	node = xcalloc(1, sizeof(*node));
@@ -223,7 +237,7 @@ static void drop_work(struct node *node)
 	journal_deinit(&node->journal);
 	journal_init(&node->journal);
 	LIST_INIT(&node->running);
-	node->n_calls = node->n_fetching = node->n_patient = 0;
+	node->n_calls = node->n_fetching = node->n_patient = node->n_dials = 0;
 	inventory_free(node->inventory);
 	node->inventory = NULL;
 	node->repo_op = node->gc_op = 0;
@@ -270,7 +284,6 @@ static void meet_neighbours(struct node *node)
 {
 	struct slice_list list;
 	struct err err = { 0 };
-	uint64_t op;
 
 	if (!cluster_neighbours(node->worker->options.cluster, node->peer_no, node->worker->mem,
 				&list, &err)) {
@@ -278,11 +291,7 @@ static void meet_neighbours(struct node *node)
 		return;
 	}
 	for (size_t i = 0; i < list.n; i++)
-		if (!kubo_start(node->worker->options.kubo,
-				&(struct kubo_op){ .kind = KUBO_SWARM_CONNECT,
-						   .node = node->index,
-						   .addr = (const char *)list.at[i].ptr },
-				&op, &err))
+		if (!node_dial(node, (const char *)list.at[i].ptr, &err))
 			log_err(LOG_DEBUG, &err, "meet a neighbour");
 }
 
@@ -434,6 +443,10 @@ static bool node_answered(struct node *node, const struct kubo_done *done, struc
 			note_repo(node, &done->repo);
 		return true;
 	}
+	if (done->kind == KUBO_SWARM_CONNECT) {
+		node->n_dials--;
+		return true;
+	}
 	if (done->kind == KUBO_REPO_GC) {
 		gc_done(node, done);
 		return true;
@@ -509,8 +522,6 @@ static bool finish(struct worker *w, const struct kubo_done *done, struct err *e
 	struct call *call = done->ctx;
 	struct call ended;
 
-	if (!call)
-		return true; /* a connection asked for; how it went is nobody's concern */
 	ended = *call;
 	if (!done->more) {
 		LIST_REMOVE(call, running);

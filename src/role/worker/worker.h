@@ -33,11 +33,14 @@
 #include "reconcile/reconcile.h"
 #include "role/cluster.h"
 
+#define WORKER_MAX_DIALS 64 /* a policy.max_dials that serves: honest ones take milliseconds */
+
 struct worker_policy {
 	unsigned max_fetches;       /* running with progress at once on one node */
 	unsigned max_patient;       /* running without progress for patience_us */
 	unsigned max_owner_fetches; /* of one owner at once on one node, whose row may say less;
 				     * 0 = no bound */
+	unsigned max_dials;  /* addresses being dialled at once on one node; more are dropped */
 	int64_t patience_us; /* a fetch without a new block for so long lends its slot */
 	int64_t stall_us;    /* a fetch without progress for so long has failed */
 	struct retry_policy retry;

@@ -75,6 +75,7 @@ static void set_policies(struct roles *r)
 	r->worker_policy = (struct worker_policy){
 		.max_fetches = (unsigned)or_else(o->max_fetches, 8),
 		.max_patient = 8,
+		.max_dials = 16,
 		.max_owner_fetches = 0,
 		.patience_us = or_else(o->patience_us, 2 * US_PER_S),
 		.stall_us = 30 * US_PER_S,

@@ -165,6 +165,36 @@ static void hopeless_retries_leave_a_new_fetch_its_time(void **state UNUSED)
 	assert_int_equal(status(r, id), STATUS_PINNED);
 }
 
+/* ---- origins ------------------------------------------------------------------------------ */
+
+static void addresses_that_do_not_answer_are_dialled_a_few_at_once(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct slice origins[10];
+	uint64_t before;
+
+	for (size_t i = 0; i < ARRAY_LEN(origins); i++)
+		origins[i] = slice_str(
+			arena_printf(r->mem,
+				     "/ip4/1.2.3.%zu/tcp/4001/p2p/"
+				     "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp",
+				     i));
+	fake_kubo_fetch(r->fake, 0, NULL, 5 * US_PER_S);
+	before = fake_kubo_seen(r->fake, 0)->calls[KUBO_SWARM_CONNECT];
+	fake_kubo_knobs(r->fake, 0)->latency_us = US_PER_S;
+	for (unsigned i = 0; i < 20; i++)
+		roles_pin(r, "ada", i,
+			  &(struct pin_ask){ .origins = { origins, ARRAY_LEN(origins) } });
+	while (fake_kubo_seen(r->fake, 0)->calls[KUBO_SWARM_CONNECT] == before)
+		roles_run(r, 100 * US_PER_MS);
+	roles_run(r, 500 * US_PER_MS);
+	assert_in_range(fake_kubo_seen(r->fake, 0)->calls[KUBO_SWARM_CONNECT] - before, 10,
+			r->worker_policy.max_dials);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 20);
+	assert_int_equal(r->worker->nodes[0]->n_dials, 0);
+}
+
 /* ---- collection ------------------------------------------------------------------------ */
 
 static void nothing_is_fetched_while_a_node_drains(void **state UNUSED)
@@ -305,6 +335,7 @@ int main(void)
 		cmocka_unit_test(fetches_that_trickle_hold_no_slot),
 		cmocka_unit_test(a_removal_needs_no_slot),
 		cmocka_unit_test(hopeless_retries_leave_a_new_fetch_its_time),
+		cmocka_unit_test(addresses_that_do_not_answer_are_dialled_a_few_at_once),
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
