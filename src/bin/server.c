@@ -31,19 +31,20 @@ struct server {
 	const struct config *config;
 	struct arena *mem; /* what options point to */
 	struct clock clock;
-	int64_t since_us; /* mono; of the start */
 	struct rand rand;
 	struct metrics *metrics;
 	struct counting counting;
 	struct store_mem *store_mem;
 	struct store *store;
 	struct bus *bus;
+	struct health_policy health_policy;
 	struct replan_policy replan_policy;
 	struct worker_policy worker_policy;
 	struct planner *planner;
 	struct reconciler *reconciler;
 	struct ttl *ttl;
 	struct held_back *held_back;
+	struct peer_watch *watch;
 	struct cluster *cluster;
 	struct worker *worker;
 	struct role_thread *planner_thread, *reconciler_thread, *ttl_thread, *worker_thread;
@@ -140,10 +141,10 @@ static void read_policies(struct server *s)
 {
 	const struct config *c = s->config;
 
+	s->health_policy = (struct health_policy){ .suspect_us = c->peer.suspect_us,
+						   .down_us = c->peer.down_us,
+						   .grace_us = c->peer.grace_us };
 	s->replan_policy = (struct replan_policy){
-		.health = { .suspect_us = c->peer.suspect_us,
-			    .down_us = c->peer.down_us,
-			    .grace_us = c->peer.grace_us },
 		.reconcile = { .keep_free_bytes = c->planner.keep_free,
 			       .republish_us = c->planner.republish_us,
 			       .forget_us = c->planner.forget_us,
@@ -192,6 +193,7 @@ static struct replan_options replan_options(struct server *s)
 		.store = s->store,
 		.bus = s->bus,
 		.clock = &s->clock,
+		.watch = s->watch,
 		.instance = INSTANCE,
 		.policy = &s->replan_policy,
 		.events = { .ctx = s,
@@ -200,7 +202,6 @@ static struct replan_options replan_options(struct server *s)
 			    .pinned = pinned,
 			    .settled = settled,
 			    .guarded = note_guarded },
-		.since_us = s->since_us,
 	};
 }
 
@@ -242,7 +243,7 @@ static bool make_worker(struct server *s, struct err *err)
 			.tags = { .at = tags, .n = k->tags.n },
 		};
 	}
-	s->cluster = cluster_new(s->store, &s->clock, INSTANCE);
+	s->cluster = cluster_new(s->store, &s->clock, s->watch, INSTANCE);
 	return kubo_curl_new(&s->clock, &kubo, err) &&
 	       worker_new(&(struct worker_options){ .kubo = kubo,
 						    .cluster = s->cluster,
@@ -508,6 +509,7 @@ static bool build(struct server *s, struct err *err)
 	s->counting.store = s->store;
 	s->counting.bus = s->bus;
 	s->counting.held_back = s->held_back;
+	s->watch = peer_watch_new(&s->health_policy, &s->clock);
 	if (!read_origin_nets(s, err) || !make_api(s, err))
 		return false;
 	make_deciders(s);
@@ -527,7 +529,6 @@ bool server_start(const struct config *config, struct server **out, struct err *
 	s->mem = arena_new();
 	s->metrics = metrics_new();
 	clock_init_system(&s->clock);
-	s->since_us = clock_mono_us(&s->clock);
 	rand_init_system(&s->rand);
 	if (!build(s, err)) {
 		server_free(s);
@@ -568,6 +569,7 @@ void server_free(struct server *s)
 	held_back_free(s->held_back);
 	reconciler_free(s->reconciler);
 	planner_free(s->planner);
+	peer_watch_free(s->watch);
 	api_free(s->api);
 	pins_free(s->pins);
 	keys_free(s->keys);

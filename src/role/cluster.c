@@ -7,14 +7,18 @@
 struct cluster {
 	struct store *store;
 	struct clock *clock;
+	struct peer_watch *watch;
 	unsigned instance;
 };
 
-struct cluster *cluster_new(struct store *store, struct clock *clock, unsigned instance)
+struct cluster *cluster_new(struct store *store, struct clock *clock, struct peer_watch *watch,
+			    unsigned instance)
 {
 	struct cluster *c = xcalloc(1, sizeof(*c));
 
-	*c = (struct cluster){ .store = store, .clock = clock, .instance = instance };
+	*c = (struct cluster){
+		.store = store, .clock = clock, .watch = watch, .instance = instance
+	};
 	return c;
 }
 
@@ -38,6 +42,7 @@ static bool find_row(struct cluster *c, uint32_t peer_no, struct arena *mem,
 	*out = NULL;
 	if (!store_peers(c->store, mem, &rows, &n, err))
 		return false;
+	peer_watch_see(c->watch, rows, n); /* each worker comes here again and again */
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].peer_no == peer_no)
 			*out = &rows[i];
@@ -225,9 +230,19 @@ static struct slice zone_of(struct peer_zones zones, uint32_t peer_no)
 	return (struct slice){ 0 };
 }
 
-/* Would the request have too few pinned copies without the one on `peer_no`? */
+static bool answers(const struct peers *peers, uint32_t peer_no)
+{
+	for (size_t i = 0; i < peers->n; i++)
+		if (peers->at[i].peer_no == peer_no)
+			return peers->at[i].health == HEALTH_UP;
+	return false;
+}
+
+/* Would the request have too few pinned copies without the one on `peer_no`?  What lies on a peer
+ * that is silent may be gone with it. */
 static bool needs_copy(const struct request *r, const struct cid_view *view, uint32_t peer_no,
-		       struct peer_zones zones, int64_t now_us, struct arena *mem)
+		       const struct peers *peers, struct peer_zones zones, int64_t now_us,
+		       struct arena *mem)
 {
 	struct copy *others = arena_new_array(mem, struct copy, view->n_copies);
 	int32_t need = r->revision->rf_min == REPLICAS_EVERYWHERE ? 1 : r->revision->rf_min;
@@ -236,7 +251,7 @@ static bool needs_copy(const struct request *r, const struct cid_view *view, uin
 	if (!request_allows(r, zone_of(zones, peer_no)))
 		return false; /* it cannot count on this copy */
 	for (size_t i = 0; i < view->n_copies; i++)
-		if (view->copies[i].peer_no != peer_no)
+		if (view->copies[i].peer_no != peer_no && answers(peers, view->copies[i].peer_no))
 			others[n++] = view->copies[i];
 	return request_copies(r, others, n, zones, now_us).pinned < (unsigned)need;
 }
@@ -249,9 +264,11 @@ bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t pe
 	struct peer_zones zones = store_zones(cluster->store, mem);
 	struct wanted_request *requests;
 	struct cid_view view;
+	struct peers peers;
 	size_t n;
 
-	if (!store_view(cluster->store, cid, mem, &view, err) ||
+	if (!peers_load(cluster->store, cluster->watch, mem, &peers, err) ||
+	    !store_view(cluster->store, cid, mem, &view, err) ||
 	    !wanted_requests(cluster->store, &view, now, mem, &requests, &n, NULL, err))
 		return false;
 	*wanted = false;
@@ -261,7 +278,7 @@ bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t pe
 	 * others were pinned.  Enough others have to be there still. */
 	for (size_t i = 0; i < n && !*wanted; i++)
 		*wanted = requests[i].wanted &&
-			  needs_copy(requests[i].request, &view, peer_no, zones, now, mem);
+			  needs_copy(requests[i].request, &view, peer_no, &peers, zones, now, mem);
 	if (*wanted)
 		return true;
 	/* "Not wanted" is about to be acted on: it has to outlive a crash. */

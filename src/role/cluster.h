@@ -11,11 +11,14 @@
 #pragma once
 
 #include "bus/bus.h"
+#include "role/peers.h"
 #include "store/store.h"
 
 struct cluster;
 
-struct cluster *cluster_new(struct store *store, struct clock *clock, unsigned instance);
+/* `watch`, borrowed: of the process. */
+struct cluster *cluster_new(struct store *store, struct clock *clock, struct peer_watch *watch,
+			    unsigned instance);
 void cluster_free(struct cluster *cluster); /* NULL is fine */
 DEFINE_CLEANUP(struct cluster, cluster_free)
 
@@ -67,6 +70,7 @@ bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_
 
 /* The last look before an unpin: is there any request that wants this CID kept here?
  * Answers from what is durable.  Compares with the copy's desired half too: a peer that
- * has been given the copy again must not lose it. */
+ * has been given the copy again must not lose it.  Of a request that wants the CID, but not
+ * necessarily here, enough other copies have to be pinned on peers that answer now. */
 bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t peer_no, bool *wanted,
 			  struct err *err) MUST_CHECK;

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "role/batch.h"
 #include "role/op_log.h"
-#include "role/peers.h"
 
 #define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
 
@@ -195,7 +194,7 @@ static bool look_at_peers(struct reconciler *r, struct err *err)
 
 	if (clock_mono_us(o->clock) < r->peers_at)
 		return true;
-	if (!peers_load(o->store, &o->policy->health, o->since_us, o->clock, r->mem, &peers, err))
+	if (!peers_load(o->store, o->watch, r->mem, &peers, err))
 		return false;
 	r->peers_at = clock_mono_us(o->clock) + r->options.peers_us;
 	for (size_t i = 0; i < peers.n; i++) {

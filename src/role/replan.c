@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "model/version.h"
 #include "reconcile/reserve.h"
-#include "role/peers.h"
 #include "role/wanted.h"
 
 struct replanner {
@@ -86,8 +85,7 @@ static bool refresh_peers(struct replanner *r, struct err *err)
 	if (r->peers_at > 0 && mono - r->peers_at < r->policy.peers_refresh_us)
 		return true;
 	mem = arena_new();
-	if (!peers_load(r->options.store, &r->policy.health, r->options.since_us, r->options.clock,
-			mem, &peers, err) ||
+	if (!peers_load(r->options.store, r->options.watch, mem, &peers, err) ||
 	    !peers_count_coming(r->options.store, &peers, err))
 		return false;
 	arena_free(r->peers_mem);

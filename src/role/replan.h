@@ -15,10 +15,10 @@
 #include "bus/bus.h"
 #include "reconcile/reconcile.h"
 #include "role/guard.h"
+#include "role/peers.h"
 #include "store/store.h"
 
 struct replan_policy {
-	struct health_policy health;
 	struct reconcile_policy reconcile;
 	int64_t peers_refresh_us; /* how old the known peers may be */
 	struct guard_bounds guard;
@@ -42,10 +42,10 @@ struct replan_options {
 	struct store *store;
 	struct bus *bus;
 	struct clock *clock;
+	struct peer_watch *watch; /* of the process */
 	unsigned instance;
 	const struct replan_policy *policy;
 	struct replan_events events;
-	int64_t since_us; /* mono; since when workers are heard: see peers_load() */
 };
 
 struct replanner;

@@ -34,10 +34,10 @@ static void add_role(struct process *p, const char *name, void (*run)(struct rol
 
 /* ---- roles -------------------------------------------------------------------------------- */
 
+static const struct health_policy health_policy = { .suspect_us = 12 * US_PER_S,
+						    .down_us = 25 * US_PER_S,
+						    .grace_us = 30 * US_PER_S };
 static const struct replan_policy replan_policy = {
-	.health = { .suspect_us = 12 * US_PER_S,
-		    .down_us = 25 * US_PER_S,
-		    .grace_us = 30 * US_PER_S },
 	.reconcile = { .republish_us = 40 * US_PER_S,
 		       .forget_us = 4 * US_PER_MIN,
 		       .recheck_us = 40 * US_PER_S },
@@ -51,9 +51,9 @@ static struct replan_options replan_options(struct process *p)
 	return (struct replan_options){ .store = p->store,
 					.bus = p->bus,
 					.clock = &p->clock,
+					.watch = p->watch,
 					.instance = p->instance,
-					.policy = &replan_policy,
-					.since_us = clock_mono_us(&p->clock) };
+					.policy = &replan_policy };
 }
 
 /* A role's step failed: the real loop logs it and tries again, and so do we. */
@@ -196,7 +196,8 @@ static void run_start(struct role_fiber *rf)
 		p->killed = true; /* it starts again later, as under a supervisor */
 		return;
 	}
-	p->cluster = cluster_new(p->store, &p->clock, p->instance);
+	p->watch = peer_watch_new(&health_policy, &p->clock);
+	p->cluster = cluster_new(p->store, &p->clock, p->watch, p->instance);
 	if (strcmp(p->kind, "api") == 0 && sim->scenario) {
 		if (p->number == 0)
 			add_role(p, "user", sim->scenario->story);
@@ -239,9 +240,11 @@ void sim_process_bury(struct sim *sim, struct process *p)
 		fiber_free(p->roles[i].fiber);
 	p->n_roles = 0;
 	cluster_free(p->cluster);
+	peer_watch_free(p->watch);
 	store_close(p->store);
 	bus_close(p->bus);
 	p->cluster = NULL;
+	p->watch = NULL;
 	p->store = NULL;
 	p->bus = NULL;
 	p->alive = false;

@@ -90,6 +90,7 @@ struct process {
 	struct store *store;
 	struct bus *bus;
 	struct cluster *cluster;
+	struct peer_watch *watch;
 	struct role_fiber roles[4];
 	unsigned n_roles, n_running;
 };

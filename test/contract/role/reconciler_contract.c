@@ -238,6 +238,32 @@ static void nor_do_many_adds_one_after_the_other(void **state UNUSED)
 	assert_int_equal(fake_kubo_n_pins(r->fake, 0) + fake_kubo_n_pins(r->fake, 1), 100);
 }
 
+/* ---- the last look ---------------------------------------------------------------------- */
+
+static unsigned pins_on(struct roles *r, unsigned node)
+{
+	return fake_kubo_n_pins(r->fake, node);
+}
+
+/* An order to remove waits for its node, and meanwhile the node with the other copy goes: what
+ * the store tells of a peer that is silent is no reason to remove what is there. */
+static void a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(1, 0);
+
+	roles_drain(r, 1);
+	while (roles_copy(r, 0, 1).desired)
+		roles_run(r, 100 * US_PER_MS);
+	fake_kubo_restart(r->fake, 0, 20 * US_PER_S);
+	fake_kubo_restart(r->fake, 1, 10 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0) + pins_on(r, 1), 2);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 1);
+	roles_run(r, 15 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 0);
+	assert_int_equal(pins_on(r, 1), 1);
+}
+
 /* ---- replacing ------------------------------------------------------------------------- */
 
 /* To ask for it anew would make the new request wait and the old one wanted again, for ever. */
@@ -293,6 +319,8 @@ int main(void)
 		cmocka_unit_test(a_drain_is_not_held_back),
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
+		cmocka_unit_test(
+			a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),
 		cmocka_unit_test(a_peer_is_not_given_up_for_the_time_when_nobody_listened),
 	};

@@ -50,20 +50,21 @@ struct replan_options roles_replan(struct roles *r)
 	return (struct replan_options){ .store = r->store,
 					.bus = r->bus,
 					.clock = &r->clock,
+					.watch = r->watch,
 					.instance = 1,
 					.policy = &r->replan_policy,
-					.events = { .ctx = r, .guarded = count_guarded },
-					.since_us = r->since };
+					.events = { .ctx = r, .guarded = count_guarded } };
 }
+
+static const struct health_policy health_policy = { .suspect_us = 12 * US_PER_S,
+						    .down_us = 25 * US_PER_S,
+						    .grace_us = 30 * US_PER_S };
 
 static void set_policies(struct roles *r)
 {
 	const struct roles_options *o = &r->options;
 
 	r->replan_policy = (struct replan_policy){
-		.health = { .suspect_us = 12 * US_PER_S,
-			    .down_us = 25 * US_PER_S,
-			    .grace_us = 30 * US_PER_S },
 		.reconcile = { .republish_us = 40 * US_PER_S,
 			       .forget_us = 4 * US_PER_MIN,
 			       .recheck_us = 40 * US_PER_S },
@@ -172,6 +173,7 @@ struct roles *roles_new(const struct roles_options *options)
 		.clock = &r->clock, .queue_max = BUS_QUEUE, .retry_us = US_PER_S, .attempts = 3 });
 	set_policies(r);
 	r->held_back = held_back_new(r->replan_policy.guard.window_us);
+	r->watch = peer_watch_new(&health_policy, &r->clock);
 	r->pins = pins_new(&(struct pins_options){ .store = r->store,
 						   .bus = r->bus,
 						   .clock = &r->clock,
@@ -180,7 +182,7 @@ struct roles *roles_new(const struct roles_options *options)
 	make_planner(r);
 	make_reconciler(r);
 	make_ttl(r);
-	r->cluster = cluster_new(r->store, &r->clock, 1);
+	r->cluster = cluster_new(r->store, &r->clock, r->watch, 1);
 	r->fake = fake_kubo_new(options->nodes, &r->clock, &r->rand.base);
 	make_worker(r);
 	return r;
@@ -209,9 +211,14 @@ void roles_restart_reconciler(struct roles *r)
 void roles_rest(struct roles *r, int64_t us)
 {
 	r->now += us;
-	r->since = r->now;
 	ttl_free(r->ttl);
 	planner_free(r->planner);
+	worker_free(r->worker);
+	r->worker = NULL;
+	cluster_free(r->cluster);
+	peer_watch_free(r->watch);
+	r->watch = peer_watch_new(&health_policy, &r->clock);
+	r->cluster = cluster_new(r->store, &r->clock, r->watch, 1);
 	make_planner(r);
 	make_ttl(r);
 	roles_restart_reconciler(r);
@@ -233,6 +240,7 @@ void roles_free(struct roles *r)
 	store_close(r->store);
 	store_mem_free(r->data);
 	held_back_free(r->held_back);
+	peer_watch_free(r->watch);
 	arena_free(r->mem);
 	xfree(r);
 }

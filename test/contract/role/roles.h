@@ -30,13 +30,13 @@ struct roles_options { /* zero means what `roles.c` says */
 struct roles {
 	struct clock clock; /* first: the clock's functions get the fixture */
 	int64_t now;        /* both clocks */
-	int64_t since;      /* when the roles were started */
 	struct rand_seeded rand;
 	struct store_mem *data;
 	struct store *store;
 	struct bus *bus;
 	struct pins *pins;
 	struct cluster *cluster;
+	struct peer_watch *watch;
 	struct fake_kubo *fake;
 	struct kubo *kubo; /* the worker's */
 	struct planner *planner;

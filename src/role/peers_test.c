@@ -1,0 +1,194 @@
+#include "role/peers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/attr.h"
+#include "base/rand.h"
+#include "store/mem/store_mem.h"
+
+struct world {
+	struct clock clock; /* first */
+	int64_t wall, mono;
+	struct rand_seeded rand;
+	struct store_mem *data;
+	struct store *store;
+	struct peer_watch *watch;
+	struct arena *mem;
+	uint64_t version;
+	uint32_t peer_no;
+};
+
+static int64_t wall_of(struct clock *clock)
+{
+	return ((struct world *)(void *)clock)->wall;
+}
+
+static int64_t mono_of(struct clock *clock)
+{
+	return ((struct world *)(void *)clock)->mono;
+}
+
+static const struct health_policy policy = { .suspect_us = 30 * US_PER_S,
+					     .down_us = 2 * US_PER_MIN,
+					     .grace_us = 10 * US_PER_MIN };
+
+static void restart(struct world *w)
+{
+	peer_watch_free(w->watch);
+	w->watch = peer_watch_new(&policy, &w->clock);
+}
+
+static int set_up(void **state)
+{
+	static struct world world;
+	struct world *w = &world;
+	struct err err;
+
+	*w = (struct world){ .clock = { wall_of, mono_of },
+			     .wall = INT64_C(1800000000000000),
+			     .mono = US_PER_DAY,
+			     .version = 1000 };
+	rand_init_seeded(&w->rand, 1);
+	w->mem = arena_new();
+	w->data = store_mem_new();
+	assert_true(store_open(store_mem_attach(w->data, &w->clock, 0, NULL),
+			       &(struct store_options){
+				       .instance = 1, .clock = &w->clock, .rand = &w->rand.base },
+			       &w->store, &err));
+	assert_true(store_peer_no(w->store, SLICE_LIT("12D3KooWpeer"), &w->peer_no, &err));
+	restart(w);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	peer_watch_free(w->watch);
+	store_close(w->store);
+	store_mem_free(w->data);
+	arena_free(w->mem);
+	return 0;
+}
+
+static void answer(struct world *w)
+{
+	struct err err;
+
+	w->version += 1000;
+	assert_true(store_peer_report(w->store,
+				      &(struct peer_row){ .peer_no = w->peer_no,
+							  .report_version = w->version,
+							  .last_seen = w->wall },
+				      &err));
+}
+
+static enum peer_health look(struct world *w)
+{
+	struct peers peers;
+	struct err err;
+
+	assert_true(peers_load(w->store, w->watch, w->mem, &peers, &err));
+	assert_int_equal(peers.n, 1);
+	return peers.at[0].health;
+}
+
+static void pass(struct world *w, int64_t us)
+{
+	w->wall += us;
+	w->mono += us;
+}
+
+/* Looks every few seconds meanwhile, as the reconciler does. */
+static void watch_for(struct world *w, int64_t us)
+{
+	for (int64_t end = w->mono + us; w->mono < end; look(w))
+		pass(w, 5 * US_PER_S);
+}
+
+static void lively(struct world *w)
+{
+	for (int i = 0; i < 3; i++) {
+		answer(w);
+		assert_int_equal(look(w), HEALTH_UP);
+		pass(w, 10 * US_PER_S);
+	}
+}
+
+static void a_peer_that_falls_silent_is_given_up_step_by_step(void **state)
+{
+	struct world *w = *state;
+
+	lively(w);
+	assert_int_equal(look(w), HEALTH_UP);
+	watch_for(w, 20 * US_PER_S);
+	assert_int_equal(look(w), HEALTH_SUSPECT);
+	watch_for(w, 90 * US_PER_S);
+	assert_int_equal(look(w), HEALTH_DOWN);
+	watch_for(w, 10 * US_PER_MIN);
+	assert_int_equal(look(w), HEALTH_DEAD);
+	answer(w);
+	assert_int_equal(look(w), HEALTH_UP);
+}
+
+/* The machine was off: nobody looked, so nobody knows. */
+static void after_an_outage_no_peer_is_dead_before_it_was_looked_for(void **state)
+{
+	struct world *w = *state;
+
+	lively(w);
+	pass(w, US_PER_H);
+	restart(w);
+	assert_int_equal(look(w), HEALTH_SUSPECT);
+	watch_for(w, 11 * US_PER_MIN);
+	assert_int_equal(look(w), HEALTH_DOWN);
+	watch_for(w, 2 * US_PER_MIN);
+	assert_int_equal(look(w), HEALTH_DEAD);
+}
+
+static void a_clock_that_is_set_changes_nothing_about_peers_that_were_seen(void **state)
+{
+	static const int64_t steps[] = { US_PER_H, -US_PER_H, 365 * US_PER_DAY };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		lively(w);
+		w->wall += steps[i];
+		assert_int_equal(look(w), HEALTH_UP);
+		watch_for(w, 40 * US_PER_S);
+		assert_int_equal(look(w), HEALTH_SUSPECT);
+		watch_for(w, 13 * US_PER_MIN);
+		assert_int_equal(look(w), HEALTH_DEAD);
+	}
+}
+
+/* A change that is noticed late is no sign of life now. */
+static void what_changed_while_nobody_looked_may_be_old(void **state)
+{
+	struct world *w = *state;
+
+	lively(w);
+	answer(w);
+	pass(w, 5 * US_PER_MIN);
+	assert_int_equal(look(w), HEALTH_SUSPECT);
+	answer(w);
+	assert_int_equal(look(w), HEALTH_UP);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		T(a_peer_that_falls_silent_is_given_up_step_by_step),
+		T(after_an_outage_no_peer_is_dead_before_it_was_looked_for),
+		T(a_clock_that_is_set_changes_nothing_about_peers_that_were_seen),
+		T(what_changed_while_nobody_looked_may_be_old),
+	};
+	return cmocka_run_group_tests_name("role/peers", tests, NULL, NULL);
+}
