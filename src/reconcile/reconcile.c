@@ -318,8 +318,9 @@ static void let_go(struct step *s, const struct spot *spot)
 	bool told = reason == REASON_DRAINED && spot->peer; /* by an operator */
 
 	write_half(s, spot, false, reason);
-	if (!ended && !told)
-		s->plan.given_up++;
+	/* Whatever generation it answers: Kubo had it when its worker last told. */
+	if (!ended && !told && spot->copy->state == COPY_PINNED)
+		s->given_up[s->plan.n_given_up++] = spot->peer_no;
 }
 
 /* A copy that has no place any more but is needed until others are pinned. */
@@ -424,6 +425,7 @@ struct reconcile_plan reconcile_step(const struct reconcile_view *view,
 	s.desired = arena_new_array(mem, struct copy, s.n_spots);
 	s.publish = arena_new_array(mem, uint32_t, s.n_spots);
 	s.forget = arena_new_array(mem, uint32_t, s.n_spots);
+	s.given_up = arena_new_array(mem, uint32_t, s.n_spots);
 	for (size_t i = 0; i < s.n_spots; i++)
 		settle(&s, &s.spots[i]);
 
@@ -434,6 +436,7 @@ struct reconcile_plan reconcile_step(const struct reconcile_view *view,
 	s.plan.desired = s.desired;
 	s.plan.publish = s.publish;
 	s.plan.forget = s.forget;
+	s.plan.given_up = s.given_up;
 	s.plan.refusals = s.refusals;
 	return s.plan;
 }

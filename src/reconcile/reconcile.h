@@ -70,8 +70,11 @@ struct reconcile_plan { /* all lists sorted by peer_no, all memory from the aren
 	 * the CID: nobody goes back there as long as others qualify. */
 	const uint32_t *forget;
 	size_t n_forget;
-	unsigned given_up; /* of `desired`: unpins whose cause is neither an end nor an expiry, nor
-			      an operator's word on the peer */
+	/* Peers of `desired` whose pinned copy goes for a cause that is neither an end nor an
+	 * expiry, nor an operator's word on the peer.  A copy that is still on its way is not
+	 * counted: to give it up loses nothing. */
+	const uint32_t *given_up;
+	size_t n_given_up;
 	unsigned missing;  /* copies that one request wants and no peer qualifies for; the most */
 	int64_t next_at;   /* us, > now; look again by then; 0 = only when something happens */
 	const enum place_refusal *refusals; /* one for each peer: why it gets no copy */

@@ -12,7 +12,7 @@
  *	          n no space, i invalid (each 5 times), 1 but only once, h but since a day,
  *	          R retried already
  *	plan      +3 a copy more, -3 given up, =3 written anew, >3 sent again, x3 row can go;
- *	          !2 given up without an end, ?1 missing
+ *	          !2 pinned ones given up without an end, ?1 missing
  *
  * The seed is such that peer 1 ranks best, then 2, and so on.
  */
@@ -102,7 +102,7 @@ static const struct situation requests[] = {
 
 static const struct situation moving[] = {
 	{ "fewer wanted: surplus goes", "1", "1 2 3", "1P 2P 3P", "-2 -3 !2" },
-	{ "pinned ones stay, not those on their way", "1", "1 2 3", "1G 3P", "-1 !1" },
+	{ "pinned ones stay, not those on their way", "1", "1 2 3", "1G 3P", "-1" },
 	{ "surplus stays while the others are not pinned", "2", "1 2 3", "1P 2G 3G", "" },
 	{ "what stays is spread over zones", "2", "1:a 2:a 3:b", "1P 2P 3P", "-2 !1" },
 	{ "zones changed: the new copy first", "1:b", "1:a 2:b", "1P", "+2" },
@@ -119,7 +119,7 @@ static const struct situation moving[] = {
 	{ "dead: given up once enough are pinned", "2", "1x 2 3", "1P 2P 3P", "-1 !1" },
 	{ "dead and nobody else: its copy stays wanted", "2", "1x 2", "1P 2P", "?1" },
 	{ "all dead: nothing is given up", "2", "1x 2x", "1P 2P", "?2" },
-	{ "back before the replacement is pinned: as it was", "2", "1 2 3", "1P 2P 3G", "-3 !1" },
+	{ "back before the replacement is pinned: as it was", "2", "1 2 3", "1P 2P 3G", "-3" },
 	{ "back after that: three are pinned, two stay", "2", "1 2 3", "1P 2P 3P", "-3 !1" },
 	{ "back after it was given up: nothing to do but tell it", "2", "1 2 3", "1P-o 2P 3P",
 	  ">1" },
@@ -136,7 +136,7 @@ static const struct situation moving[] = {
 	  "-1" },
 	{ "draining: a copy nobody reported on may be there", "1", "1d 2 3", "1N 2G", "" },
 	{ "draining the last peer", "1", "1d", "1P", "?1" },
-	{ "drained again made active: stays", "1", "1 2", "1P 2G", "-2 !1" },
+	{ "drained again made active: stays", "1", "1 2", "1P 2G", "-2" },
 	{ "removed peers drain too", "1", "1f 2", "1P 2P", "-1" },
 	{ "peers that are not listed too", "1", "2", "1P 2P", "-1 !1" },
 	{ "everywhere: draining waits for all others", "*", "1d 2 3", "1P 2P 3G", "" },
@@ -145,7 +145,7 @@ static const struct situation moving[] = {
 
 static const struct situation mending[] = {
 	{ "lost: pinned again at the same peer", "2", "1 2 3", "1U 2P", "=1" },
-	{ "lost where it was not needed any more: let go", "2", "1x 2", "1U 2P", "-1 !1 ?1" },
+	{ "lost where it was not needed any more: let go", "2", "1x 2", "1U 2P", "-1 ?1" },
 	{ "failed a few times: waits", "1", "1 2", "1En1", "" },
 	{ "no space for long: tried elsewhere", "1", "1 2", "1En", "+2" },
 	{ "no space for a day: tried elsewhere", "1", "1 2", "1En1h", "+2" },
@@ -159,8 +159,8 @@ static const struct situation mending[] = {
 	{ "stalled on some: one more", "2", "1 2 3 4 5 6", "1P 2Es 3Es 4Es", "+5" },
 	{ "nobody else qualifies: it stays where it fails", "1", "1 2s", "1En", "" },
 	{ "the failing copy stays wanted until another is pinned", "1", "1 2", "1En 2G", "" },
-	{ "then it is given up", "1", "1 2", "1En 2P", "-1 !1" },
-	{ "the failing one made it after all", "1", "1 2", "1P 2G", "-2 !1" },
+	{ "then it is given up", "1", "1 2", "1En 2P", "-1" },
+	{ "the failing one made it after all", "1", "1 2", "1P 2G", "-2" },
 	{ "nobody goes back to where it failed", "1", "1 2 3", "1U-n", "+2" },
 	{ "unless nobody else qualifies", "1", "1 2s", "1U-n", "+1" },
 	{ "everywhere: failing copies stay", "*", "1 2", "1En 2P", "" },
@@ -489,8 +489,8 @@ static void plan_text(const struct scene *s, const struct reconcile_plan *plan, 
 	}
 	for (size_t i = 0; i < plan->n_forget; i++)
 		buf_printf(out, "x%u ", plan->forget[i]);
-	if (plan->given_up)
-		buf_printf(out, "!%u ", plan->given_up);
+	if (plan->n_given_up)
+		buf_printf(out, "!%zu ", plan->n_given_up);
 	if (plan->missing)
 		buf_printf(out, "?%u ", plan->missing);
 	if (out->len > 0)

@@ -49,7 +49,7 @@ struct step {
 
 	struct reconcile_plan plan;
 	struct copy *desired;
-	uint32_t *publish, *forget;
+	uint32_t *publish, *forget, *given_up;
 };
 
 /* Reads the requests of the view into s->demands, mode, priority and so on. */

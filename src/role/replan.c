@@ -28,6 +28,7 @@ struct look {
 	bool changed;    /* anything was written */
 	bool expired;    /* a request came to its end */
 	unsigned guarded;
+	unsigned taken; /* from the guard, as last decided */
 	struct promise { /* as last decided: space that counts as taken */
 		uint32_t peer_no;
 		uint64_t size;
@@ -181,9 +182,12 @@ static void end_expired(struct picture *p, int64_t now_us, uint64_t rev, struct 
 
 /* ---- the guard ------------------------------------------------------------------ */
 
-static bool gives_up(const struct copy *half)
+static bool gives_up(const struct reconcile_plan *plan, uint32_t peer_no)
 {
-	return !half->desired && half->reason != REASON_ENDED;
+	for (size_t i = 0; i < plan->n_given_up; i++)
+		if (plan->given_up[i] == peer_no)
+			return true;
+	return false;
 }
 
 /* Leaves the copies that would be given up as they are, and tells their workers nothing. */
@@ -193,22 +197,38 @@ static void guard_strip(struct reconcile_plan *plan, struct arena *mem)
 	uint32_t *told = arena_new_array(mem, uint32_t, plan->n_publish);
 	size_t n = 0, n_told = 0;
 
-	for (size_t i = 0; i < plan->n_publish; i++) {
-		bool stripped = false;
-
-		for (size_t k = 0; k < plan->n_desired; k++)
-			stripped |= plan->desired[k].peer_no == plan->publish[i] &&
-				    gives_up(&plan->desired[k]);
-		if (!stripped)
+	for (size_t i = 0; i < plan->n_publish; i++)
+		if (!gives_up(plan, plan->publish[i]))
 			told[n_told++] = plan->publish[i];
-	}
 	for (size_t i = 0; i < plan->n_desired; i++)
-		if (!gives_up(&plan->desired[i]))
+		if (!gives_up(plan, plan->desired[i].peer_no))
 			kept[n++] = plan->desired[i];
 	plan->desired = kept;
 	plan->n_desired = n;
 	plan->publish = told;
 	plan->n_publish = n_told;
+}
+
+/* A decision that is made again asks anew. */
+static void ask_guard(struct look *look, struct reconcile_plan *plan, int64_t now_us,
+		      struct arena *mem)
+{
+	struct replanner *r = look->r;
+	unsigned copies = (unsigned)plan->n_given_up;
+	int64_t again = now_us + r->policy.guard.window_us;
+
+	guard_give_back(&r->guard, look->taken);
+	look->guarded = look->taken = 0;
+	if (copies == 0 || r->force)
+		return;
+	if (guard_take(&r->guard, &r->policy.guard, copies)) {
+		look->taken = copies;
+		return;
+	}
+	look->guarded = copies;
+	guard_strip(plan, mem);
+	if (plan->next_at == 0 || again < plan->next_at)
+		plan->next_at = again;
 }
 
 /* ---- space ---------------------------------------------------------------------- */
@@ -434,7 +454,6 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	struct reconcile_plan plan;
 	struct copy *observed;
 	uint64_t next;
-	int64_t again;
 
 	if (!look_at(r, view, look->item, now_us, mem, &p, err))
 		return false;
@@ -442,15 +461,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	next = view->next > p.seen ? view->next : version_next(p.seen, now_us, r->options.instance);
 	end_expired(&p, now_us, next, mem);
 	plan = plan_for(r, &p, view->cid, now_us, next, &r->policy.reconcile, mem);
-	look->guarded = 0;
-	if (plan.given_up > 0 && !r->force &&
-	    !guard_take(&r->guard, &r->policy.guard, plan.given_up)) {
-		look->guarded = plan.given_up;
-		guard_strip(&plan, mem);
-		again = now_us + r->policy.guard.window_us;
-		if (plan.next_at == 0 || again < plan.next_at)
-			plan.next_at = again;
-	}
+	ask_guard(look, &plan, now_us, mem);
 	observed = arena_new_array(mem, struct copy, p.n_reported);
 	for (size_t i = 0; i < p.n_reported; i++) {
 		observed[i] = *p.reported[i];

@@ -119,6 +119,15 @@ static unsigned copies(struct roles *r)
 	return fake_kubo_n_pins(r->fake, 0) + fake_kubo_n_pins(r->fake, 1);
 }
 
+static unsigned wanted_on(struct roles *r, unsigned pins, uint32_t peer_no)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pins; i++)
+		n += roles_copy(r, i, peer_no).desired;
+	return n;
+}
+
 static void as_many_unpins_as_the_guard_allows_are_made(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *world = lopsided(60, 0);
@@ -184,6 +193,30 @@ static void a_drain_is_not_held_back(void **state UNUSED)
 	assert_int_equal(fake_kubo_n_pins(r->fake, 1), 60);
 }
 
+/* While a node is away copies set out elsewhere.  When it is back before they are there, all of
+ * that is taken back: nothing is lost by it. */
+static void copies_that_are_not_there_yet_are_given_up_at_once(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 2, .batch_max = 4, .guard_least = 5 });
+	unsigned before;
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 60; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	before = wanted_on(r, 60, 1);
+	assert_in_range(before, 10, 50);
+	fake_kubo_fetch(r->fake, 0, NULL, US_PER_H);
+	fake_kubo_restart(r->fake, 1, 3 * US_PER_MIN);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(wanted_on(r, 60, 1), 60);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(wanted_on(r, 60, 1), before);
+	assert_int_equal(r->guarded, 0);
+}
+
 /* ---- space ------------------------------------------------------------------------------ */
 
 #define MIB (UINT64_C(1) << 20)
@@ -199,15 +232,6 @@ static struct roles *nearly_full(void)
 	fake_kubo_fetch(r->fake, 1, NULL, 20 * US_PER_S);
 	roles_run(r, 10 * US_PER_S);
 	return r;
-}
-
-static unsigned wanted_on(struct roles *r, unsigned pins, uint32_t peer_no)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < pins; i++)
-		n += roles_copy(r, i, peer_no).desired;
-	return n;
 }
 
 static void many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full(void **state UNUSED)
@@ -317,6 +341,7 @@ int main(void)
 		cmocka_unit_test(beyond_the_bound_copies_stay_and_are_told_of),
 		cmocka_unit_test(each_pass_lets_some_go),
 		cmocka_unit_test(a_drain_is_not_held_back),
+		cmocka_unit_test(copies_that_are_not_there_yet_are_given_up_at_once),
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
 		cmocka_unit_test(
