@@ -91,11 +91,6 @@ void demands_read(struct step *s)
  * Where the copies shall be.
  */
 
-static bool is_held(enum place_hold hold)
-{
-	return hold == HOLD_PINNED || hold == HOLD_COMING || hold == HOLD_FAILING;
-}
-
 static enum place_hold hold_of(const struct step *s, const struct spot *spot)
 {
 	if (!spot->copy)
@@ -104,6 +99,9 @@ static enum place_hold hold_of(const struct step *s, const struct spot *spot)
 		return is_desired(spot) ? HOLD_FAILING : HOLD_FAILED;
 	if (!is_desired(spot))
 		return spot->copy->state == COPY_PINNED ? HOLD_LEFT : HOLD_NONE;
+	/* The fetch outlasts the look that ordered it: later ones must not undo it. */
+	if (spot->copy->reason == REASON_REBALANCED)
+		return HOLD_MOVED;
 	return is_good(s, spot) ? HOLD_PINNED : HOLD_COMING;
 }
 
@@ -183,7 +181,7 @@ void demands_place(struct step *s)
 		for (size_t i = 0; i < v->n_peers; i++) {
 			enum place_hold *hold = &s->held[i].hold;
 
-			if (s->refusals[i] != PLACE_OK || is_held(*hold))
+			if (s->refusals[i] != PLACE_OK || place_holds(*hold))
 				continue;
 			*hold = *hold == HOLD_FAILED ? HOLD_FAILING : HOLD_COMING;
 			grew = true;

@@ -152,11 +152,6 @@ static bool better(const struct candidate *a, const struct candidate *b)
 	return a->peer->peer_no < b->peer->peer_no;
 }
 
-static bool holds(enum place_hold hold)
-{
-	return hold == HOLD_PINNED || hold == HOLD_COMING || hold == HOLD_FAILING;
-}
-
 static bool fails(enum place_hold hold)
 {
 	return hold == HOLD_FAILING || hold == HOLD_FAILED;
@@ -166,7 +161,7 @@ static struct candidate candidate(const struct place_ask *ask, const struct plac
 				  size_t at, struct place_held held)
 {
 	static const int grades[] = {
-		[HOLD_PINNED] = 0, [HOLD_COMING] = 1,  [HOLD_NONE] = 2,
+		[HOLD_PINNED] = 0, [HOLD_MOVED] = 0,   [HOLD_COMING] = 1, [HOLD_NONE] = 2,
 		[HOLD_LEFT] = 2,   [HOLD_FAILING] = 3, [HOLD_FAILED] = 3,
 	};
 	bool as_new = ask->rebalance && !fails(held.hold);
@@ -177,7 +172,7 @@ static struct candidate candidate(const struct place_ask *ask, const struct plac
 		.grade = grades[as_new ? HOLD_NONE : held.hold],
 		.wished = list_has(ask->wished, peer->peer_id),
 		/* A rebalance comes out the same whatever is on its way. */
-		.roomy = ask->rebalance || is_roomy(ask, peer),
+		.roomy = ask->rebalance || held.hold == HOLD_MOVED || is_roomy(ask, peer),
 		.shared = held.shared,
 		.left = held.hold == HOLD_LEFT && !ask->rebalance,
 		.score = place_score(ask->seed, peer->peer_no),
@@ -214,7 +209,7 @@ struct place_result placement_choose(const struct place_ask *ask, const struct p
 		struct place_held held = ask->held ? ask->held[i] : (struct place_held){ 0 };
 
 		assert(i == 0 || peers[i - 1].peer_no < peers[i].peer_no);
-		refusals[i] = holds(held.hold) ? refuse_holder(ask, &peers[i])
+		refusals[i] = place_holds(held.hold) ? refuse_holder(ask, &peers[i])
 					       : refuse_new(ask, &peers[i]);
 		if (refusals[i] != PLACE_OK)
 			continue;

@@ -7,7 +7,8 @@
  * that must move do.  Peers are picked one after the other, each time the best by
  *
  *	1. what is there: a pinned copy, a copy on its way, nothing, a copy that
- *	   keeps failing (so that holders stay and little moves)
+ *	   keeps failing (so that holders stay and little moves); one on its way by a
+ *	   rebalance ranks as pinned and roomy, so that it wins as it did in the rebalance
  *	2. the peers that the request names come before others
  *	3. the zone that holds fewer of the copies picked so far (anti-affinity)
  *	4. a peer that has room yet when all copies on their way are there
@@ -82,6 +83,7 @@ enum place_hold {
 	HOLD_NONE = 0,
 	HOLD_LEFT,    /* not wanted any more, but its blocks probably still lie there */
 	HOLD_PINNED,  /* pinned, and the peer answers */
+	HOLD_MOVED,   /* a rebalance put it there, whether it has arrived or not */
 	HOLD_COMING,  /* on its way, or pinned on a peer that is silent right now */
 	HOLD_FAILING, /* wanted, but has failed for so long that others are better */
 	HOLD_FAILED,  /* not wanted any more, because of that */
@@ -112,6 +114,13 @@ struct place_result {
 /* The score of one peer; exposed for tests. */
 uint64_t place_score(uint64_t seed, uint32_t peer_no);
 
+/* A copy is wanted there now. */
+static inline bool place_holds(enum place_hold hold)
+{
+	return hold == HOLD_PINNED || hold == HOLD_MOVED || hold == HOLD_COMING ||
+	       hold == HOLD_FAILING;
+}
+
 /* True if `zones` is empty or names `zone`. */
 bool place_zone_allowed(struct slice_list zones, struct slice zone);
 
@@ -122,7 +131,7 @@ bool place_zone_allowed(struct slice_list zones, struct slice zone);
  * New copies go to peers that are UP, ACTIVE, in an allowed zone and have
  * room: free - reserved >= keep_free + size, and at least one byte.
  *
- * Peers whose copy is wanted now (PINNED, COMING, FAILING) stay chosen while they are not DEAD
+ * Peers whose copy is wanted now (PINNED, MOVED, COMING, FAILING) stay chosen while they are not DEAD
  * (paused ones even then), draining, removed or in a zone that is not allowed; room no longer
  * matters, it was promised to them.
  */

@@ -264,6 +264,12 @@ static bool other_mode(const struct step *s, const struct copy *c)
 	return c->mode < s->mode || (c->mode > s->mode && copy_state(c) != COPY_PINNED);
 }
 
+/* That a rebalance put it there counts until it goes (demand.c). */
+static enum copy_reason reason_to_renew(const struct copy *c, enum copy_reason reason)
+{
+	return c->reason == REASON_REBALANCED ? REASON_REBALANCED : reason;
+}
+
 /* A copy that shall be there: is it, as it should be? */
 static void keep(struct step *s, const struct spot *spot)
 {
@@ -276,9 +282,9 @@ static void keep(struct step *s, const struct spot *spot)
 	}
 	state = copy_state(c);
 	if (other_mode(s, c) || (c->priority != s->priority && state != COPY_PINNED))
-		write_half(s, spot, true, REASON_CHANGED);
+		write_half(s, spot, true, reason_to_renew(c, REASON_CHANGED));
 	else if (state == COPY_UNPINNED)
-		write_half(s, spot, true, REASON_LOST);
+		write_half(s, spot, true, reason_to_renew(c, REASON_LOST));
 	else if (is_ahead(spot) || retry_asked(s, c))
 		write_half(s, spot, true, (enum copy_reason)c->reason);
 }

@@ -10,7 +10,7 @@
  *	          U unpinned, N nothing reported; then any of - not desired, d direct, o old,
  *	          ^7 priority, > its worker is ahead, < behind, s stalled, u unreachable, r refused,
  *	          n no space, i invalid (each 5 times), 1 but only once, h but since a day,
- *	          R retried already
+ *	          R retried already, m moved there by a rebalance
  *	plan      +3 a copy more, -3 given up, =3 written anew, >3 sent again, x3 row can go;
  *	          !2 pinned ones given up without an end, ?1 missing
  *
@@ -402,6 +402,9 @@ static void parse_copy(struct scene *s, const char **p, struct arena *mem UNUSED
 		case 'R':
 			c->assigned_at = NOW;
 			break;
+		case 'm':
+			c->reason = REASON_REBALANCED;
+			break;
 		default:
 			fail_msg("copy flag %s", *p - 1);
 		}
@@ -681,6 +684,22 @@ static void rebalancing_moves_to_the_fresh_placement(void **state UNUSED)
 	assert_int_equal(reconcile_step(&s->view, &policy, mem).n_desired, 0);
 }
 
+/* The fetch may last for days, and the looks that come meanwhile know of no rebalance. */
+static void a_rebalance_is_not_undone_by_later_looks(void **state UNUSED)
+{
+	static const struct situation then[] = {
+		{ "it is being fetched", "1", "1 2", "1Gm 2P", "" },
+		{ "whatever else goes there", "1", "1s 2", "1Gm 2P", "" },
+		{ "it is there", "1", "1 2", "1Pm 2P", "-2 !1" },
+		{ "and its peer is full now", "1", "1s 2", "1Pm 2P", "-2 !1" },
+		{ "it is to be more urgent", "1^7", "1 2", "1Gm 2P", "=1" },
+		{ "its peer is gone", "1", "1x 2", "1Gm 2P", "-1" },
+		{ "it keeps failing", "1", "1 2", "1Enm 2P", "-1" },
+	};
+
+	CHECK_ALL(then);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -695,6 +714,7 @@ int main(void)
 		cmocka_unit_test(removed_peers_are_not_told),
 		cmocka_unit_test(the_plan_says_why_a_peer_gets_nothing),
 		cmocka_unit_test(rebalancing_moves_to_the_fresh_placement),
+		cmocka_unit_test(a_rebalance_is_not_undone_by_later_looks),
 	};
 	return cmocka_run_group_tests_name("reconcile/reconcile", tests, NULL, NULL);
 }

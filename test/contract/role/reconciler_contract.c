@@ -102,6 +102,22 @@ static void a_rebalance_that_was_ordered_outlives_a_crash(void **state UNUSED)
 	assert_int_equal(moves_left(r), 0);
 }
 
+/* Reports of running fetches, re-checks and reminders come long after the sweep has ended. */
+static void a_rebalance_whose_fetches_last_is_not_undone(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
+	uint64_t moves = moves_left(r);
+
+	fake_kubo_fetch(r->fake, 1, NULL, 1500 * US_PER_MS);
+	order(r, true, false);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(moves_left(r), 0);
+	roles_run(r, 2 * US_PER_H);
+	assert_int_equal(moves_left(r), 0);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 1), moves);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 60 - moves);
+}
+
 static void a_sweep_after_a_rebalance_moves_nothing(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = lopsided(40, 0);
@@ -229,7 +245,7 @@ static struct roles *nearly_full(void)
 	fake_kubo_knobs(r->fake, 0)->capacity_bytes = 64 * MIB;
 	fake_kubo_knobs(r->fake, 1)->capacity_bytes = 1024 * 1024 * MIB;
 	fake_kubo_fetch(r->fake, 0, NULL, 20 * US_PER_S);
-	fake_kubo_fetch(r->fake, 1, NULL, 20 * US_PER_S);
+	fake_kubo_fetch(r->fake, 1, NULL, 1500 * US_PER_MS);
 	roles_run(r, 10 * US_PER_S);
 	return r;
 }
@@ -336,6 +352,7 @@ int main(void)
 		cmocka_unit_test(a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come),
 		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
+		cmocka_unit_test(a_rebalance_whose_fetches_last_is_not_undone),
 		cmocka_unit_test(a_sweep_after_a_rebalance_moves_nothing),
 		cmocka_unit_test(as_many_unpins_as_the_guard_allows_are_made),
 		cmocka_unit_test(beyond_the_bound_copies_stay_and_are_told_of),
