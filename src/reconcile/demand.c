@@ -120,6 +120,17 @@ static uint64_t known_size(const struct step *s)
 	return size;
 }
 
+/* Nothing tells when a silent peer answers or a full one has room again, so somebody has to look.
+ * (Of peers that were dead, paused or draining the reconciler does tell.) */
+static bool may_soon_qualify(const struct demand *d, const struct place_peer *peer,
+			     enum place_refusal why)
+{
+	if (why == PLACE_DOWN)
+		return peer->health != HEALTH_DEAD && peer->wish == PLACE_ACTIVE &&
+		       place_zone_allowed(d->zones, peer->zone);
+	return why == PLACE_SUSPECT || why == PLACE_NOT_ENOUGH_SPACE;
+}
+
 static void place_demand(struct step *s, struct demand *d, uint64_t size)
 {
 	const struct reconcile_view *v = s->view;
@@ -137,8 +148,11 @@ static void place_demand(struct step *s, struct demand *d, uint64_t size)
 	struct place_result result = placement_choose(&ask, v->peers, v->n_peers, s->mem);
 
 	d->chosen = result.n;
+	d->awaited = 0;
 	for (size_t i = 0; i < v->n_peers; i++) {
 		d->picked[i] = result.refusals[i] == PLACE_OK;
+		d->awaited += d->rf_max == REPLICAS_EVERYWHERE &&
+			      may_soon_qualify(d, &v->peers[i], result.refusals[i]);
 		s->held[i].shared |= d->picked[i];
 		if (s->refusals[i] != PLACE_OK &&
 		    (d->picked[i] || result.refusals[i] > s->refusals[i]))
@@ -194,6 +208,12 @@ void demands_place(struct step *s)
 	}
 }
 
+static void note_missing(struct step *s, size_t n)
+{
+	if (n > s->plan.missing)
+		s->plan.missing = (unsigned)n;
+}
+
 /* Counts what is pinned for each demand where copies stay. */
 void demands_judge(struct step *s)
 {
@@ -215,7 +235,8 @@ void demands_judge(struct step *s)
 		}
 		d->satisfied = pinned >= want && (all || !everywhere);
 		d->full = all && d->chosen < want && d->chosen >= (size_t)d->rf_min;
-		if (d->chosen < want && want - d->chosen > s->plan.missing)
-			s->plan.missing = (unsigned)(want - d->chosen);
+		if (d->chosen < want)
+			note_missing(s, want - d->chosen);
+		note_missing(s, d->awaited);
 	}
 }

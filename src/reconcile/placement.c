@@ -210,7 +210,7 @@ struct place_result placement_choose(const struct place_ask *ask, const struct p
 
 		assert(i == 0 || peers[i - 1].peer_no < peers[i].peer_no);
 		refusals[i] = place_holds(held.hold) ? refuse_holder(ask, &peers[i])
-					       : refuse_new(ask, &peers[i]);
+						     : refuse_new(ask, &peers[i]);
 		if (refusals[i] != PLACE_OK)
 			continue;
 		refusals[i] = fails(held.hold) ? PLACE_FAILING : PLACE_NOT_NEEDED;

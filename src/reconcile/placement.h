@@ -131,8 +131,8 @@ bool place_zone_allowed(struct slice_list zones, struct slice zone);
  * New copies go to peers that are UP, ACTIVE, in an allowed zone and have
  * room: free - reserved >= keep_free + size, and at least one byte.
  *
- * Peers whose copy is wanted now (PINNED, MOVED, COMING, FAILING) stay chosen while they are not DEAD
- * (paused ones even then), draining, removed or in a zone that is not allowed; room no longer
+ * Peers whose copy is wanted now (PINNED, MOVED, COMING, FAILING) stay chosen while they are not
+ * DEAD (paused ones even then), draining, removed or in a zone that is not allowed; room no longer
  * matters, it was promised to them.
  */
 struct place_result placement_choose(const struct place_ask *ask, const struct place_peer *peers,

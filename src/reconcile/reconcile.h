@@ -75,8 +75,10 @@ struct reconcile_plan { /* all lists sorted by peer_no, all memory from the aren
 	 * counted: to give it up loses nothing. */
 	const uint32_t *given_up;
 	size_t n_given_up;
-	unsigned missing;  /* copies that one request wants and no peer qualifies for; the most */
-	int64_t next_at;   /* us, > now; look again by then; 0 = only when something happens */
+	/* Copies that one request wants and no peer qualifies for, the most; of one that wants
+	 * them everywhere, the peers that are silent or full. */
+	unsigned missing;
+	int64_t next_at; /* us, > now; look again by then; 0 = only when something happens */
 	const enum place_refusal *refusals; /* one for each peer: why it gets no copy */
 };
 

@@ -13,6 +13,7 @@ struct demand {
 	struct slice_list zones, wished;
 	int32_t rf_min, rf_max; /* rf_max may be REPLICAS_EVERYWHERE */
 	size_t chosen;          /* peers picked for it */
+	size_t awaited;         /* "everywhere": peers that may soon qualify */
 	bool *picked;           /* one for each peer of the view */
 	bool satisfied;         /* all that it wants is pinned where copies stay */
 	bool full;              /* at least rf_min, and on every peer that qualifies */

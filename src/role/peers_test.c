@@ -56,10 +56,10 @@ static int set_up(void **state)
 	rand_init_seeded(&w->rand, 1);
 	w->mem = arena_new();
 	w->data = store_mem_new();
-	assert_true(store_open(store_mem_attach(w->data, &w->clock, 0, NULL),
-			       &(struct store_options){
-				       .instance = 1, .clock = &w->clock, .rand = &w->rand.base },
-			       &w->store, &err));
+	assert_true(store_open(
+		store_mem_attach(w->data, &w->clock, 0, NULL),
+		&(struct store_options){ .instance = 1, .clock = &w->clock, .rand = &w->rand.base },
+		&w->store, &err));
 	assert_true(store_peer_no(w->store, SLICE_LIT("12D3KooWpeer"), &w->peer_no, &err));
 	restart(w);
 	*state = w;

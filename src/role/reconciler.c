@@ -22,6 +22,7 @@ struct known_peer {
 	uint32_t peer_no;
 	enum peer_health health;
 	enum place_wish wish;
+	bool unsure; /* silent since this process looks: it may have been dead before */
 };
 
 struct reconciler {
@@ -185,9 +186,45 @@ static bool matters(const struct known_peer *before, const struct place_peer *no
 	       before->wish != now->wish;
 }
 
+/* It was passed over for so long that nobody waits for it any more: what is wanted everywhere, or
+ * had too few peers, is found by looking at everything. */
+static bool is_back(const struct known_peer *before, const struct place_peer *now)
+{
+	bool was_gone = before->health == HEALTH_DEAD || before->unsure;
+
+	return (was_gone && now->health == HEALTH_UP) ||
+	       (before->wish != PLACE_ACTIVE && now->wish == PLACE_ACTIVE);
+}
+
+static struct known_peer know(const struct known_peer *before, const struct place_peer *now)
+{
+	return (struct known_peer){ .peer_no = now->peer_no,
+				    .health = now->health,
+				    .wish = now->wish,
+				    .unsure = now->health >= HEALTH_DOWN &&
+					      (!before || before->unsure) };
+}
+
+static void note_peer(struct reconciler *r, const struct known_peer *before,
+		      const struct place_peer *now, bool first)
+{
+	/* A new peer may be what pins "everywhere" and unfilled ones wait for. */
+	bool sweep = before ? is_back(before, now) : !first;
+	/* The others may have changed while nobody ran. */
+	bool walk = before ? matters(before, now)
+			   : first && (now->health == HEALTH_DEAD || now->wish != PLACE_ACTIVE);
+
+	if (sweep || walk)
+		replanner_forget_peers(r->replanner);
+	if (walk)
+		start_walk(r, now->peer_no);
+	r->sweep_again |= sweep;
+}
+
 static bool look_at_peers(struct reconciler *r, struct err *err)
 {
 	struct replan_options *o = &r->options.replan;
+	struct known_peer *known;
 	struct peers peers;
 	bool first = r->peers_at == 0;
 	size_t k = 0;
@@ -197,28 +234,21 @@ static bool look_at_peers(struct reconciler *r, struct err *err)
 	if (!peers_load(o->store, o->watch, r->mem, &peers, err))
 		return false;
 	r->peers_at = clock_mono_us(o->clock) + r->options.peers_us;
+	known = xcalloc(peers.n + 1, sizeof(known[0]));
 	for (size_t i = 0; i < peers.n; i++) {
 		const struct place_peer *now = &peers.at[i];
+		const struct known_peer *before = NULL;
 
 		while (k < r->n_known && r->known[k].peer_no < now->peer_no)
 			k++;
-		if (k < r->n_known && r->known[k].peer_no == now->peer_no) {
-			if (matters(&r->known[k], now)) {
-				replanner_forget_peers(r->replanner);
-				start_walk(r, now->peer_no);
-			}
-		} else if (!first) {
-			/* A new peer may be what pins "everywhere" and unfilled ones wait for. */
-			r->sweep_again = true;
-		} else if (now->health == HEALTH_DEAD || now->wish != PLACE_ACTIVE) {
-			start_walk(r, now->peer_no); /* it may have happened while nobody ran */
-		}
+		if (k < r->n_known && r->known[k].peer_no == now->peer_no)
+			before = &r->known[k];
+		note_peer(r, before, now, first);
+		known[i] = know(before, now);
 	}
-	r->known = xrealloc(r->known, (peers.n + 1) * sizeof(r->known[0]));
+	xfree(r->known);
+	r->known = known;
 	r->n_known = peers.n;
-	for (size_t i = 0; i < peers.n; i++)
-		r->known[i] = (struct known_peer){ peers.at[i].peer_no, peers.at[i].health,
-						   peers.at[i].wish };
 	return true;
 }
 

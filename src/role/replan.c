@@ -28,7 +28,7 @@ struct look {
 	bool changed;    /* anything was written */
 	bool expired;    /* a request came to its end */
 	unsigned guarded;
-	unsigned taken; /* from the guard, as last decided */
+	unsigned taken;  /* from the guard, as last decided */
 	struct promise { /* as last decided: space that counts as taken */
 		uint32_t peer_no;
 		uint64_t size;

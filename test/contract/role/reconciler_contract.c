@@ -135,6 +135,11 @@ static unsigned copies(struct roles *r)
 	return fake_kubo_n_pins(r->fake, 0) + fake_kubo_n_pins(r->fake, 1);
 }
 
+static unsigned pins_on(struct roles *r, unsigned node)
+{
+	return fake_kubo_n_pins(r->fake, node);
+}
+
 static unsigned wanted_on(struct roles *r, unsigned pins, uint32_t peer_no)
 {
 	unsigned n = 0;
@@ -202,7 +207,7 @@ static void a_drain_is_not_held_back(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
 
-	roles_drain(r, 1);
+	roles_wish(r, 1, PEER_DRAINING);
 	roles_run(r, 5 * US_PER_MIN);
 	assert_int_equal(r->guarded, 0);
 	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 0);
@@ -214,8 +219,8 @@ static void a_drain_is_not_held_back(void **state UNUSED)
 static void copies_that_are_not_there_yet_are_given_up_at_once(void **state UNUSED)
 {
 	CLEANUP(roles_free)
-	struct roles *r = roles_new(
-		&(struct roles_options){ .nodes = 2, .batch_max = 4, .guard_least = 5 });
+	struct roles *r =
+		roles_new(&(struct roles_options){ .nodes = 2, .batch_max = 4, .guard_least = 5 });
 	unsigned before;
 
 	roles_run(r, 10 * US_PER_S);
@@ -278,12 +283,53 @@ static void nor_do_many_adds_one_after_the_other(void **state UNUSED)
 	assert_int_equal(fake_kubo_n_pins(r->fake, 0) + fake_kubo_n_pins(r->fake, 1), 100);
 }
 
-/* ---- the last look ---------------------------------------------------------------------- */
+/* ---- everywhere -------------------------------------------------------------------------- */
 
-static unsigned pins_on(struct roles *r, unsigned node)
+static void pin_everywhere(struct roles *r, unsigned n)
 {
-	return fake_kubo_n_pins(r->fake, node);
+	roles_pin(r, "ada", n,
+		  &(struct pin_ask){ .given = ASK_REPLICAS,
+				     .rf_min = REPLICAS_EVERYWHERE,
+				     .rf_max = REPLICAS_EVERYWHERE });
 }
+
+static void pins_everywhere_reach_a_peer_that_was_away_for_a_moment(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .sweep_us = US_PER_DAY });
+
+	roles_run(r, 30 * US_PER_S);
+	fake_kubo_restart(r->fake, 1, 25 * US_PER_S);
+	roles_run(r, 20 * US_PER_S);
+	pin_everywhere(r, 1);
+	roles_run(r, 3 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 1);
+	assert_int_equal(pins_on(r, 1), 1);
+}
+
+/* Nobody waits for those. */
+static void pins_everywhere_reach_peers_that_were_dead_or_paused(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 3, .sweep_us = US_PER_DAY });
+
+	roles_run(r, 30 * US_PER_S);
+	fake_kubo_restart(r->fake, 1, 10 * US_PER_MIN);
+	roles_wish(r, 3, PEER_PAUSED);
+	roles_run(r, 2 * US_PER_MIN);
+	for (unsigned i = 0; i < 20; i++)
+		pin_everywhere(r, i);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 20);
+	assert_int_equal(pins_on(r, 1) + pins_on(r, 2), 0);
+	roles_wish(r, 3, PEER_ACTIVE);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(pins_on(r, 2), 20);
+	roles_run(r, 6 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 1), 20);
+}
+
+/* ---- the last look ---------------------------------------------------------------------- */
 
 /* An order to remove waits for its node, and meanwhile the node with the other copy goes: what
  * the store tells of a peer that is silent is no reason to remove what is there. */
@@ -291,7 +337,7 @@ static void a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent(
 {
 	CLEANUP(roles_free) struct roles *r = lopsided(1, 0);
 
-	roles_drain(r, 1);
+	roles_wish(r, 1, PEER_DRAINING);
 	while (roles_copy(r, 0, 1).desired)
 		roles_run(r, 100 * US_PER_MS);
 	fake_kubo_restart(r->fake, 0, 20 * US_PER_S);
@@ -361,6 +407,8 @@ int main(void)
 		cmocka_unit_test(copies_that_are_not_there_yet_are_given_up_at_once),
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
+		cmocka_unit_test(pins_everywhere_reach_a_peer_that_was_away_for_a_moment),
+		cmocka_unit_test(pins_everywhere_reach_peers_that_were_dead_or_paused),
 		cmocka_unit_test(
 			a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),

@@ -345,7 +345,7 @@ void roles_replace(struct roles *r, const char *owner, struct ulid old, unsigned
 		fail_msg("%s", err.text);
 }
 
-void roles_drain(struct roles *r, uint32_t peer_no)
+void roles_wish(struct roles *r, uint32_t peer_no, enum peer_wish wish)
 {
 	struct peer_row *rows;
 	struct err err = { 0 };
@@ -356,7 +356,7 @@ void roles_drain(struct roles *r, uint32_t peer_no)
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].peer_no != peer_no)
 			continue;
-		rows[i].wish = PEER_DRAINING;
+		rows[i].wish = (uint8_t)wish;
 		rows[i].wish_version += 1000;
 		assert_true(store_peer_wish(r->store, &rows[i], &err));
 	}
