@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "role/batch.h"
 #include "role/op_log.h"
+#include "role/wanted.h"
 
 #define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
 
@@ -387,10 +388,13 @@ static bool repair_all(struct reconciler *r, const struct replan_item *items, si
 		       struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		size_t wrong;
+		size_t wrong = 0;
 
-		if (!store_repair(r->options.replan.store, items[i].cid, false, &wrong, err))
-			return false;
+		if (!store_repair(r->options.replan.store, items[i].cid, false, &wrong, err)) {
+			if (!row_at_fault(err))
+				return false;
+			log_err(LOG_ERROR, err, "sweep: a CID is passed over");
+		}
 		if (wrong > 0)
 			log_warn("sweep: %zu derived rows of a CID were wrong and are mended",
 				 wrong);
@@ -448,8 +452,8 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 	size_t n;
 	bool ok;
 
-	ok = store_scan_cids(r->options.replan.store, 0, 1, buf_slice(&r->position), sweep_cid, &s,
-			     err);
+	ok = store_scan_readable(r->options.replan.store, buf_slice(&r->position), sweep_cid, &s,
+				 err);
 	items = batch_items(s.batch, &n);
 	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
 	if (ok)

@@ -559,23 +559,17 @@ static bool look_at_all(struct replanner *r, const struct replan_item *items, si
 	return true;
 }
 
-/* The store, not one of its rows, is at fault. */
-static bool passing(const struct err *err)
-{
-	return err->code != ERR_CORRUPT && err->code != ERR_INVALID && err->code != ERR_INTERNAL;
-}
-
 bool replan(struct replanner *r, const struct replan_item *items, size_t n, struct err *err)
 {
 	if (look_at_all(r, items, n, err))
 		return true;
-	if (n <= 1 || passing(err))
+	if (!row_at_fault(err))
 		return false;
 	/* One CID that cannot be read must not hold the others up. */
 	for (size_t i = 0; i < n; i++) {
 		if (look_at_all(r, &items[i], 1, err))
 			continue;
-		if (passing(err))
+		if (!row_at_fault(err))
 			return false;
 		log_err(LOG_ERROR, err, "a CID is passed over");
 	}

@@ -1,7 +1,9 @@
 #include "role/ttl.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "role/batch.h"
+#include "role/wanted.h"
 
 struct ttl {
 	struct ttl_options options;
@@ -81,8 +83,11 @@ static bool show_page(struct ttl *t, const struct ttl_row *rows, size_t n, struc
 	size_t wrong;
 
 	for (size_t i = 0; i < n; i++)
-		if (!store_repair(t->options.replan.store, rows[i].cid, false, &wrong, err))
-			return false;
+		if (!store_repair(t->options.replan.store, rows[i].cid, false, &wrong, err)) {
+			if (!row_at_fault(err))
+				return false;
+			log_err(LOG_ERROR, err, "an expiry is passed over");
+		}
 	return true;
 }
 

@@ -17,6 +17,11 @@ static bool look_up(struct store *store, const struct request *r, struct arena *
 	return true;
 }
 
+bool row_at_fault(const struct err *err)
+{
+	return err->code == ERR_CORRUPT || err->code == ERR_INVALID || err->code == ERR_INTERNAL;
+}
+
 static void sooner(int64_t *at, int64_t candidate)
 {
 	if (candidate > 0 && (*at == 0 || candidate < *at))

@@ -17,6 +17,9 @@ bool wanted_requests(struct store *store, const struct cid_view *view, int64_t n
 		     struct arena *mem, struct wanted_request **out, size_t *n,
 		     int64_t *pending_until, struct err *err) MUST_CHECK;
 
+/* A row, not the store, is at fault: other CIDs can be read, and a walk over many goes on. */
+bool row_at_fault(const struct err *err);
+
 /* The message that tells a worker about its half of `copy`. */
 struct bus_msg assignment(const struct copy *copy, struct slice cid, const struct request *requests,
 			  size_t n, struct arena *mem);

@@ -13,6 +13,7 @@
  */
 #include <assert.h>
 
+#include "base/log.h"
 #include "model/cid.h"
 #include "store/handle.h"
 
@@ -323,6 +324,103 @@ bool store_scan_cids(struct store *store, unsigned part, unsigned parts, struct 
 	}
 	return scan_views(store, start, last, on_cid, &scan, err);
 }
+
+/* ---- past what cannot be read --------------------------------------------------------- */
+
+struct readable_scan {
+	struct cid_scan cids;
+	struct place at; /* of the last CID given; no CID: behind the bucket */
+	uint8_t cid[UINT8_MAX];
+	bool stopped;
+};
+
+static void move_to(struct readable_scan *scan, struct place place)
+{
+	assert(place.cid.len <= sizeof(scan->cid));
+	if (place.cid.len > 0)
+		memcpy(scan->cid, place.cid.ptr, place.cid.len);
+	scan->at = (struct place){ place.bucket, SLICE_OF(scan->cid, place.cid.len) };
+}
+
+static bool on_readable(void *ctx, const struct cid_view *view, struct place place,
+			struct arena *mem)
+{
+	struct readable_scan *scan = ctx;
+
+	scan->stopped = !on_cid(&scan->cids, view, place, mem);
+	move_to(scan, place);
+	return !scan->stopped;
+}
+
+static bool chunk_readable(struct store *store, struct place from, uint32_t last, struct err *err)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct chunk chunk = {
+		.mem = mem, .rows.mem = mem, .max_facts = CHUNK_FACTS, .max_copies = CHUNK_COPIES
+	};
+
+	return chunk_read(store, &chunk, from, last, err);
+}
+
+/* The first bucket from `low` to `high` up to which the next chunk cannot be read. */
+static bool find_unreadable(struct store *store, struct place from, uint32_t low, uint32_t high,
+			    uint32_t *out, struct err *err)
+{
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (chunk_readable(store, from, middle, err))
+			low = middle + 1;
+		else if (err->code == ERR_CORRUPT)
+			high = middle;
+		else
+			return false;
+	}
+	*out = low;
+	return !chunk_readable(store, from, low, err) && err->code == ERR_CORRUPT;
+}
+
+/* After ERR_CORRUPT: gives what lies before the bucket at fault and goes behind it. */
+static bool pass_over(struct store *store, struct readable_scan *scan, uint32_t last,
+		      struct err *err)
+{
+	uint32_t first = scan->at.bucket + (scan->at.cid.len == 0), bad;
+
+	if (!find_unreadable(store, scan->at, first, last, &bad, err))
+		return false;
+	log_err(LOG_ERROR, err, "a bucket is passed over");
+	if (bad > first && !scan_views(store, scan->at, bad - 1, on_readable, scan, err))
+		return false;
+	if (!scan->stopped)
+		move_to(scan, (struct place){ bad, { NULL, 0 } });
+	return true;
+}
+
+bool store_scan_readable(struct store *store, struct slice from, store_cid_fn *each, void *ctx,
+			 struct err *err)
+{
+	struct readable_scan scan = { .cids = { each, ctx } };
+	struct position position;
+	struct place start;
+	uint32_t last;
+
+	if (!share(0, 1, &start, &last))
+		return true;
+	if (from.len > 0) {
+		if (!position_decode(from, &position, err))
+			return false;
+		start = position.place;
+	}
+	move_to(&scan, start);
+	while (!scan_views(store, scan.at, last, on_readable, &scan, err))
+		if (err->code != ERR_CORRUPT || !pass_over(store, &scan, last, err))
+			return false;
+		else if (scan.stopped || scan.at.bucket == last)
+			return true;
+	return true;
+}
+
+/* ---- pins ------------------------------------------------------------------------------ */
 
 struct pin_scan {
 	struct store *store;

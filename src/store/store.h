@@ -205,10 +205,15 @@ typedef bool store_pin_fn(void *ctx, const struct scanned_pin *pin, struct slice
 bool store_scan(struct store *store, struct slice owner, unsigned part, unsigned parts,
 		struct slice from, store_pin_fn *each, void *ctx, struct err *err) MUST_CHECK;
 
-/* Every CID that has any row, in store order: what sweeps walk. */
+/* Every CID that has any row, in store order. */
 typedef bool store_cid_fn(void *ctx, const struct cid_view *view, struct slice position);
 bool store_scan_cids(struct store *store, unsigned part, unsigned parts, struct slice from,
 		     store_cid_fn *each, void *ctx, struct err *err) MUST_CHECK;
+
+/* The same over all, for walks that must get to the end: what lies in a bucket with a row that
+ * cannot be read (ERR_CORRUPT) is logged and passed over. */
+bool store_scan_readable(struct store *store, struct slice from, store_cid_fn *each, void *ctx,
+			 struct err *err) MUST_CHECK;
 
 struct owner_usage {
 	uint64_t pins[STATUS_COUNT];

@@ -49,6 +49,21 @@ static bool failing_write(struct store_backend *b, const struct store_write *w, 
 	return true;
 }
 
+struct guarded_read {
+	struct slice bad_cid;
+	store_row_fn *each;
+	void *ctx;
+	bool met;
+};
+
+static bool unless_bad(void *ctx, const void *row)
+{
+	struct guarded_read *r = ctx;
+
+	r->met = slice_eq(((const struct fact_row *)row)->fact.cid, r->bad_cid);
+	return !r->met && r->each(r->ctx, row);
+}
+
 static bool failing_read(struct store_backend *b, const struct store_query *q, store_row_fn *each,
 			 void *ctx, struct err *err)
 {
@@ -56,6 +71,13 @@ static bool failing_read(struct store_backend *b, const struct store_query *q, s
 
 	if (judge(f) != GOES)
 		return before(err);
+	if (f->bad_cid.len > 0 && q->table == TABLE_PINS_BY_CID) {
+		struct guarded_read r = { .bad_cid = f->bad_cid, .each = each, .ctx = ctx };
+
+		if (!f->inner->ops->read(f->inner, q, unless_bad, &r, err))
+			return false;
+		return !r.met || err_set(err, ERR_CORRUPT, "made unreadable");
+	}
 	return f->inner->ops->read(f->inner, q, each, ctx, err);
 }
 

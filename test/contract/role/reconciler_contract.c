@@ -329,6 +329,27 @@ static void pins_everywhere_reach_peers_that_were_dead_or_paused(void **state UN
 	assert_int_equal(pins_on(r, 1), 20);
 }
 
+/* ---- damage ------------------------------------------------------------------------------ */
+
+static void a_sweep_gets_past_what_cannot_be_read(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 1, .batch_max = 4, .sweep_us = US_PER_MIN });
+	struct reconciler_state was, is;
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 40; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	r->failing.bad_cid = roles_cid(r, 17);
+	reconciler_state(r->reconciler, &was);
+	roles_run(r, 3 * US_PER_MIN);
+	reconciler_state(r->reconciler, &is);
+	assert_true(is.swept_at > was.swept_at);
+	assert_int_equal(is.swept, 39);
+}
+
 /* ---- the last look ---------------------------------------------------------------------- */
 
 /* An order to remove waits for its node, and meanwhile the node with the other copy goes: what
@@ -407,6 +428,7 @@ int main(void)
 		cmocka_unit_test(copies_that_are_not_there_yet_are_given_up_at_once),
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
+		cmocka_unit_test(a_sweep_gets_past_what_cannot_be_read),
 		cmocka_unit_test(pins_everywhere_reach_a_peer_that_was_away_for_a_moment),
 		cmocka_unit_test(pins_everywhere_reach_peers_that_were_dead_or_paused),
 		cmocka_unit_test(

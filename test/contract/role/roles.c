@@ -162,7 +162,8 @@ struct roles *roles_new(const struct roles_options *options)
 	rand_init_seeded(&r->rand, 1);
 	r->mem = arena_new();
 	r->data = store_mem_new_loose(&knobs);
-	if (!store_open(store_mem_attach(r->data, &r->clock, 0, NULL),
+	failing_store_init(&r->failing, store_mem_attach(r->data, &r->clock, 0, NULL));
+	if (!store_open(&r->failing.base,
 			&(struct store_options){ .instance = 1,
 						 .clock = &r->clock,
 						 .rand = &r->rand.base,
@@ -238,6 +239,7 @@ void roles_free(struct roles *r)
 	pins_free(r->pins);
 	bus_close(r->bus);
 	store_close(r->store);
+	r->failing.inner->ops->close(r->failing.inner);
 	store_mem_free(r->data);
 	held_back_free(r->held_back);
 	peer_watch_free(r->watch);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bus/local/bus_local.h"
+#include "lib/failing_store.h"
 #include "lib/fake_kubo.h"
 #include "role/pins.h"
 #include "role/planner.h"
@@ -32,6 +33,7 @@ struct roles {
 	int64_t now;        /* both clocks */
 	struct rand_seeded rand;
 	struct store_mem *data;
+	struct failing_store failing; /* what the store is on */
 	struct store *store;
 	struct bus *bus;
 	struct pins *pins;
