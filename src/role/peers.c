@@ -75,7 +75,8 @@ void peer_watch_see(struct peer_watch *watch, const struct peer_row *rows, size_
 
 /* Silence by our own clock since a sign of life that we saw come.  Where we saw none yet there is
  * only what the row tells: that is good for expecting nothing, not for giving the peer up. */
-static enum peer_health health_of(struct peer_watch *watch, const struct peer_row *row)
+static enum peer_health health_of(struct peer_watch *watch, const struct peer_row *row,
+				  bool *unsure)
 {
 	int64_t now = clock_mono_us(watch->clock);
 	enum peer_health watched = HEALTH_UP, told;
@@ -92,6 +93,7 @@ static enum peer_health health_of(struct peer_watch *watch, const struct peer_ro
 	if (live)
 		return watched;
 	told = peer_health(row->last_seen, clock_wall_us(watch->clock), &watch->policy);
+	*unsure = told == HEALTH_DEAD;
 	if (told > HEALTH_SUSPECT)
 		told = HEALTH_SUSPECT;
 	return watched > told ? watched : told;
@@ -124,6 +126,7 @@ bool peers_load(struct store *store, struct peer_watch *watch, struct arena *mem
 		return false;
 	peer_watch_see(watch, rows, n);
 	out->at = arena_new_array(mem, struct place_peer, n);
+	out->unsure = arena_new_array(mem, bool, n);
 	out->n = n;
 	for (size_t i = 0; i < n; i++)
 		out->at[i] = (struct place_peer){
@@ -131,7 +134,7 @@ bool peers_load(struct store *store, struct peer_watch *watch, struct arena *mem
 			.peer_id = rows[i].peer_id,
 			.zone = rows[i].zone,
 			.tags = rows[i].tags,
-			.health = health_of(watch, &rows[i]),
+			.health = health_of(watch, &rows[i], &out->unsure[i]),
 			.wish = wish_of(rows[i].wish),
 			.free_bytes = rows[i].free_bytes,
 			.capacity_bytes = rows[i].capacity_bytes,

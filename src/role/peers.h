@@ -25,6 +25,7 @@ void peer_watch_see(struct peer_watch *watch, const struct peer_row *rows, size_
 
 struct peers {
 	struct place_peer *at; /* sorted by peer_no */
+	bool *unsure; /* of each: its row tells that it was dead before this process looked */
 	size_t n;
 };
 

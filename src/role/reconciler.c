@@ -23,7 +23,7 @@ struct known_peer {
 	uint32_t peer_no;
 	enum peer_health health;
 	enum place_wish wish;
-	bool unsure; /* silent since this process looks: it may have been dead before */
+	bool unsure; /* it was dead before this process looked */
 };
 
 struct reconciler {
@@ -197,15 +197,6 @@ static bool is_back(const struct known_peer *before, const struct place_peer *no
 	       (before->wish != PLACE_ACTIVE && now->wish == PLACE_ACTIVE);
 }
 
-static struct known_peer know(const struct known_peer *before, const struct place_peer *now)
-{
-	return (struct known_peer){ .peer_no = now->peer_no,
-				    .health = now->health,
-				    .wish = now->wish,
-				    .unsure = now->health >= HEALTH_DOWN &&
-					      (!before || before->unsure) };
-}
-
 static void note_peer(struct reconciler *r, const struct known_peer *before,
 		      const struct place_peer *now, bool first)
 {
@@ -245,7 +236,8 @@ static bool look_at_peers(struct reconciler *r, struct err *err)
 		if (k < r->n_known && r->known[k].peer_no == now->peer_no)
 			before = &r->known[k];
 		note_peer(r, before, now, first);
-		known[i] = know(before, now);
+		known[i] = (struct known_peer){ now->peer_no, now->health, now->wish,
+						peers.unsure[i] };
 	}
 	xfree(r->known);
 	r->known = known;
