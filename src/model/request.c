@@ -24,41 +24,27 @@ static bool end_counts(const struct fact *end, const struct fact *newest)
 	return end->cause != END_BY_TTL || end->judged_rev == newest->rev;
 }
 
-/* Rows come from the store in the order of rev; only then is counting them quick. */
-static size_t count_distinct(const struct fact *facts, size_t n)
+bool fact_outdone(const struct fact *fact, uint64_t newer)
 {
-	uint64_t top = 0;
-	size_t count = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t j = i;
-
-		if (i == 0 || facts[i].rev > top)
-			top = facts[i].rev;
-		else
-			for (j = 0; facts[j].rev != facts[i].rev;)
-				j++;
-		count += j == i;
-	}
-	return count;
+	if (fact->kind == FACT_END)
+		return fact->cause == END_BY_TTL && fact->judged_rev < newer;
+	return fact->kind == FACT_REVISION && fact->rev < newer;
 }
 
 struct request request_fold(const struct fact *facts, size_t n)
 {
 	struct request r = { .life = REQUEST_ABSENT };
-	uint64_t top = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct fact *f = &facts[i];
 
 		assert(ulid_cmp(&f->request_id, &facts[0].request_id) == 0);
-		top = f->rev > top ? f->rev : top;
+		r.last_rev = f->rev > r.last_rev ? f->rev : r.last_rev;
 		if (f->kind == FACT_CREATE)
 			r.create = f;
 		else if (f->kind == FACT_REVISION && (!r.revision || f->rev > r.revision->rev))
 			r.revision = f;
 	}
-	r.version = top + count_distinct(facts, n);
 	if (!r.create || !r.revision) {
 		r.create = r.revision = NULL;
 		return r;

@@ -84,13 +84,17 @@ struct request {
 	const struct fact *create;   /* NULL if REQUEST_ABSENT */
 	const struct fact *revision; /* the newest; NULL if there is none */
 	const struct fact *end;      /* the one that counts; NULL if live */
-	uint64_t version;            /* highest rev + number of distinct facts */
+	uint64_t last_rev;           /* the highest of all its facts: when it last changed */
 };
 
 /* Folds the facts of ONE request, in any order, with repetitions.  A request
  * whose creation came without any revision is absent too: they are written
  * together, and only a reader that sees half of that write can notice. */
 struct request request_fold(const struct fact *facts, size_t n);
+
+/* True if a request that has the revision `newer` folds alike without `fact`, whatever other
+ * facts are still to come: an older revision, or a TTL's end that judged one. */
+bool fact_outdone(const struct fact *fact, uint64_t newer);
 
 /* Splits `facts`, which may belong to many requests of one CID in any order,
  * and folds each.  *out is an array in `mem`, ordered by owner, then id, with
@@ -99,9 +103,8 @@ size_t requests_fold(const struct fact *facts, size_t n, struct arena *mem, stru
 
 /* True while the copies of `r` have to be kept: live, or replaced and its
  * replacement is neither pinned nor ended nor failed for `give_up_us`.
- * `all` are the requests of the replaced request's owner that can be the
- * replacement, found by id by the caller; NULL if it lies under another CID and
- * was not read: then it counts as not yet pinned. */
+ * `replacement` is what the caller found under the id that replaced it; NULL if it was not
+ * looked up: then it counts as not yet pinned. */
 struct replacement {
 	bool known; /* false: could not be read; keep the copies */
 	bool ended;

@@ -124,18 +124,6 @@ static void facts_fold_to_what_holds(void **state UNUSED)
 	}
 }
 
-static void version_grows_with_each_distinct_fact_and_its_rev(void **state UNUSED)
-{
-	const struct fact facts[] = { create(),    revision(5), revision(5), revision(9),
-				      revision(2), revision(5), create() };
-
-	assert_int_equal(request_fold(facts, 1).version, 1);
-	assert_int_equal(request_fold(facts, 2).version, 5 + 2);
-	assert_int_equal(request_fold(facts, 3).version, 5 + 2);
-	assert_int_equal(request_fold(facts, 4).version, 9 + 3);
-	assert_int_equal(request_fold(facts, COUNT(facts)).version, 9 + 4);
-}
-
 static bool same_fact(const struct fact *a, const struct fact *b)
 {
 	return !a || !b ? a == b : a->rev == b->rev && a->kind == b->kind;
@@ -143,7 +131,7 @@ static bool same_fact(const struct fact *a, const struct fact *b)
 
 static bool same(const struct request *a, const struct request *b)
 {
-	return a->life == b->life && a->version == b->version && same_fact(a->create, b->create) &&
+	return a->life == b->life && same_fact(a->create, b->create) &&
 	       same_fact(a->revision, b->revision) && same_fact(a->end, b->end);
 }
 
@@ -213,6 +201,57 @@ static void any_order_repetition_and_loss_folds_alike(void **state UNUSED)
 			assert_true(same(&got, &want));
 		}
 	}
+}
+
+/* Without the facts of `set` that are outdone, and with those of `late` besides. */
+static struct request fold_without(const struct fact *all, size_t n, unsigned set, unsigned late,
+				   uint64_t newer, struct fact *kept, size_t *left)
+{
+	*left = 0;
+	for (size_t i = 0; i < n; i++)
+		if (late & 1u << i || (set & 1u << i && !fact_outdone(&all[i], newer)))
+			kept[(*left)++] = all[i];
+	return request_fold(kept, *left);
+}
+
+static void what_is_outdone_is_never_missed_whatever_comes_late(void **state UNUSED)
+{
+	const struct fact all[] = {
+		create(),
+		revision(1000),
+		revision(2001),
+		revision(3002),
+		end(2500, END_BY_TTL, 1000),
+		end(2600, END_BY_TTL, 2001),
+		end(4000, END_BY_TTL, 3002),
+		end(5001, END_BY_REPLACEMENT, 0),
+		end(6001, END_BY_OWNER, 0),
+	};
+	struct fact some[COUNT(all)], more[COUNT(all)];
+	size_t fewer = 0, left, n;
+
+	for (unsigned set = 0; set < 1u << COUNT(all); set++) {
+		for (unsigned late = 0; late < 1u << COUNT(all); late++) {
+			if (set & late)
+				continue;
+			for (size_t i = 1; i <= 3; i++) {
+				struct request want, got;
+
+				if (!(set & 1u << i))
+					continue;
+				want = fold_without(all, COUNT(all), 0, set | late, 0, more, &n);
+				got = fold_without(all, COUNT(all), set, late, all[i].rev, some,
+						   &left);
+				assert_int_equal(got.life, want.life);
+				assert_int_equal(got.end ? got.end->rev : 0,
+						 want.end ? want.end->rev : 0);
+				assert_int_equal(got.revision ? got.revision->rev : 0,
+						 want.revision ? want.revision->rev : 0);
+				fewer += left < n;
+			}
+		}
+	}
+	assert_true(fewer > 1000);
 }
 
 static struct fact of(struct fact f, const char *owner, uint8_t id)
@@ -450,8 +489,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(facts_fold_to_what_holds),
-		cmocka_unit_test(version_grows_with_each_distinct_fact_and_its_rev),
 		cmocka_unit_test(any_order_repetition_and_loss_folds_alike),
+		cmocka_unit_test(what_is_outdone_is_never_missed_whatever_comes_late),
 		cmocka_unit_test(facts_of_many_requests_fold_apart_in_the_order_of_the_store),
 		cmocka_unit_test(copies_of_a_replaced_request_stay_until_the_other_is_settled),
 		cmocka_unit_test(status_follows_from_the_copies_a_request_may_count_on),

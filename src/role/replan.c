@@ -176,6 +176,7 @@ static void end_expired(struct picture *p, int64_t now_us, uint64_t rev, struct 
 		*ended = *r;
 		ended->life = REQUEST_ENDED;
 		ended->end = end;
+		ended->last_rev = rev;
 		p->requests[i] = (struct wanted_request){ .request = ended };
 	}
 }
@@ -355,26 +356,57 @@ static void address(struct look *look, const struct picture *p, const struct rec
 		address_one(look, p, plan, plan->publish[i], requests, mem);
 }
 
-/* Rows of requests that ended before the tombstone time. */
+static bool of_request(const struct fact *fact, const struct request *r)
+{
+	return slice_eq(fact->owner, r->create->owner) &&
+	       ulid_cmp(&fact->request_id, &r->create->request_id) == 0;
+}
+
+/* Only an end tells that copies may go.  Where nothing else wants the CID it stays until they
+ * have gone. */
+static bool ends_are_told(const struct picture *p)
+{
+	if (p->n_copies == 0)
+		return true;
+	for (size_t i = 0; i < p->n_requests; i++)
+		if (p->requests[i].wanted)
+			return true;
+	return false;
+}
+
+/* Of the facts of one request: all if it is over, else those that a revision from before
+ * `before` outdid. */
+static void bury_request(const struct fact *facts, size_t n, bool over, uint64_t before,
+			 struct fact *buried, size_t *n_buried)
+{
+	uint64_t newer = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (facts[i].kind == FACT_REVISION && facts[i].rev < before && facts[i].rev > newer)
+			newer = facts[i].rev;
+	for (size_t i = 0; i < n; i++)
+		if (over || fact_outdone(&facts[i], newer))
+			buried[(*n_buried)++] = facts[i];
+}
+
+/* What has said nothing since the tombstone time.  Facts and requests come in one order. */
 static void bury(const struct look *look, const struct cid_view *view, const struct picture *p,
 		 int64_t now_us, struct arena *mem, struct cid_change *out)
 {
-	struct request *requests;
-	size_t n = requests_fold(view->facts, view->n_facts, mem, &requests);
 	struct fact *buried = arena_new_array(mem, struct fact, view->n_facts);
 	uint64_t before = (uint64_t)(now_us - look->r->policy.reconcile.forget_us);
+	bool told = ends_are_told(p);
+	size_t first = 0, end;
 
-	if (p->n_copies > 0)
-		return; /* the copies go first: their rows tell that nothing is left */
-	for (size_t i = 0; i < n; i++) {
-		const struct request *r = &requests[i];
+	for (size_t i = 0; i < p->n_requests; i++, first = end) {
+		const struct request *r = p->requests[i].request;
+		bool over = told && !p->requests[i].wanted && r->last_rev < before;
 
-		if (r->life != REQUEST_ENDED || r->version >= before)
-			continue;
-		for (size_t k = 0; k < view->n_facts; k++)
-			if (slice_eq(view->facts[k].owner, r->create->owner) &&
-			    ulid_cmp(&view->facts[k].request_id, &r->create->request_id) == 0)
-				buried[out->n_bury++] = view->facts[k];
+		while (!of_request(&view->facts[first], r))
+			first++; /* of one whose creation has not come */
+		for (end = first; end < view->n_facts && of_request(&view->facts[end], r);)
+			end++;
+		bury_request(&view->facts[first], end - first, over, before, buried, &out->n_bury);
 	}
 	out->bury = buried;
 }

@@ -60,7 +60,7 @@ struct replan_item { /* one CID to look at; slices are borrowed for the call */
 	size_t n_observed;
 	const struct wake *woken; /* wake rows that this look answers */
 	size_t n_woken;
-	bool bury; /* also drop what ended long ago (sweep) */
+	bool bury; /* also drop what ended or was outdone long ago (sweep) */
 };
 
 /* Looks at `n` distinct CIDs in one batch.  False: nothing, or an unknown part, was

@@ -106,8 +106,8 @@ struct cid_change {               /* what becomes true of one CID; all zero: not
 	size_t n_woken;
 	const uint32_t *forget; /* copies whose row is removed: tombstone time is over */
 	size_t n_forget;
-	const struct fact *bury; /* facts that are removed, by owner, id and rev: likewise, of
-				    requests that ended */
+	const struct fact *bury; /* facts that are removed, by owner, id and rev: likewise; all of
+				    a request that ended, or some that are fact_outdone() */
 	size_t n_bury;
 };
 

@@ -413,6 +413,106 @@ static void a_peer_is_not_given_up_for_the_time_when_nobody_listened(void **stat
 	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 20);
 }
 
+/* ---- what is over is forgotten ------------------------------------------------------------ */
+
+#define SWEEPS (3 * US_PER_H)
+
+static size_t facts_of(struct roles *r, unsigned cid)
+{
+	struct cid_view view;
+	struct err err = { 0 };
+
+	if (!store_view(r->store, roles_cid(r, cid), r->mem, &view, &err))
+		fail_msg("%s", err.text);
+	return view.n_facts;
+}
+
+static int priority(struct roles *r, const char *owner, struct ulid id)
+{
+	const struct owner_pin *row = NULL;
+	struct err err = { 0 };
+
+	if (!store_find(r->store, slice_str(owner), id, r->mem, &row, &err))
+		fail_msg("%s", err.text);
+	assert_non_null(row);
+	return row->priority;
+}
+
+static struct roles *one_node(void)
+{
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
+
+	roles_run(r, 10 * US_PER_S);
+	return r;
+}
+
+static void a_request_that_another_replaced_is_forgotten_in_time(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node();
+
+	roles_replace(r, "ada", roles_pin(r, "ada", 1, NULL), 2, &(struct pin_ask){ 0 });
+	roles_replace(r, "ada", roles_pin(r, "ada", 3, NULL), 3, &(struct pin_ask){ 0 });
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(facts_of(r, 1), 3);
+	assert_int_equal(facts_of(r, 3), 5);
+	roles_run(r, SWEEPS);
+	assert_int_equal(facts_of(r, 1), 0);
+	assert_int_equal(facts_of(r, 2), 2);
+	assert_int_equal(facts_of(r, 3), 2);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 2);
+}
+
+/* What it was replaced for may never come: until it has, its copies have to be kept. */
+static void a_replaced_request_is_not_forgotten_before_the_other_is_pinned(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node();
+	struct ulid old = roles_pin(r, "ada", 1, NULL);
+
+	roles_run(r, 10 * US_PER_S);
+	fake_kubo_fetch(r->fake, 0, roles_text(r, 2), FAKE_KUBO_NEVER);
+	roles_replace(r, "ada", old, 2, &(struct pin_ask){ 0 });
+	roles_run(r, SWEEPS);
+	assert_int_equal(facts_of(r, 1), 3);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 1);
+}
+
+static void what_ended_is_forgotten_while_others_keep_the_cid(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node();
+	bool found;
+	struct ulid kept = roles_pin(r, "ada", 1, NULL), gone = { 0 };
+
+	for (unsigned i = 0; i < 20; i++) {
+		gone = roles_pin(r, "bob", 1, NULL);
+		roles_unpin(r, "bob", gone);
+	}
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(facts_of(r, 1), 2 + 20 * 3);
+	roles_run(r, SWEEPS);
+	assert_int_equal(facts_of(r, 1), 2);
+	assert_int_equal(roles_status(r, "ada", kept, &found), STATUS_PINNED);
+	assert_int_equal(roles_copy(r, 1, 1).state, COPY_PINNED);
+	roles_status(r, "bob", gone, &found);
+	assert_false(found);
+}
+
+static void revisions_that_a_newer_one_outdid_are_forgotten(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node();
+	struct ulid id = roles_pin(r, "ada", 1, NULL);
+
+	for (int i = 1; i <= 20; i++)
+		roles_revise(r, "ada", id,
+			     &(struct pin_ask){ .given = ASK_PRIORITY, .priority = i });
+	assert_int_equal(facts_of(r, 1), 2 + 20);
+	roles_run(r, SWEEPS);
+	assert_int_equal(facts_of(r, 1), 2);
+	assert_int_equal(priority(r, "ada", id), 20);
+	/* The newest that is old, and all that is not. */
+	roles_revise(r, "ada", id, &(struct pin_ask){ .given = ASK_PRIORITY, .priority = 0 });
+	assert_int_equal(facts_of(r, 1), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +535,10 @@ int main(void)
 			a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),
 		cmocka_unit_test(a_peer_is_not_given_up_for_the_time_when_nobody_listened),
+		cmocka_unit_test(a_request_that_another_replaced_is_forgotten_in_time),
+		cmocka_unit_test(a_replaced_request_is_not_forgotten_before_the_other_is_pinned),
+		cmocka_unit_test(what_ended_is_forgotten_while_others_keep_the_cid),
+		cmocka_unit_test(revisions_that_a_newer_one_outdid_are_forgotten),
 	};
 	return cmocka_run_group_tests_name("role/reconciler", tests, NULL, NULL);
 }

@@ -347,6 +347,19 @@ void roles_replace(struct roles *r, const char *owner, struct ulid old, unsigned
 		fail_msg("%s", err.text);
 }
 
+void roles_revise(struct roles *r, const char *owner, struct ulid id, const struct pin_ask *ask)
+{
+	const struct pins_call call = { .owner = slice_str(owner), .route = SLICE_LIT("revise") };
+	struct pins_result result;
+	struct err err = { 0 };
+	uint64_t mark;
+
+	if (!pins_revise(r->pins, &call, id, 0, ask, r->mem, &result, &mark, &err))
+		fail_msg("%s", err.text);
+	if (result.outcome != PINS_DONE)
+		fail_msg("%s: %s", pins_outcome_name(result.outcome), result.why);
+}
+
 void roles_wish(struct roles *r, uint32_t peer_no, enum peer_wish wish)
 {
 	struct peer_row *rows;

@@ -80,6 +80,7 @@ const char *roles_text(struct roles *r, unsigned n);
 struct ulid roles_pin(struct roles *r, const char *owner, unsigned n, const struct pin_ask *ask);
 void roles_replace(struct roles *r, const char *owner, struct ulid old, unsigned n,
 		   const struct pin_ask *ask);
+void roles_revise(struct roles *r, const char *owner, struct ulid id, const struct pin_ask *ask);
 /* An operator's wish for a peer. */
 void roles_wish(struct roles *r, uint32_t peer_no, enum peer_wish wish);
 void roles_unpin(struct roles *r, const char *owner, struct ulid id);
