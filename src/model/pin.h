@@ -21,6 +21,7 @@
 #define PIN_ORIGINS_MAX     20
 #define PIN_REPLICAS_MAX    100
 #define REQUESTS_PER_CID    1000 /* live ones of one owner for one CID */
+#define FACTS_PER_CID       5000 /* of one owner for one CID; ended and replaced ones count too */
 #define REPLICAS_EVERYWHERE (-1)
 
 enum pin_mode {

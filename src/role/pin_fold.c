@@ -11,6 +11,7 @@ struct folding { /* one call of pin_fold_decide() */
 	const struct request *requests;
 	size_t n_requests;
 	size_t live;   /* requests of this owner, those made here included */
+	size_t kept;   /* facts of this owner, those made here included */
 	uint64_t seen; /* highest version so far */
 	struct fact *facts;
 	size_t n_facts;
@@ -40,12 +41,23 @@ static void add_fact(struct folding *f, const struct pin_item *item, struct fact
 	fact.owner = f->group->owner;
 	fact.request_id = item->id;
 	f->facts[f->n_facts++] = fact;
+	f->kept++;
 }
 
 static void refuse(struct pin_item *item, enum pins_outcome outcome, const char *why)
 {
 	item->outcome = outcome;
 	item->why = why;
+}
+
+/* Every look at a CID reads all its facts.  An end is never refused. */
+static bool too_many_facts(const struct folding *f, struct pin_item *item)
+{
+	if (item->rev > 0 || f->kept < FACTS_PER_CID)
+		return false;
+	refuse(item, PINS_QUOTA,
+	       "pins of this CID were made or changed too often of late; try again tomorrow");
+	return true;
 }
 
 const struct owner_pin *pin_fold_row(const struct request *r, const struct copy *copies, size_t n,
@@ -120,6 +132,8 @@ static void create(struct folding *f, struct pin_item *item, const struct reques
 		refuse(item, PINS_QUOTA, "there are 1,000 requests for this CID; remove some");
 		return;
 	}
+	if (too_many_facts(f, item))
+		return;
 	if (!pin_ask_apply(&item->ask, NULL, g->owner_row, g->rf_min, g->rf_max, item->created_at,
 			   &set, &err)) {
 		refuse(item, PINS_INVALID, arena_printf(g->mem, "%s", err.text));
@@ -148,6 +162,8 @@ static void revise_to(struct folding *f, struct pin_item *item, const struct req
 		done(f, item, r);
 		return;
 	}
+	if (too_many_facts(f, item))
+		return;
 	set.rev = item->rev = make_rev(f);
 	add_fact(f, item, set);
 	done_with(f, item, r->create, set);
@@ -253,6 +269,7 @@ static void look(struct folding *f)
 	for (size_t i = 0; i < f->view->n_facts; i++) {
 		if (f->view->facts[i].rev > f->seen)
 			f->seen = f->view->facts[i].rev;
+		f->kept += slice_eq(f->view->facts[i].owner, f->group->owner);
 	}
 	for (size_t i = 0; i < f->n_requests; i++) {
 		if (requests[i].life == REQUEST_LIVE &&

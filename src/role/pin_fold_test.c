@@ -14,7 +14,7 @@
 struct fixture {
 	struct arena *mem;
 	struct cid cid;
-	struct fact facts[4000];
+	struct fact facts[2 * FACTS_PER_CID];
 	size_t n;
 	int64_t now;
 };
@@ -249,6 +249,34 @@ static void an_owner_has_at_most_a_thousand_requests_for_a_cid(void **state)
 	assert_int_equal(look_and_write(f, &g), 0);
 }
 
+/* What is ended is read with the rest until it is forgotten. */
+static void an_owner_has_so_many_facts_of_a_cid_but_can_always_remove(void **state)
+{
+	struct fixture *f = *state;
+	struct pin_item kept = creating(f, 0), item;
+	struct pin_item stranger = creating(f, 1), *items[] = { &stranger };
+	struct pin_group g = group_of(f, items, 1);
+
+	assert_int_equal(run(f, &kept), PINS_DONE);
+	for (unsigned i = 1; f->n < FACTS_PER_CID; i++) {
+		item = creating(f, i);
+		assert_int_equal(run(f, &item), PINS_DONE);
+		item = about(VERB_REMOVE, i, f->now);
+		assert_int_equal(run(f, &item), PINS_DONE);
+	}
+	item = creating(f, FACTS_PER_CID);
+	assert_int_equal(run(f, &item), PINS_QUOTA);
+	item = about(VERB_RETRY, 0, f->now);
+	assert_int_equal(run(f, &item), PINS_QUOTA);
+	item = about(VERB_REVISE, 0, f->now);
+	item.ask = (struct pin_ask){ .given = ASK_PRIORITY, .priority = 9 };
+	assert_int_equal(run(f, &item), PINS_QUOTA);
+	g.owner = SLICE_LIT("bob");
+	assert_int_equal(look_and_write(f, &g), 2);
+	item = about(VERB_REMOVE, 0, f->now);
+	assert_int_equal(run(f, &item), PINS_DONE);
+}
+
 static void the_row_tells_status_copies_and_size(void **state)
 {
 	struct fixture *f = *state;
@@ -292,6 +320,7 @@ int main(void)
 		TEST(a_taken_over_creation_makes_no_second_request),
 		TEST(the_same_request_named_twice_in_a_call_is_ended_once),
 		TEST(an_owner_has_at_most_a_thousand_requests_for_a_cid),
+		TEST(an_owner_has_so_many_facts_of_a_cid_but_can_always_remove),
 		TEST(the_row_tells_status_copies_and_size),
 	};
 

@@ -97,7 +97,8 @@ enum pins_outcome {
 	PINS_NOT_FOUND,    /* no such live request of this owner */
 	PINS_DENIED,       /* the CID is on the deny list */
 	PINS_DISABLED,     /* the owner may not write */
-	PINS_QUOTA,        /* the owner's pins or bytes are used up, or REQUESTS_PER_CID */
+	PINS_QUOTA,        /* the owner's pins or bytes are used up, or REQUESTS_PER_CID or
+			      FACTS_PER_CID reached */
 	PINS_PRECONDITION, /* the revision is not the expected one */
 	PINS_KEY_IN_USE,   /* another call with this idempotency key is running */
 	PINS_KEY_REUSED,   /* the idempotency key was used for something else */
