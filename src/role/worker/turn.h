@@ -65,8 +65,8 @@ struct turn {
 	void *ctx;
 };
 
-/* `bound` (NULL: nobody has one) tells what an owner may have running, 0 = no bound; it is asked when the owner gets
- * his first entry, and by turn_ask_bounds(). */
+/* `bound` (NULL: nobody has one) tells what an owner may have running, 0 = no bound; it is asked
+ * when the owner gets his first entry, and by turn_ask_bounds(). */
 void turn_init(struct turn *t, unsigned (*bound)(void *ctx, struct slice owner), void *ctx);
 void turn_ask_bounds(struct turn *t); /* of all owners anew */
 void turn_deinit(struct turn *t);     /* all entries have been removed */

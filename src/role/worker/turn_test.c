@@ -134,12 +134,12 @@ static void a_bound_that_changes_holds_when_it_is_asked_for(void **state UNUSED)
 	turn_init(&t, bound, &most);
 	for (size_t i = 0; i < 3; i++)
 		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
-	assert_non_null(turn_next(&t, 0));
+	assert_non_null(turn_next(&t, 0, true));
 	most = 2;
-	assert_null(turn_next(&t, 0));
+	assert_null(turn_next(&t, 0, true));
 	turn_ask_bounds(&t);
-	assert_non_null(turn_next(&t, 0));
-	assert_null(turn_next(&t, 0));
+	assert_non_null(turn_next(&t, 0, true));
+	assert_null(turn_next(&t, 0, true));
 	for (size_t i = 0; i < 3; i++)
 		turn_remove(&t, &a[i].entry);
 	turn_deinit(&t);
