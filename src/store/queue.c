@@ -17,22 +17,22 @@ static uint32_t hour_of(int64_t us)
 	return hour < UINT32_MAX ? (uint32_t)hour : UINT32_MAX;
 }
 
+/* An array of the rows themselves into *out, a pointer to a pointer to them. */
 static bool read_rows(struct store *store, const struct store_query *query, struct arena *mem,
-		      struct row_list *out, struct err *err)
+		      void *out, size_t *n, struct err *err)
 {
-	*out = (struct row_list){ .table = query->table, .mem = mem };
-	return query->limit == 0 || store_read(store, query, row_list_add, out, err);
-}
+	struct row_list list = { .table = query->table, .mem = mem };
+	size_t size = table_schema(query->table)->row_size;
+	uint8_t *flat;
 
-/* An array of the rows themselves. */
-static void *rows_flat(const struct row_list *list)
-{
-	size_t size = table_schema(list->table)->row_size;
-	uint8_t *flat = arena_array(list->mem, size, list->n);
-
-	for (size_t i = 0; i < list->n; i++)
-		memcpy(flat + i * size, list->at[i], size);
-	return flat;
+	if (query->limit > 0 && !store_read(store, query, row_list_add, &list, err))
+		return false;
+	flat = arena_array(mem, size, list.n);
+	for (size_t i = 0; i < list.n; i++)
+		memcpy(flat + i * size, list.at[i], size);
+	memcpy(out, &flat, sizeof(flat));
+	*n = list.n;
+	return true;
 }
 
 /* ---- wake ------------------------------------------------------------------------------ */
@@ -49,13 +49,8 @@ bool store_wakes(struct store *store, int64_t until, const struct wake *after, s
 		.n_until = 3,
 		.limit = limit,
 	};
-	struct row_list list;
 
-	if (!read_rows(store, &query, mem, &list, err))
-		return false;
-	*out = rows_flat(&list);
-	*n = list.n;
-	return true;
+	return read_rows(store, &query, mem, out, n, err);
 }
 
 static bool write_wakes(struct store *store, const struct wake *wakes, size_t n,
@@ -98,13 +93,8 @@ bool store_open_copies(struct store *store, uint32_t peer_no, struct slice after
 		.n_after = after.len > 0 ? 4 : 0,
 		.limit = limit,
 	};
-	struct row_list list;
 
-	if (!read_rows(store, &query, mem, &list, err))
-		return false;
-	*out = rows_flat(&list);
-	*n = list.n;
-	return true;
+	return read_rows(store, &query, mem, out, n, err);
 }
 
 bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct slice after,
@@ -120,13 +110,8 @@ bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct 
 		.n_after = after.len > 0 ? 3 : 0,
 		.limit = limit,
 	};
-	struct row_list list;
 
-	if (!read_rows(store, &query, mem, &list, err))
-		return false;
-	*out = rows_flat(&list);
-	*n = list.n;
-	return true;
+	return read_rows(store, &query, mem, out, n, err);
 }
 
 bool store_peer_pin(struct store *store, uint32_t peer_no, struct slice cid, struct arena *mem,
@@ -162,13 +147,8 @@ bool store_expiries(struct store *store, int64_t from_us, int64_t until,
 		.n_until = 3,
 		.limit = limit,
 	};
-	struct row_list list;
 
-	if (!read_rows(store, &query, mem, &list, err))
-		return false;
-	*out = rows_flat(&list);
-	*n = list.n;
-	return true;
+	return read_rows(store, &query, mem, out, n, err);
 }
 
 bool store_drop_expiries(struct store *store, int64_t before_us, struct err *err)

@@ -283,15 +283,24 @@ static bool scan_views(struct store *store, struct place from, uint32_t last, vi
 	}
 }
 
-/* The buckets of `part`: behind `from`, up to `last`. */
-static bool share(unsigned part, unsigned parts, struct place *from, uint32_t *last)
+/* What one scan reads: behind `from`, up to the bucket `last`. */
+struct span {
+	struct position from;
+	uint32_t last;
+};
+
+/* The buckets of `part`; of them those behind the position `from`, if it is not empty. */
+static bool span_of(unsigned part, unsigned parts, struct slice from, struct span *out,
+		    struct err *err)
 {
 	uint32_t first = (uint32_t)((uint64_t)BUCKETS * part / parts);
-	uint32_t end = (uint32_t)((uint64_t)BUCKETS * (part + 1) / parts);
 
-	*from = (struct place){ first - 1, { NULL, 0 } }; /* wraps: before the first */
-	*last = end - 1;
-	return end > first;
+	assert(part < parts && parts <= BUCKETS);
+	*out = (struct span){
+		.from.place.bucket = first - 1, /* wraps: before the first */
+		.last = (uint32_t)((uint64_t)BUCKETS * (part + 1) / parts) - 1,
+	};
+	return from.len == 0 || position_decode(from, &out->from, err);
 }
 
 struct cid_scan {
@@ -310,19 +319,10 @@ bool store_scan_cids(struct store *store, unsigned part, unsigned parts, struct 
 		     store_cid_fn *each, void *ctx, struct err *err)
 {
 	struct cid_scan scan = { each, ctx };
-	struct position position;
-	struct place start;
-	uint32_t last;
+	struct span span;
 
-	assert(part < parts);
-	if (!share(part, parts, &start, &last))
-		return true;
-	if (from.len > 0) {
-		if (!position_decode(from, &position, err))
-			return false;
-		start = position.place;
-	}
-	return scan_views(store, start, last, on_cid, &scan, err);
+	return span_of(part, parts, from, &span, err) &&
+	       scan_views(store, span.from.place, span.last, on_cid, &scan, err);
 }
 
 /* ---- past what cannot be read --------------------------------------------------------- */
@@ -424,8 +424,8 @@ bool store_scan_readable(struct store *store, struct slice from, store_cid_fn *e
 
 struct pin_scan {
 	struct store *store;
-	struct slice owner;            /* empty: all */
-	const struct position *behind; /* a request to go on after; NULL: none */
+	struct slice owner; /* empty: all */
+	struct span span;   /* its position may lie within a CID */
 	store_pin_fn *each;
 	void *ctx;
 	int64_t now_us;
@@ -434,10 +434,10 @@ struct pin_scan {
 
 static bool passed(const struct pin_scan *scan, struct place place, const struct fact *create)
 {
-	const struct position *p = scan->behind;
+	const struct position *p = &scan->span.from;
 	int c;
 
-	if (!p || place_cmp(p->place, place) != 0)
+	if (place_cmp(p->place, place) != 0)
 		return false;
 	c = slice_cmp(create->owner, p->owner);
 	return c < 0 || (c == 0 && ulid_cmp(&create->request_id, &p->id) <= 0);
@@ -472,7 +472,7 @@ static bool on_view(void *ctx, const struct cid_view *view, struct place place, 
 static bool rest_of_cid(struct store *store, struct pin_scan *scan, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	struct place place = scan->behind->place;
+	struct place place = scan->span.from.place;
 	struct cid_view view;
 
 	if (!view_read(store, place.cid, place.bucket, mem, &view, err))
@@ -489,20 +489,11 @@ bool store_scan(struct store *store, struct slice owner, unsigned part, unsigned
 				 .each = each,
 				 .ctx = ctx,
 				 .now_us = clock_wall_us(store->options.clock) };
-	struct position position;
-	struct place start;
-	uint32_t last;
 
-	assert(part < parts);
-	if (!share(part, parts, &start, &last))
-		return true;
-	if (from.len > 0) {
-		if (!position_decode(from, &position, err))
-			return false;
-		start = position.place;
-		scan.behind = &position;
-		if (position.owner.len > 0 && !rest_of_cid(store, &scan, err))
-			return false;
-	}
-	return scan.stopped || scan_views(store, start, last, on_view, &scan, err);
+	if (!span_of(part, parts, from, &scan.span, err))
+		return false;
+	if (scan.span.from.owner.len > 0 && !rest_of_cid(store, &scan, err))
+		return false;
+	return scan.stopped ||
+	       scan_views(store, scan.span.from.place, scan.span.last, on_view, &scan, err);
 }

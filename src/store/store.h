@@ -193,8 +193,8 @@ bool store_count(struct store *store, struct slice owner, const struct pin_filte
 
 /* Calls `each` for every live request and its copies in store order (by bucket),
  * for all owners or one, until it returns false.  `part` of `parts` equal shares of
- * the buckets; `from` resumes after the position that `each` was last given.  What
- * is passed is valid only during the call; memory is bounded. */
+ * the buckets, at most 2^26; `from` resumes after the position that `each` was last
+ * given.  What is passed is valid only during the call; memory is bounded. */
 struct scanned_pin {
 	const struct request *request;
 	enum pin_status status;

@@ -24,15 +24,14 @@ bool create_pin(struct call *c, struct err *err)
 	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
 	struct pin_reply reply = { .call = c, .status = 202, .body = true };
 	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
 	struct pin_ask ask;
-	uint64_t mark;
 
 	if (!read_ask(c, true, &doc, &ask))
 		return true;
 	return pin_reply_delegates(c, &reply.extra, err) &&
-	       pins_create(c->api->options.pins, &call, &ask, 1, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
+	       pins_create(c->api->options.pins, &call, &ask, 1, c->mem, &reply.result, &reply.mark,
+			   err) &&
+	       pin_reply_result(&reply);
 }
 
 bool replace_pin(struct call *c, struct err *err)
@@ -40,16 +39,15 @@ bool replace_pin(struct call *c, struct err *err)
 	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
 	struct pin_reply reply = { .call = c, .status = 202, .body = true };
 	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
 	struct pin_ask ask;
 	struct ulid old;
-	uint64_t mark;
 
 	if (!call_ulid(c, &old) || !read_ask(c, true, &doc, &ask))
 		return true;
 	return pin_reply_delegates(c, &reply.extra, err) &&
-	       pins_replace(c->api->options.pins, &call, old, &ask, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
+	       pins_replace(c->api->options.pins, &call, old, &ask, c->mem, &reply.result,
+			    &reply.mark, err) &&
+	       pin_reply_result(&reply);
 }
 
 /* The revision that If-Match names; 0: any.  False: replied to. */
@@ -83,42 +81,39 @@ bool patch_pin(struct call *c, struct err *err)
 	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
 	struct pin_reply reply = { .call = c, .status = 200, .body = true };
 	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
 	struct pin_ask ask;
 	struct ulid id;
-	uint64_t mark, rev;
+	uint64_t rev;
 
 	if (!call_ulid(c, &id) || !read_ask(c, false, &doc, &ask) || !if_match(c, &rev))
 		return true;
-	return pins_revise(c->api->options.pins, &call, id, rev, &ask, c->mem, &result, &mark,
-			   err) &&
-	       pin_reply_result(&reply, &result, mark);
+	return pins_revise(c->api->options.pins, &call, id, rev, &ask, c->mem, &reply.result,
+			   &reply.mark, err) &&
+	       pin_reply_result(&reply);
 }
 
 bool delete_pin(struct call *c, struct err *err)
 {
 	struct pin_reply reply = { .call = c, .status = c->psa ? 202 : 204 };
 	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
 	struct pin_target target;
-	uint64_t mark;
 
 	if (!call_ulid(c, &target.id) || !call_key(c, &target.key))
 		return true;
-	return pins_remove(c->api->options.pins, &call, &target, 1, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
+	return pins_remove(c->api->options.pins, &call, &target, 1, c->mem, &reply.result,
+			   &reply.mark, err) &&
+	       pin_reply_result(&reply);
 }
 
 bool retry_pin(struct call *c, struct err *err)
 {
 	struct pin_reply reply = { .call = c, .status = 202, .body = true };
 	struct pins_call call = pin_reply_call(&reply);
-	struct pins_result result;
 	struct pin_target target;
-	uint64_t mark;
 
 	if (!call_ulid(c, &target.id) || !call_key(c, &target.key))
 		return true;
-	return pins_retry(c->api->options.pins, &call, &target, c->mem, &result, &mark, err) &&
-	       pin_reply_result(&reply, &result, mark);
+	return pins_retry(c->api->options.pins, &call, &target, c->mem, &reply.result, &reply.mark,
+			  err) &&
+	       pin_reply_result(&reply);
 }

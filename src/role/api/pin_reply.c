@@ -119,13 +119,14 @@ void pin_reply_etag(struct call *c, uint64_t rev)
 			slice_str(arena_printf(c->mem, "\"%llu\"", (unsigned long long)rev)));
 }
 
-bool pin_reply_result(struct pin_reply *reply, const struct pins_result *result, uint64_t mark)
+bool pin_reply_result(struct pin_reply *reply)
 {
+	const struct pins_result *result = &reply->result;
 	struct call *c = reply->call;
 
 	if (result->outcome != PINS_DONE)
 		return reply_outcome(c, result);
-	reply_when_durable(c, mark);
+	reply_when_durable(c, reply->mark);
 	if (result->replayed) {
 		http_response_header(c->res, "Idempotency-Replayed", SLICE_LIT("true"));
 		buf_add_slice(&c->res->body, result->body);

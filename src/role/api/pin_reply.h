@@ -11,6 +11,8 @@ struct pin_reply {
 	unsigned status; /* of HTTP, when it was done */
 	bool body;       /* false: the status says it all */
 	struct pin_extra extra;
+	struct pins_result result; /* of the verb, and its mark */
+	uint64_t mark;
 };
 
 /* Looks at the copies of `cid` and at the peers, and where in their queues copies stand
@@ -31,4 +33,4 @@ struct pins_call pin_reply_call(struct pin_reply *reply);
 void pin_reply_write(struct pin_reply *reply, const struct owner_pin *row);
 
 /* The reply to a verb: what was done, once it is durable; or why not.  Returns true. */
-bool pin_reply_result(struct pin_reply *reply, const struct pins_result *result, uint64_t mark);
+bool pin_reply_result(struct pin_reply *reply);
