@@ -284,6 +284,13 @@ static void (*const run_kind[KUBO_N_KINDS])(struct call *, int64_t) = {
 	[KUBO_REPO_GC] = run_small,
 };
 
+static bool cid_breaks(const struct call *call)
+{
+	const char *cid = node_of(call)->knobs.break_cid;
+
+	return cid && call->op.cid && strcmp(cid, call->op.cid) == 0;
+}
+
 static void arrive(struct call *call, int64_t now_us)
 {
 	struct fake_node *node = node_of(call);
@@ -294,7 +301,7 @@ static void arrive(struct call *call, int64_t now_us)
 		call_end(call, KUBO_UNREACHABLE, 0, "connection refused", now_us);
 		return;
 	}
-	if (breaks && rand_below(call->client->fake->rand, 2) == 0) {
+	if (cid_breaks(call) || (breaks && rand_below(call->client->fake->rand, 2) == 0)) {
 		call_end(call, KUBO_UNREACHABLE, 0, "connection broke", now_us);
 		return;
 	}

@@ -6,7 +6,8 @@
 #include "role/worker/node.h"
 #include "role/worker/pin_name.h"
 
-#define ORIGINS_MAX 10 /* dialled for one fetch */
+#define ORIGINS_MAX  10 /* dialled for one fetch */
+#define TROUBLES_MAX 3  /* calls in a row that break off: it is the CID, not the node */
 
 static int64_t wall_now(const struct node *node)
 {
@@ -152,6 +153,7 @@ static void revive(void *ctx, struct task *t)
 {
 	struct node *node = ctx;
 
+	t->troubles = 0; /* it was the node */
 	if (t->op || t->turn.place == TURN_FRESH)
 		return;
 	queue(node, t);
@@ -465,17 +467,30 @@ static void give_back(struct node *node, struct task *t)
 	t->op = 0;
 }
 
+/* True if nothing was learned of the CID: the node was not to be had.  A call that breaks off
+ * each time while the node answers others (a proxy that will not pass it, a CID that a daemon
+ * dies of) has failed like any other. */
+static bool broke_off(struct node *node, struct task *t, enum kubo_outcome outcome)
+{
+	if (!node_trouble(outcome)) {
+		t->troubles = 0;
+		return false;
+	}
+	node->troubled = true;
+	node->heartbeat_at = 0; /* ask at once whether it is still there */
+	if (++t->troubles < TROUBLES_MAX)
+		return true;
+	t->troubles = 0;
+	return false;
+}
+
 bool node_done(struct node *node, struct task *t, const struct kubo_done *done, struct err *err)
 {
 	enum task_step step = t->step;
 
 	give_back(node, t);
-	if (t->renewed || node_trouble(done->outcome)) {
+	if (broke_off(node, t, done->outcome) || t->renewed) {
 		t->renewed = false;
-		if (node_trouble(done->outcome)) {
-			node->troubled = true;
-			node->heartbeat_at = 0; /* ask at once whether it is still there */
-		}
 		queue(node, t);
 		return true;
 	}

@@ -271,6 +271,25 @@ static bool same_kubo(const struct worker *w, const struct node *node, const cha
 	return false;
 }
 
+static bool has_address(const struct node *node, const char *addr)
+{
+	for (size_t i = 0; i < node->addresses.n; i++)
+		if (slice_eq(node->addresses.at[i], slice_str(addr)))
+			return true;
+	return false;
+}
+
+/* In whatever order. */
+static bool same_addresses(const struct node *node, const struct kubo_node_id *who)
+{
+	if (node->addresses.n != who->n_addrs)
+		return false;
+	for (unsigned i = 0; i < who->n_addrs; i++)
+		if (!has_address(node, who->addrs[i]))
+			return false;
+	return true;
+}
+
 static void keep_addresses(struct node *node, const struct kubo_node_id *who)
 {
 	free_addresses(node);
@@ -346,18 +365,19 @@ static bool node_up(struct node *node, const struct kubo_node_id *who, struct er
 	node->last_seen = clock_wall_us(w->options.clock);
 	node->down_reason[0] = '\0';
 	node->state = NODE_UP;
-	if (was_up && !node->troubled)
+	node->troubled = false;
+	if (!same_addresses(node, who)) { /* soon after a start it knows local ones alone */
+		keep_addresses(node, who);
+		node->news = true;
+	}
+	if (was_up)
 		return true;
 	snprintf(node->agent, sizeof(node->agent), "%s", who->agent);
-	keep_addresses(node, who);
-	node->troubled = false;
 	node->news = true;
 	node->syncing = true;
 	node->sync_after.len = 0;
 	node->compare_at = 0;
-	if (!was_up)
-		log_info("peer %u is up: %s at %s", node->peer_no, who->peer_id,
-			 node->options.kubo.url);
+	log_info("peer %u is up: %s at %s", node->peer_no, who->peer_id, node->options.kubo.url);
 	meet_neighbours(node);
 	node_revive(node);
 	return true;

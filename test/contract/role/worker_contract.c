@@ -195,6 +195,46 @@ static void addresses_that_do_not_answer_are_dialled_a_few_at_once(void **state 
 	assert_int_equal(r->worker->nodes[0]->n_dials, 0);
 }
 
+/* ---- calls that break off --------------------------------------------------------------- */
+
+/* A proxy in front that will not pass it, a CID that a daemon dies of. */
+static void a_cid_whose_calls_break_each_time_fails_and_holds_nothing_up(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const struct fake_kubo_seen *seen = fake_kubo_seen(r->fake, 0);
+	uint64_t lists = seen->calls[KUBO_PIN_LIST], ids = seen->calls[KUBO_ID];
+	struct ulid id;
+
+	fake_kubo_knobs(r->fake, 0)->latency_us = US_PER_MS;
+	fake_kubo_knobs(r->fake, 0)->break_cid = roles_text(r, 1);
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 30 * US_PER_S);
+	assert_int_equal(roles_copy(r, 1, PEER).state, COPY_ERROR);
+	assert_int_equal(roles_copy(r, 1, PEER).failure, FAILURE_UNREACHABLE);
+	assert_int_equal(seen->calls[KUBO_PIN_LIST], lists);
+	assert_in_range(seen->calls[KUBO_ID] - ids, 5, 50);
+	fake_kubo_knobs(r->fake, 0)->break_cid = NULL;
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+}
+
+static void a_restart_of_the_node_is_no_failure_of_what_runs(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct ulid id;
+
+	fake_kubo_fetch(r->fake, 0, NULL, 10 * US_PER_S);
+	id = roles_pin(r, "ada", 1, NULL);
+	for (int i = 0; i < 5; i++) {
+		roles_run(r, 8 * US_PER_S);
+		fake_kubo_restart(r->fake, 0, 3 * US_PER_S);
+		roles_run(r, 10 * US_PER_MS);
+		assert_int_equal(roles_copy(r, 1, PEER).attempts, 0);
+	}
+	roles_run(r, 30 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+}
+
 /* ---- collection ------------------------------------------------------------------------ */
 
 static void nothing_is_fetched_while_a_node_drains(void **state UNUSED)
@@ -336,6 +376,8 @@ int main(void)
 		cmocka_unit_test(a_removal_needs_no_slot),
 		cmocka_unit_test(hopeless_retries_leave_a_new_fetch_its_time),
 		cmocka_unit_test(addresses_that_do_not_answer_are_dialled_a_few_at_once),
+		cmocka_unit_test(a_cid_whose_calls_break_each_time_fails_and_holds_nothing_up),
+		cmocka_unit_test(a_restart_of_the_node_is_no_failure_of_what_runs),
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
