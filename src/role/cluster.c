@@ -1,6 +1,7 @@
 #include "role/cluster.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "model/version.h"
 #include "role/wanted.h"
 
@@ -165,9 +166,11 @@ bool cluster_sync(struct cluster *cluster, uint32_t peer_no, struct slice after,
 
 		/* The row tells that there is work; what it is, the truth tells. */
 		(*out)[i] = (struct bus_msg){ .topic = BUS_PIN_ASSIGN, .cid = rows[i].cid };
-		if (!cluster_assignment(cluster, rows[i].cid, peer_no, mem, &(*out)[i], &found,
-					err))
+		if (cluster_assignment(cluster, rows[i].cid, peer_no, mem, &(*out)[i], &found, err))
+			continue;
+		if (!row_at_fault(err))
 			return false;
+		log_err(LOG_ERROR, err, "an assignment is passed over");
 	}
 	return true;
 }

@@ -41,7 +41,7 @@ bool cluster_introduce(struct cluster *cluster, uint32_t peer_no, struct slice z
 		       struct slice_list tags, struct err *err) MUST_CHECK;
 
 /* The peer's assignments that are not settled, as BUS_PIN_ASSIGN messages in `mem`, by CID
- * after `after`; fewer than `limit` means the end. */
+ * after `after`; fewer than `limit` means the end.  One that cannot be read has gen 0. */
 bool cluster_sync(struct cluster *cluster, uint32_t peer_no, struct slice after, size_t limit,
 		  struct arena *mem, struct bus_msg **out, size_t *n, struct err *err) MUST_CHECK;
 

@@ -400,22 +400,15 @@ bool store_scan_readable(struct store *store, struct slice from, store_cid_fn *e
 			 struct err *err)
 {
 	struct readable_scan scan = { .cids = { each, ctx } };
-	struct position position;
-	struct place start;
-	uint32_t last;
+	struct span span;
 
-	if (!share(0, 1, &start, &last))
-		return true;
-	if (from.len > 0) {
-		if (!position_decode(from, &position, err))
+	if (!span_of(0, 1, from, &span, err))
+		return false;
+	move_to(&scan, span.from.place);
+	while (!scan_views(store, scan.at, span.last, on_readable, &scan, err))
+		if (err->code != ERR_CORRUPT || !pass_over(store, &scan, span.last, err))
 			return false;
-		start = position.place;
-	}
-	move_to(&scan, start);
-	while (!scan_views(store, scan.at, last, on_readable, &scan, err))
-		if (err->code != ERR_CORRUPT || !pass_over(store, &scan, last, err))
-			return false;
-		else if (scan.stopped || scan.at.bucket == last)
+		else if (scan.stopped || scan.at.bucket == span.last)
 			return true;
 	return true;
 }

@@ -484,7 +484,14 @@ static bool broke_off(struct node *node, struct task *t, enum kubo_outcome outco
 	return false;
 }
 
-bool node_done(struct node *node, struct task *t, const struct kubo_done *done, struct err *err)
+/* What could not be told or begun, later. */
+static void put_back(struct node *node, struct task *t)
+{
+	if (t->turn.place == TURN_RUNNING && !t->op)
+		retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
+}
+
+static bool go_on(struct node *node, struct task *t, const struct kubo_done *done, struct err *err)
 {
 	enum task_step step = t->step;
 
@@ -513,6 +520,14 @@ bool node_done(struct node *node, struct task *t, const struct kubo_done *done, 
 		break;
 	}
 	return err_set(err, ERR_INTERNAL, "a call ended for a task that had none");
+}
+
+bool node_done(struct node *node, struct task *t, const struct kubo_done *done, struct err *err)
+{
+	if (go_on(node, t, done, err))
+		return true;
+	put_back(node, t);
+	return false;
 }
 
 /* ---- beginning ------------------------------------------------------------------------------ */
@@ -604,9 +619,7 @@ bool node_carry(struct node *node, struct err *err)
 		struct task *t = CONTAINER_OF(e, struct task, turn);
 
 		if (!begin(node, t, err)) {
-			if (t->turn.place == TURN_RUNNING && !t->op)
-				retry_at(node, t,
-					 node_mono_us(node) + node->worker->policy.retry.min_us);
+			put_back(node, t);
 			return false;
 		}
 	}

@@ -3,11 +3,13 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "role/wanted.h"
 #include "role/worker/node.h"
 #include "role/worker/pin_name.h"
 
 #define BUCKETS_OF_PEER 4096
-#define BUCKETS_A_STEP  64
+#define PAGES_A_STEP    64
+#define ROWS_A_STEP     4000
 #define HOLDINGS_PAGE   1000
 
 enum phase {
@@ -23,7 +25,8 @@ struct inventory {
 	uint32_t *seen; /* hashes of the CIDs listed; sorted before comparing: 4 bytes a pin */
 	size_t n, cap;
 	uint64_t foreign, surplus;
-	unsigned pb;
+	unsigned pb;       /* compared up to this bucket, and in it ... */
+	struct cid after;  /* ... up to this CID */
 	struct arena *mem; /* of one pin, or one page of holdings */
 };
 
@@ -98,6 +101,11 @@ static bool report_surplus(struct node *node, const struct cid *cid, struct err 
 				err);
 }
 
+static bool journal_is_full(const struct node *node)
+{
+	return node->journal.n >= node->worker->policy.journal_max;
+}
+
 /* A pin under our name: is it known, and to stay?  What was taken away and is there again (two
  * workers of one node, a pin/add that ended late) is taken away again. */
 static bool check_ours(struct node *node, const struct cid *cid, struct err *err)
@@ -118,7 +126,7 @@ static bool check_ours(struct node *node, const struct cid *cid, struct err *err
 		return false;
 	if (!found)
 		return report_surplus(node, cid, err);
-	if (!msg.copy.desired && copy_settled(&msg.copy))
+	if (!msg.copy.desired && copy_settled(&msg.copy) && !journal_is_full(node))
 		node_assign(node, &msg);
 	return true;
 }
@@ -139,9 +147,15 @@ static bool take_pin(struct node *node, const struct kubo_pin *pin, struct err *
 		inv->seen = xrealloc(inv->seen, inv->cap * sizeof(inv->seen[0]));
 	}
 	inv->seen[inv->n++] = hash(inv, cid_slice(&cid));
-	if (pin_name_is_ours(node->worker->pin_name, pin->name))
-		return check_ours(node, &cid, err);
-	inv->foreign++;
+	if (!pin_name_is_ours(node->worker->pin_name, pin->name)) {
+		inv->foreign++;
+		return true;
+	}
+	if (check_ours(node, &cid, err))
+		return true;
+	if (!row_at_fault(err))
+		return false;
+	log_err(LOG_ERROR, err, "a pin is passed over");
 	return true;
 }
 
@@ -200,47 +214,69 @@ static bool chase(struct node *node, struct slice cid, struct err *err)
 	return true;
 }
 
-static bool compare_bucket(struct node *node, struct err *err)
+static bool is_missing(const struct inventory *inv, const struct peer_pin *row)
+{
+	uint32_t h = hash(inv, row->cid);
+
+	return row->desired && row->state == COPY_PINNED &&
+	       !(inv->n > 0 && bsearch(&h, inv->seen, inv->n, sizeof(h), hash_cmp));
+}
+
+static void next_bucket(struct inventory *inv)
+{
+	inv->pb++;
+	inv->after.len = 0;
+}
+
+/* Compares a page of what the node should hold, as far as the journal has room for what is
+ * missing; *looked: so many rows. */
+static bool compare_page(struct node *node, size_t *looked, struct err *err)
 {
 	struct inventory *inv = node->inventory;
-	struct cid after = { .len = 0 };
 	struct peer_pin *rows;
-	size_t n;
+	size_t n, i;
 
-	do {
-		arena_reset(inv->mem);
-		if (!cluster_holdings(node->worker->options.cluster, node->peer_no,
-				      (uint16_t)inv->pb, cid_slice(&after), HOLDINGS_PAGE, inv->mem,
-				      &rows, &n, err))
+	*looked = 0;
+	arena_reset(inv->mem);
+	if (!cluster_holdings(node->worker->options.cluster, node->peer_no, (uint16_t)inv->pb,
+			      cid_slice(&inv->after), HOLDINGS_PAGE, inv->mem, &rows, &n, err)) {
+		if (!row_at_fault(err))
 			return false;
-		for (size_t i = 0; i < n; i++) {
-			uint32_t h = hash(inv, rows[i].cid);
-
-			if (!rows[i].desired || rows[i].state != COPY_PINNED)
-				continue;
-			if (inv->n > 0 && bsearch(&h, inv->seen, inv->n, sizeof(h), hash_cmp))
-				continue;
-			if (!chase(node, rows[i].cid, err))
+		log_err(LOG_ERROR, err, "a part of the comparison is passed over");
+		next_bucket(inv);
+		return true;
+	}
+	for (i = 0; i < n && !journal_is_full(node); i++) {
+		if (is_missing(inv, &rows[i]) && !chase(node, rows[i].cid, err)) {
+			if (!row_at_fault(err))
 				return false;
+			log_err(LOG_ERROR, err, "a pin is passed over");
 		}
-		if (n > 0) {
-			after.len = (uint8_t)rows[n - 1].cid.len;
-			memcpy(after.bytes, rows[n - 1].cid.ptr, after.len);
-		}
-	} while (n == HOLDINGS_PAGE);
+		inv->after.len = (uint8_t)rows[i].cid.len;
+		memcpy(inv->after.bytes, rows[i].cid.ptr, inv->after.len);
+	}
+	*looked = i;
+	if (i == n && n < HOLDINGS_PAGE)
+		next_bucket(inv);
 	return true;
 }
 
 bool inventory_step(struct node *node, bool *more, struct err *err)
 {
 	struct inventory *inv = node->inventory;
+	size_t rows = 0, looked;
 
 	*more = false;
 	if (!inv || inv->phase != COMPARING)
 		return true;
-	for (unsigned i = 0; i < BUCKETS_A_STEP && inv->pb < BUCKETS_OF_PEER; i++, inv->pb++)
-		if (!compare_bucket(node, err))
+	for (unsigned i = 0; i < PAGES_A_STEP && rows < ROWS_A_STEP; i++, rows += looked) {
+		if (inv->pb == BUCKETS_OF_PEER)
+			break;
+		if (journal_is_full(node))
+			return true; /* a repository that was lost: bit by bit, as tasks end */
+		if (!compare_page(node, &looked, err))
 			return false;
+	}
 	*more = inv->pb < BUCKETS_OF_PEER;
 	if (*more)
 		return true;

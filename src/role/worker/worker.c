@@ -628,6 +628,7 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 {
 	struct kubo_done done;
 	int64_t until = until_us;
+	bool ok = true;
 	unsigned n = 0;
 
 	arena_reset(w->mem);
@@ -645,11 +646,20 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 	take_added(w);
 	if (resolver_take(w->resolver, worker_dial_found, w) > 0)
 		sooner(due_us, clock_mono_us(w->options.clock) + RESOLVE_LOOK_US);
-	for (unsigned i = 0; i < w->n_nodes; i++)
-		if (!step_node(w->nodes[i], due_us, err))
-			return false;
+	/* What keeps one node from its step keeps no other from it. */
+	for (unsigned i = 0; i < w->n_nodes; i++) {
+		struct err why = { 0 };
+
+		if (step_node(w->nodes[i], due_us, &why))
+			continue;
+		if (!ok)
+			log_err(LOG_WARN, &why, "step of a node");
+		else
+			*err = why;
+		ok = false;
+	}
 	show(w);
-	return true;
+	return ok;
 }
 
 unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max)

@@ -83,7 +83,7 @@ void worker_free(struct worker *w); /* NULL is fine; running fetches are broken 
 DEFINE_CLEANUP(struct worker, worker_free)
 
 /* Waits for Kubo until `until_us` (mono), then does what is due.  *due_us: to be called
- * again at the latest. */
+ * again at the latest.  An error is the first one of all nodes; the others had their step. */
 bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err *err) MUST_CHECK;
 
 /* Makes a waiting worker_step() return; `w` is void so that it fits callbacks. */

@@ -365,6 +365,35 @@ static void a_comparison_takes_no_memory_for_each_pin(void **state UNUSED)
 	assert_int_equal(r->worker->nodes[0]->foreign + r->worker->nodes[0]->surplus, 0);
 }
 
+/* Else a repository that is lost takes memory for each of its pins at once. */
+static void a_lost_repository_is_fetched_anew_in_parts(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	enum { PINS = 3000, MOST = 8 };
+	size_t most = 0;
+
+	for (unsigned i = 0; i < PINS; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 10 * US_PER_S);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), PINS);
+	r->worker_policy.journal_max = MOST;
+	roles_restart_worker(r);
+	roles_run(r, 20 * US_PER_S); /* with a comparison */
+	fake_kubo_lose_repo(r->fake, 0);
+	r->now += US_PER_H + US_PER_MIN;
+	for (unsigned i = 0; i < 1000000 && fake_kubo_n_pins(r->fake, 0) < PINS; i++) {
+		struct err err = { 0 };
+		int64_t due;
+
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+		if (r->worker->nodes[0]->journal.n > most)
+			most = r->worker->nodes[0]->journal.n;
+		r->now += US_PER_MS;
+	}
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), PINS);
+	assert_in_range(most, 1, MOST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +413,7 @@ int main(void)
 		cmocka_unit_test(a_direct_pin_that_was_put_back_may_be_covered_again),
 		cmocka_unit_test(a_users_direct_pin_serves_a_direct_request_and_stays),
 		cmocka_unit_test(a_comparison_takes_no_memory_for_each_pin),
+		cmocka_unit_test(a_lost_repository_is_fetched_anew_in_parts),
 	};
 	return cmocka_run_group_tests_name("role/worker", tests, NULL, NULL);
 }
