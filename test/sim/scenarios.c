@@ -3,9 +3,10 @@
 #include "role/worker/pin_name.h"
 #include "sim.h"
 
-#define CLEAN 8  /* the CID that no user of a node pinned himself, and that can be fetched */
-#define OWN   0  /* pinned recursively by the user of node 0 */
-#define BLOCK 4  /* pinned directly by the user of node 0 */
+#define CLEAN 8 /* the CID that no user of a node pinned himself, and that can be fetched */
+#define OWN   0 /* pinned recursively by the user of node 0 */
+#define BLOCK 4 /* pinned directly by the user of node 0 */
+#define MANY  300
 #define NEVER 11 /* nobody has it, and nobody will */
 
 struct story {
@@ -241,6 +242,40 @@ static void foreign_pins(struct role_fiber *rf)
 	end(&s);
 }
 
+/* Far more that nobody has than a worker can try or remember, all of one owner. */
+static void unfetchable(struct role_fiber *rf)
+{
+	struct story s = begin(rf);
+	struct pin_ask ask_all[MANY] = { 0 };
+	uint8_t cids[MANY][36];
+	struct pins_result results[MANY];
+	struct pins_call call = { .owner = SIM_OWNER_NAME(0), .route = SLICE_LIT("sim") };
+	struct err err = { 0 };
+	uint64_t mark;
+
+	everybody(&s);
+	for (unsigned n = 0; n < SIM_NODES; n++)
+		fake_kubo_fetch(s.sim->kubos, n, NULL, FAKE_KUBO_NEVER);
+	for (unsigned i = 0; i < MANY; i++) {
+		memcpy(cids[i], "\x01\x55\x12\x20", 4);
+		rand_fill(&s.sim->rand.base, cids[i] + 4, 32);
+		ask_all[i] = (struct pin_ask){ .cid = SLICE_OF(cids[i], 36),
+					       .given = ASK_REPLICAS,
+					       .rf_min = 2,
+					       .rf_max = 2 };
+	}
+	expect(&s,
+	       pins_create(s.pins, &call, ask_all, MANY, s.mem, results, &mark, &err) &&
+		       results[MANY - 1].outcome == PINS_DONE,
+	       "they are taken");
+	pass(&s, 5 * US_PER_MIN);
+	ask(&s, 0, CLEAN, 2, 0);
+	expect_copies(&s, CLEAN, 2, US_PER_MIN);
+	ask(&s, 1, CLEAN, 3, 0);
+	expect_copies(&s, CLEAN, 3, US_PER_MIN);
+	end(&s);
+}
+
 const struct sim_scenario sim_scenarios[] = {
 	{ "two-owners", "one copy for two owners goes with the last", { 0 }, two_owners },
 	{ "drain", "a drained peer's copies are elsewhere before they go", { 0 }, drain },
@@ -257,5 +292,6 @@ const struct sim_scenario sim_scenarios[] = {
 	  "the pins of a node's user are his, before and after",
 	  { 0 },
 	  foreign_pins },
+	{ "unfetchable", "what nobody has never delays what somebody has", { 0 }, unfetchable },
 };
 const unsigned sim_n_scenarios = ARRAY_LEN(sim_scenarios);

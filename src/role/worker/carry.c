@@ -590,13 +590,13 @@ int64_t node_begin_due(const struct node *node)
 
 bool node_evict(struct node *node)
 {
-	struct turn_entry *last = turn_last_retry(&node->turn);
+	struct turn_entry *spare = turn_spare(&node->turn);
 
-	if (!last)
-		last = turn_last_retry(&node->removals);
-	if (!last)
+	if (!spare)
+		spare = turn_spare(&node->removals);
+	if (!spare)
 		return false;
-	forget(node, CONTAINER_OF(last, struct task, turn));
+	forget(node, CONTAINER_OF(spare, struct task, turn));
 	node->syncing = true; /* when there is room again, what was forgotten is read anew */
 	node->sync_after.len = 0;
 	return true;

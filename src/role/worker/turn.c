@@ -11,9 +11,9 @@
 struct turn_owner {
 	RB_ENTRY(turn_owner) tree;
 	struct turn_tree fresh, retries;
-	uint64_t turns;                /* of fresh ones */
-	unsigned n_entries, n_running; /* running ones are entries too */
-	unsigned max_running;          /* 0: no bound */
+	uint64_t turns;                         /* of fresh ones */
+	unsigned n_entries, n_fresh, n_running; /* entries: running ones and retries too */
+	unsigned max_running;                   /* 0: no bound */
 	struct slice name;
 	uint8_t bytes[];
 };
@@ -166,6 +166,7 @@ void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, in
 	place(t, e, TURN_FRESH, owner, -(int64_t)priority, asked_at);
 	RB_INSERT(turn_tree, &e->owner->fresh, e);
 	t->n_fresh++;
+	e->owner->n_fresh++;
 }
 
 void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us)
@@ -190,6 +191,7 @@ static void take_out(struct turn *t, struct turn_entry *e)
 	case TURN_FRESH:
 		RB_REMOVE(turn_tree, &e->owner->fresh, e);
 		t->n_fresh--;
+		e->owner->n_fresh--;
 		break;
 	case TURN_RUNNING:
 		e->owner->n_running--;
@@ -258,9 +260,25 @@ struct turn_entry *turn_next(struct turn *t, int64_t now_us, bool retries)
 	return e;
 }
 
-struct turn_entry *turn_last_retry(const struct turn *t)
+/* Of whoever has most, one from the middle: the root of a balanced tree is neither among the
+ * first nor among the last. */
+static struct turn_entry *middle_fresh(const struct turn *t)
 {
-	return RB_MAX(turn_all, (struct turn_all *)&t->retries);
+	struct turn_owner *o, *most = NULL;
+
+	RB_FOREACH(o, turn_owners, (struct turn_owners *)&t->owners)
+	{
+		if (o->n_fresh > 0 && (!most || o->n_fresh > most->n_fresh))
+			most = o;
+	}
+	return most ? RB_ROOT(&most->fresh) : NULL;
+}
+
+struct turn_entry *turn_spare(const struct turn *t)
+{
+	struct turn_entry *e = RB_MAX(turn_all, (struct turn_all *)&t->retries);
+
+	return e ? e : middle_fresh(t);
 }
 
 int64_t turn_due(const struct turn *t)

@@ -82,8 +82,9 @@ void turn_remove(struct turn *t, struct turn_entry *e); /* TURN_NOWHERE is fine 
  * owner until it is removed or added again.  NULL if none is ready. */
 struct turn_entry *turn_next(struct turn *t, int64_t now_us, bool retries);
 
-/* The retry that is due last; NULL if there is none. */
-struct turn_entry *turn_last_retry(const struct turn *t);
+/* Who can be done without in memory: the retry that is due last; without retries one of the owner
+ * who has most, neither asked for last nor first.  NULL if none waits. */
+struct turn_entry *turn_spare(const struct turn *t);
 
 /* When a retry is due next; INT64_MAX if there is none.  Fresh ones are ready now; what is
  * held back by a bound becomes ready when something is removed. */

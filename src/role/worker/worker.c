@@ -495,7 +495,7 @@ static bool take_assignments(struct node *node, bool *more, struct err *err)
 	*more = false;
 	if (!node->subscribed)
 		return true;
-	/* What waits longest for its next try makes room: the store brings it back. */
+	/* What can be done without makes room for what is new: the store brings it back. */
 	while (node->journal.n >= 2 * w->policy.journal_max && node_evict(node))
 		continue;
 	if (node->journal.n >= 2 * w->policy.journal_max)
