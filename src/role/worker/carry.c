@@ -395,6 +395,19 @@ static bool after_probe_to_pin(struct node *node, struct task *t, const struct k
 	return fetch(node, t, err);
 }
 
+/* Our pin is gone.  The user's own that it hid, if any, comes back. */
+static bool removed(struct node *node, struct task *t, struct err *err)
+{
+	if (!t->owed)
+		return settled(node, t, COPY_UNPINNED, err);
+	return start(node, t, TASK_RESTORING,
+		     (struct kubo_op){ .kind = KUBO_PIN_ADD,
+				       .type = KUBO_DIRECT,
+				       .name = t->hidden,
+				       .stall_us = node->worker->policy.stall_us },
+		     err);
+}
+
 static bool after_probe_to_unpin(struct node *node, struct task *t, const struct kubo_done *done,
 				 struct err *err)
 {
@@ -407,11 +420,15 @@ static bool after_probe_to_unpin(struct node *node, struct task *t, const struct
 	/* pin/rm would take a direct pin too: whose is it? */
 	if (done->outcome == KUBO_NOT_PINNED && t->probed == KUBO_RECURSIVE)
 		return probe(node, t, KUBO_DIRECT, err);
-	if (there && ours(node, &done->pin))
+	if (done->outcome == KUBO_NOT_PINNED) /* what a user pins now is not ours to remove */
+		return removed(node, t, err);
+	if (!there)
+		return failed(node, t, failure_of(done->outcome), done->text, err);
+	if (ours(node, &done->pin))
 		hide(t, pin_name_hidden(node->worker->pin_name, done->pin.name));
-	if (there || done->outcome == KUBO_NOT_PINNED)
-		return start(node, t, TASK_REMOVING, (struct kubo_op){ .kind = KUBO_PIN_RM }, err);
-	return failed(node, t, failure_of(done->outcome), done->text, err);
+	/* From now on, for whatever comes before the answer. */
+	t->owed = t->hidden != NULL;
+	return start(node, t, TASK_REMOVING, (struct kubo_op){ .kind = KUBO_PIN_RM }, err);
 }
 
 /* The last progress of a fetch tells the bytes of all blocks, each once, as dag/stat would; only
@@ -438,15 +455,7 @@ static bool after_removal(struct node *node, struct task *t, const struct kubo_d
 {
 	if (done->outcome != KUBO_OK && done->outcome != KUBO_NOT_PINNED)
 		return failed(node, t, failure_of(done->outcome), done->text, err);
-	if (!t->hidden)
-		return settled(node, t, COPY_UNPINNED, err);
-	t->owed = true;
-	return start(node, t, TASK_RESTORING,
-		     (struct kubo_op){ .kind = KUBO_PIN_ADD,
-				       .type = KUBO_DIRECT,
-				       .name = t->hidden,
-				       .stall_us = node->worker->policy.stall_us },
-		     err);
+	return removed(node, t, err);
 }
 
 static bool after_restoring(struct node *node, struct task *t, const struct kubo_done *done,
@@ -594,7 +603,7 @@ bool node_evict(struct node *node)
 
 	if (!spare)
 		spare = turn_spare(&node->removals);
-	if (!spare)
+	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed) /* nobody else knows */
 		return false;
 	forget(node, CONTAINER_OF(spare, struct task, turn));
 	node->syncing = true; /* when there is room again, what was forgotten is read anew */

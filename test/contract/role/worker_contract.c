@@ -304,6 +304,27 @@ static void it_is_put_back_by_another_worker_too(void **state UNUSED)
 	assert_direct(r, cid, "my notes");
 }
 
+static void it_is_not_forgotten_when_a_new_request_overtakes_the_removal(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const char *cid = roles_text(r, 1);
+	struct ulid id;
+
+	fake_kubo_put_pin(r->fake, 0, cid, KUBO_DIRECT, "my notes");
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 5 * US_PER_S);
+	fake_kubo_knobs(r->fake, 0)->latency_us = 500 * US_PER_MS;
+	roles_unpin(r, "ada", id);
+	while (fake_kubo_seen(r->fake, 0)->calls[KUBO_PIN_RM] == 0)
+		roles_run(r, 100 * US_PER_MS);
+	id = roles_pin(r, "ada", 1, NULL); /* the answer is still under way */
+	roles_run(r, 20 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 20 * US_PER_S);
+	assert_direct(r, cid, "my notes");
+}
+
 static void a_direct_pin_that_was_put_back_may_be_covered_again(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
@@ -410,6 +431,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
+		cmocka_unit_test(it_is_not_forgotten_when_a_new_request_overtakes_the_removal),
 		cmocka_unit_test(a_direct_pin_that_was_put_back_may_be_covered_again),
 		cmocka_unit_test(a_users_direct_pin_serves_a_direct_request_and_stays),
 		cmocka_unit_test(a_comparison_takes_no_memory_for_each_pin),
