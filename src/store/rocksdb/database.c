@@ -171,9 +171,9 @@ static rocksdb_options_t *make_db_options(const struct database_settings *s,
 	rocksdb_options_set_paranoid_checks(o, 1);
 	rocksdb_options_set_create_if_missing(o, mode == DATABASE_CREATE);
 	rocksdb_options_set_create_missing_column_families(o, mode == DATABASE_CREATE);
-	/* A log may end in a cut record (loss of power).  That only the newest does, and
-	 * that no bit is flipped, log_file.h has checked. */
-	rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
+	/* A log may end in a cut or damaged record (loss of power).  That only the newest does, and
+	 * that all before it is sound, log_file.h has checked. */
+	rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
 	rocksdb_options_set_max_total_wal_size(o, s->log_bytes);
 	rocksdb_options_set_max_background_jobs(o, BACKGROUND);
 	rocksdb_options_set_bytes_per_sync(o, 1 << 20);

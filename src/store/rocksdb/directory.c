@@ -514,15 +514,14 @@ static bool read_log(const struct directory *dir, uint64_t number, struct log_se
 
 /* The sequence numbers go on from log to log: none is missing between, none but the
  * last was cut behind what was recovered from it. */
-static bool read_logs(const struct directory *dir, const struct logs *logs,
-		      struct directory_logs *out, struct err *err)
+static bool read_logs(const struct directory *dir, const struct logs *logs, uint64_t *end,
+		      struct err *err)
 {
 	struct log_sequence all = { 0 }, one;
 
 	for (size_t i = 0; i < logs->n; i++) {
 		if (!read_log(dir, logs->at[i], &one, err))
 			return false;
-		out->cut = one.torn > 0;
 		if (!one.any)
 			continue;
 		if (all.any && one.first != all.last + 1)
@@ -531,7 +530,7 @@ static bool read_logs(const struct directory *dir, const struct logs *logs,
 				       ".log are missing: restore the directory from a backup",
 				       dir->path, all.last + 1, one.first - 1, logs->at[i]);
 		all = one;
-		out->end = one.last;
+		*end = one.last;
 	}
 	return true;
 }
@@ -564,18 +563,18 @@ static bool sync_logs(const struct directory *dir, const struct logs *logs, stru
 	return true;
 }
 
-bool directory_check_logs(const struct directory *dir, struct directory_logs *out, struct err *err)
+bool directory_check_logs(const struct directory *dir, uint64_t *end, struct err *err)
 {
 	struct logs logs = { 0 };
 	bool ok;
 
-	*out = (struct directory_logs){ 0 };
+	*end = 0;
 	if (!read_manifest(dir, &logs.numbers, err) || !check_oldest_log(dir, &logs.numbers, err))
 		return false;
 	logs.at = xcalloc(LOGS_MAX, sizeof(logs.at[0]));
 	ok = list(dir, collect_log, &logs, err);
 	qsort(logs.at, logs.n, sizeof(logs.at[0]), by_number);
-	ok = ok && read_logs(dir, &logs, out, err);
+	ok = ok && read_logs(dir, &logs, end, err);
 	ok = ok && (dir->read_only || sync_logs(dir, &logs, err));
 	xfree(logs.at);
 	return ok;

@@ -44,15 +44,10 @@ bool directory_make_ready(struct directory *dir, unsigned format, struct err *er
 bool directory_seal_backup(const char *path, unsigned format, uint64_t synced,
 			   struct err *err) MUST_CHECK;
 
-struct directory_logs { /* those that are still needed */
-	uint64_t end;   /* last sequence number in them; 0: none */
-	bool cut;       /* the newest one ends in a cut record */
-};
-
 /* Reads CURRENT, MANIFEST and the logs that are still needed; unless read-only, syncs
- * those: what a killed process had written and not synced is found again, and acted on. */
-bool directory_check_logs(const struct directory *dir, struct directory_logs *out,
-			  struct err *err) MUST_CHECK;
+ * those: what a killed process had written and not synced is found again, and acted on.
+ * *end is the last sequence number in them, 0: none. */
+bool directory_check_logs(const struct directory *dir, uint64_t *end, struct err *err) MUST_CHECK;
 
 /* What SYNCED says; only while ready. */
 uint64_t directory_synced(const struct directory *dir);

@@ -4,7 +4,8 @@
 
 #define BLOCK       32768
 #define HEADER      7
-#define BATCH_START 12 /* sequence number: 8, count: 4 */
+#define SECTOR      512 /* written whole or not at all */
+#define BATCH_START 12  /* sequence number: 8, count: 4 */
 
 enum record_type { WHOLE = 1, FIRST = 2, MIDDLE = 3, LAST = 4 };
 
@@ -75,12 +76,16 @@ static uint32_t masked(uint32_t inverted)
 
 /* ---- records ------------------------------------------------------------------------ */
 
+/* Given each logical record until it returns false. */
+typedef bool log_record_fn(void *ctx, struct slice record, struct err *err);
+
 struct reader {
 	struct crc_table crc;
 	struct slice file;
 	size_t at;
 	size_t whole;  /* everything before it was passed on */
 	bool in_parts; /* the first part of a logical record was read */
+	bool may_lack; /* sectors that were never written end the file */
 	struct buf parts;
 	log_record_fn *each;
 	void *ctx;
@@ -98,6 +103,21 @@ static enum progress damaged(struct reader *r, const char *what)
 static bool all_zero(const uint8_t *p, size_t n)
 {
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* A record of `n` bytes is not what was written; `what` tells where that shows. */
+static enum progress lacking(struct reader *r, size_t n, const char *what)
+{
+	size_t end = r->at + n, next;
+
+	for (size_t from = r->at; r->may_lack && from < end; from = next) {
+		next = (from / SECTOR + 1) * SECTOR;
+		if (next > r->file.len)
+			next = r->file.len;
+		if (all_zero(r->file.ptr + from, next - from))
+			return AT_END;
+	}
+	return damaged(r, what);
 }
 
 static enum progress pass_on(struct reader *r, struct slice record)
@@ -165,31 +185,29 @@ static enum progress step(struct reader *r)
 	if (p[6] == 0 && all_zero(p, left))
 		return AT_END;
 	if (p[6] < WHOLE || p[6] > LAST)
-		return damaged(r, "a record's type");
+		return lacking(r, HEADER, "a record's type");
 	if (HEADER + length > room)
 		return damaged(r, "a record's length");
 	if (HEADER + length > left)
 		return take_cut(r, p, left - HEADER);
 	crc = crc_byte(&r->crc, UINT32_MAX, p[6]);
 	if (masked(crc_bytes(&r->crc, crc, p + HEADER, length)) != get_le32(p))
-		return damaged(r, "a record's checksum");
+		return lacking(r, HEADER + length, "a record's checksum");
 	return take_record(r, p[6], SLICE_OF(p + HEADER, length));
 }
 
-bool log_file_read(struct slice file, log_record_fn *each, void *ctx, size_t *torn, struct err *err)
+/* Passes every logical record on; *torn is the number of bytes behind the last whole one. */
+static bool read_records(struct reader *r, size_t *torn)
 {
-	struct reader r = { .file = file, .each = each, .ctx = ctx, .err = err };
 	enum progress progress;
 
-	crc_table_init(&r.crc);
+	crc_table_init(&r->crc);
 	do {
-		progress = step(&r);
+		progress = step(r);
 	} while (progress == GO_ON);
-	buf_free(&r.parts);
-	if (progress == FAILED)
-		return false;
-	*torn = file.len - r.whole;
-	return true;
+	buf_free(&r->parts);
+	*torn = r->file.len - r->whole;
+	return progress != FAILED;
 }
 
 /* ---- write batches -------------------------------------------------------------------- */
@@ -219,8 +237,11 @@ static bool on_batch(void *ctx, struct slice record, struct err *err)
 bool log_file_sequence(struct slice file, struct log_sequence *out, struct err *err)
 {
 	struct log_sequence s = { 0 };
+	struct reader r = {
+		.file = file, .may_lack = true, .each = on_batch, .ctx = &s, .err = err
+	};
 
-	if (!log_file_read(file, on_batch, &s, &s.torn, err))
+	if (!read_records(&r, &s.torn))
 		return false;
 	*out = s;
 	return true;
@@ -368,10 +389,11 @@ static bool on_edit(void *ctx, struct slice record, struct err *err)
 bool log_file_numbers(struct slice file, struct log_numbers *out, struct err *err)
 {
 	struct families f = { 0 };
+	struct reader r = { .file = file, .each = on_edit, .ctx = &f, .err = err };
 	uint64_t oldest = UINT64_MAX;
 	size_t torn;
 
-	if (!log_file_read(file, on_edit, &f, &torn, err))
+	if (!read_records(&r, &torn))
 		return false;
 	for (size_t i = 0; i < FAMILIES_MAX; i++)
 		if (f.there[i] && f.log[i] < oldest)

@@ -3,7 +3,9 @@
  *
  * RocksDB's own reader takes a damaged length or type near the end of a log for its
  * end, and silently forgets what lies behind.  This one takes for a cut tail only
- * what cannot be anything else, and refuses every flipped bit.
+ * what cannot be anything else, and refuses every flipped bit.  Of a write-ahead log a
+ * record in which a whole sector of the disk is zero ends it too: a loss of power may leave
+ * the length of a file without some of its pages.
  *
  *	file    blocks of 32 KiB, each of records; less than 7 bytes at the end are zero
  *	record  | crc32c, masked: 4 | length: 2 | type: 1 | payload |     little-endian
@@ -16,20 +18,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-typedef bool log_record_fn(void *ctx, struct slice record, struct err *err);
-
-/* Calls `each` for every logical record until it returns false.  *torn is the number of
- * bytes at the end that hold no whole one.  ERR_CORRUPT names the offset. */
-bool log_file_read(struct slice file, log_record_fn *each, void *ctx, size_t *torn,
-		   struct err *err) MUST_CHECK;
-
 struct log_sequence { /* the sequence numbers in a write-ahead log */
 	bool any;
 	uint64_t first, last; /* if any; every number between is there */
-	size_t torn;
+	size_t torn;          /* bytes at the end that hold no whole record */
 };
 
-/* Reads a write-ahead log, whose records are write batches. */
+/* Reads a write-ahead log, whose records are write batches.  ERR_CORRUPT names the offset. */
 bool log_file_sequence(struct slice file, struct log_sequence *out, struct err *err) MUST_CHECK;
 
 struct log_numbers {     /* of write-ahead logs, by a MANIFEST */

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "store/kv/format.h"
 #include "store/kv/kv.h"
 #include "store/rocksdb/committer.h"
@@ -448,32 +447,26 @@ static struct store_rocksdb *make_store(const struct store_rocksdb_options *o)
 	return s;
 }
 
-/* All that was synced must be there; only a cut record at the very end explains less. */
-static bool check_end(const struct store_rocksdb *s, const struct directory_logs *logs,
-		      struct err *err)
+/* SYNCED never tells of more than was synced, so no loss of power takes any of that away. */
+static bool check_end(const struct store_rocksdb *s, uint64_t logged, struct err *err)
 {
 	uint64_t flushed = rocksdb_get_latest_sequence_number(s->db.db);
-	uint64_t end = flushed > logs->end ? flushed : logs->end;
+	uint64_t end = flushed > logged ? flushed : logged;
 	uint64_t synced = directory_synced(&s->dir);
 
-	if (end >= synced)
-		return true;
-	if (!logs->cut)
-		return err_set(err, ERR_CORRUPT,
-			       "%s: writes %" PRIu64 " to %" PRIu64 " were synced and are missing: "
-			       "restore the directory from a backup",
-			       s->dir.path, end + 1, synced);
-	log_warn("%s: the newest log was cut: %" PRIu64 " synced writes are missing", s->dir.path,
-		 synced - end);
-	return true;
+	return end >= synced ||
+	       err_set(err, ERR_CORRUPT,
+		       "%s: writes %" PRIu64 " to %" PRIu64 " were synced and are missing: "
+		       "restore the directory from a backup",
+		       s->dir.path, end + 1, synced);
 }
 
 /* Opens `db` in a way that changes nothing, and finds out whether all is there. */
 static bool inspect(struct store_rocksdb *s, struct err *err)
 {
-	struct directory_logs logs;
+	uint64_t logged;
 
-	if (!directory_check_logs(&s->dir, &logs, err))
+	if (!directory_check_logs(&s->dir, &logged, err))
 		return false;
 	if (!database_open(&s->settings, DATABASE_INSPECT, &s->db, err))
 		return err->code == ERR_CORRUPT
@@ -481,7 +474,7 @@ static bool inspect(struct store_rocksdb *s, struct err *err)
 					  "files are missing or damaged, restore the directory "
 					  "from a backup")
 			       : false;
-	if (!check_end(s, &logs, err))
+	if (!check_end(s, logged, err))
 		return false;
 	if (directory_table_bytes(&s->dir) > VERIFY_AT_OPEN || database_verify(&s->db, err))
 		return true;

@@ -45,7 +45,7 @@ struct store_rocksdb_options {
  *	ERR_UNAVAILABLE  in use (by which process), or the disk failed
  *	ERR_NO_SPACE     the disk is full
  *	ERR_CORRUPT      a file is missing, cut or damaged
- * A cut tail of the newest log is what a loss of power leaves, and is accepted: what
- * was synced lies before it. */
+ * A cut tail of the newest log is what a loss of power leaves, and is accepted where all
+ * that was synced lies before it. */
 bool store_rocksdb_open(const struct store_rocksdb_options *options, struct store_backend **out,
 			struct err *err) MUST_CHECK;
