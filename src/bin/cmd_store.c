@@ -108,7 +108,7 @@ enum exit_code cmd_store_check(struct invocation *in)
 {
 	CLEANUP(offline_close) struct offline o = { 0 };
 	bool repair = is_given(in, "repair");
-	const char *path = offline_path(in);
+	const char *path = offline_path(in, &o);
 	struct store_check found = { 0 };
 	struct progress progress;
 	char first[240] = "";
@@ -140,7 +140,7 @@ enum exit_code cmd_store_check(struct invocation *in)
 enum exit_code cmd_store_backup(struct invocation *in)
 {
 	CLEANUP(offline_close) struct offline o = { 0 };
-	const char *path = offline_path(in);
+	const char *path = offline_path(in, &o);
 	struct err err;
 
 	if (!path)
@@ -161,9 +161,9 @@ enum exit_code cmd_store_backup(struct invocation *in)
 }
 
 /* Opened and read once, so that what cannot be restored is told before anything is made. */
-static bool check_backup(const char *dir, struct err *err)
+static bool check_backup(const char *dir, int64_t expiring_us, struct err *err)
 {
-	CLEANUP(offline_close) struct offline o = { 0 };
+	CLEANUP(offline_close) struct offline o = { .expiring_us = expiring_us };
 	struct store_check found;
 	char first[240];
 
@@ -175,12 +175,14 @@ static bool check_backup(const char *dir, struct err *err)
 
 enum exit_code cmd_store_restore(struct invocation *in)
 {
-	const char *path = offline_path(in);
+	struct offline like = { 0 };
+	const char *path = offline_path(in, &like);
 	struct err err;
 
 	if (!path)
 		return EXIT_USAGE;
-	if (!check_backup(in->args[0], &err) || !copy_dir(in->args[0], path, &err))
+	if (!check_backup(in->args[0], like.expiring_us, &err) ||
+	    !copy_dir(in->args[0], path, &err))
 		return offline_failed(&err);
 	fprintf(stderr, "%s holds what %s does.\n", path, in->args[0]);
 	return EXIT_DONE;

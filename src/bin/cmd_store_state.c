@@ -125,7 +125,7 @@ enum exit_code cmd_store_export(struct invocation *in)
 {
 	CLEANUP(offline_close) struct offline o = { 0 };
 	struct export x = { .name = in->n_args ? in->args[0] : "stdout", .fd = STDOUT_FILENO };
-	const char *path = offline_path(in), *owner = owner_of(in);
+	const char *path = offline_path(in, &o), *owner = owner_of(in);
 	struct err err;
 
 	if (!path || !owner)
@@ -274,9 +274,9 @@ static void print_counts(const struct import *m, bool json)
 }
 
 static enum exit_code import_into(struct import *m, struct invocation *in, const char *path,
-				  const char *owner)
+				  int64_t expiring_us, const char *owner)
 {
-	CLEANUP(offline_close) struct offline o = { 0 };
+	CLEANUP(offline_close) struct offline o = { .expiring_us = expiring_us };
 	struct err err;
 	bool ok;
 
@@ -293,7 +293,8 @@ static enum exit_code import_into(struct import *m, struct invocation *in, const
 enum exit_code cmd_store_import(struct invocation *in)
 {
 	struct import m = { .name = in->n_args ? in->args[0] : "stdin", .fd = STDIN_FILENO };
-	const char *path = offline_path(in), *owner = owner_of(in);
+	struct offline like = { 0 };
+	const char *path = offline_path(in, &like), *owner = owner_of(in);
 	enum exit_code code;
 	struct err err;
 
@@ -303,7 +304,7 @@ enum exit_code cmd_store_import(struct invocation *in)
 		system_failed(m.name, &err);
 		return offline_failed(&err);
 	}
-	code = import_into(&m, in, path, owner);
+	code = import_into(&m, in, path, like.expiring_us, owner);
 	if (in->n_args)
 		close(m.fd);
 	return code;

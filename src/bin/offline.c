@@ -19,7 +19,9 @@ bool offline_open(const char *path, enum offline_use use, struct offline *out, s
 	struct store_rocksdb_options where = { .path = path,
 					       .create = use == OFFLINE_CREATE,
 					       .read_only = use == OFFLINE_READ };
-	struct store_options options = { .clock = &out->clock, .rand = &out->rand };
+	struct store_options options = { .clock = &out->clock,
+					 .rand = &out->rand,
+					 .expiring_us = out->expiring_us };
 	struct store_backend *backend;
 
 	clock_init_system(&out->clock);
@@ -35,7 +37,7 @@ void offline_close(struct offline *offline)
 	store_close(offline->store);
 }
 
-const char *offline_path(struct invocation *in)
+const char *offline_path(struct invocation *in, struct offline *out)
 {
 	struct config_result result;
 	struct err err;
@@ -44,6 +46,7 @@ const char *offline_path(struct invocation *in)
 		fprintf(stderr, "pinfold: %s\n", err.text);
 		return NULL;
 	}
+	out->expiring_us = result.config.ttl.scan_us;
 	if (*result.config.store.rocksdb_path)
 		return result.config.store.rocksdb_path;
 	return arena_printf(in->mem, "%s/store", result.config.data);

@@ -10,6 +10,7 @@ struct offline { /* zeroed, it is closed */
 	struct clock clock;
 	struct rand rand;
 	struct store *store;
+	int64_t expiring_us; /* as the server has it */
 };
 
 enum offline_use {
@@ -28,8 +29,9 @@ static inline void offline_close_at_scope_end(struct offline *offline)
 	offline_close(offline);
 }
 
-/* Where the configuration keeps the store; NULL: it makes no sense, and that was said. */
-const char *offline_path(struct invocation *in);
+/* Where the configuration keeps the store, and what of it the store needs to know; NULL: it makes
+ * no sense, and that was said. */
+const char *offline_path(struct invocation *in, struct offline *out);
 
 /* Says on stderr what failed.  No server is asked here, so nothing unreachable is one. */
 enum exit_code offline_failed(const struct err *err);

@@ -554,11 +554,22 @@ bool server_reload(struct server *server, struct err *err)
 	return !*server->config->tls.cert_file || http_server_reload_tls(server->http, err);
 }
 
+/* Whoever was told of messages of `topic` is not told any more, and may be freed. */
+static void end_notice(struct server *s, enum bus_topic topic)
+{
+	struct err err;
+
+	if (s->bus && !bus_subscribe(s->bus, topic, 0, NULL, NULL, &err))
+		log_err(LOG_WARN, &err, "leave the bus");
+}
+
 void server_free(struct server *s)
 {
 	if (!s)
 		return;
 	http_server_free(s->http);
+	end_notice(s, BUS_PIN_REQUEST); /* a write that becomes durable late still tells the bus */
+	end_notice(s, BUS_PIN_STATUS);
 	role_thread_stop(s->worker_thread);
 	role_thread_stop(s->ttl_thread);
 	role_thread_stop(s->reconciler_thread);

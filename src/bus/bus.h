@@ -56,8 +56,9 @@ DEFINE_CLEANUP(struct bus, bus_close)
 bool bus_publish(struct bus *bus, const struct bus_msg *msgs, size_t n, struct err *err) MUST_CHECK;
 
 /* From now on `notify(ctx)` is called, from any thread, when something can be taken; it
- * must not call the bus.  For
- * BUS_PIN_ASSIGN per peer; `peer_no` is ignored elsewhere. */
+ * must not call the bus.  `ctx` lives until bus_close(), or until a call with another `notify`
+ * (NULL: nobody is told) has returned.  For BUS_PIN_ASSIGN per peer; `peer_no` is ignored
+ * elsewhere. */
 bool bus_subscribe(struct bus *bus, enum bus_topic topic, uint32_t peer_no,
 		   void (*notify)(void *ctx), void *ctx, struct err *err) MUST_CHECK;
 

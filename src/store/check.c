@@ -14,12 +14,15 @@ struct mending {
 	struct derive_now now;
 	struct derivation derivation;
 	struct mended *mended;
+	bool late; /* what differs from here on was right when it was written */
 	struct arena *mem;
 };
 
 static void found_wrong(struct mending *m, enum table table)
 {
-	if (m->mended->wrong++ == 0)
+	if (m->late)
+		m->mended->late++;
+	else if (m->mended->wrong++ == 0)
 		m->mended->first = table;
 }
 
@@ -166,6 +169,16 @@ static bool mend_parts(struct mending *m, const struct owner_pin *row, struct sl
 	return true;
 }
 
+/* Time alone changes a status, and whoever writes it may be down: was the stored row right when it
+ * was written? */
+static bool is_late(const struct mending *m, const struct request *r, const struct owner_pin *was)
+{
+	struct derive_now then = derive_at(m->store, m->view, was->changed_at, m->mem);
+	struct owner_pin row = derive_owner_pin(m->view, r, &then, was);
+
+	return row_eq(TABLE_OWNER_PINS, was, &row);
+}
+
 static bool mend_request(struct mending *m, const struct request *r, struct err *err)
 {
 	bool live = r->life == REQUEST_LIVE;
@@ -184,6 +197,7 @@ static bool mend_request(struct mending *m, const struct request *r, struct err 
 		is = derive_owner_pin(m->view, r, &m->now, was);
 		is_tags = row_index_tags(&is, m->mem);
 	}
+	m->late = live && was && !row_eq(TABLE_OWNER_PINS, was, &is) && is_late(m, r, was);
 	if (!mend_row(m, TABLE_OWNER_PINS, &is, live, err))
 		return false;
 	if (live ? !was || !row_eq(TABLE_OWNER_PINS, was, &is) : was != NULL)
@@ -191,7 +205,10 @@ static bool mend_request(struct mending *m, const struct request *r, struct err 
 	could = joined(is_tags, fact_index_tags(r->revision, m->mem), m->mem);
 	if (was)
 		could = joined(could, row_index_tags(was, m->mem), m->mem);
-	return mend_tags(m, &is, could, is_tags, err) && mend_revisions(m, r, &is, is_tags, err) &&
+	if (!mend_tags(m, &is, could, is_tags, err))
+		return false;
+	m->late = false;
+	return mend_revisions(m, r, &is, is_tags, err) &&
 	       (!live || mend_parts(m, &is, is_tags, err));
 }
 
@@ -255,7 +272,7 @@ bool view_mend_loose(struct store *store, struct slice cid, uint32_t bucket, int
 			return false;
 		if (i == 0)
 			*mended = found;
-		if (found.wrong == 0)
+		if (found.wrong + found.late == 0)
 			return true;
 		/* Rows that are wrong may be dated as high as the view. */
 		out.n = 0;

@@ -333,7 +333,8 @@ static bool subtract_total(void *ctx, const void *row)
 	return true;
 }
 
-/* What has to be added to the totals of an owner; read until two looks agree. */
+/* What has to be added to the totals of an owner.  Every change of his pins changes his totals, so
+ * what was counted between two equal totals belongs to them. */
 static bool totals_gap(struct store *store, struct slice owner, struct totals_sum *gap,
 		       struct err *err)
 {
@@ -343,16 +344,18 @@ static bool totals_gap(struct store *store, struct slice owner, struct totals_su
 				      .equal = &total_key,
 				      .n_equal = 1 };
 	struct store_query pins = { .table = TABLE_OWNER_PINS, .equal = &pin_key, .n_equal = 1 };
-	struct totals_sum last = { 0 };
 
 	for (int i = 0; i < COUNTS_MAX; i++) {
-		memset(gap, 0, sizeof(*gap));
-		if (!store_read(store, &totals, subtract_total, gap, err) ||
-		    !store_read(store, &pins, add_pin, gap, err))
+		struct totals_sum before = { 0 }, after = { 0 };
+
+		if (!store_read(store, &totals, subtract_total, &before, err))
 			return false;
-		if (i > 0 && memcmp(gap, &last, sizeof(last)) == 0)
+		*gap = before;
+		if (!store_read(store, &pins, add_pin, gap, err) ||
+		    !store_read(store, &totals, subtract_total, &after, err))
+			return false;
+		if (memcmp(&before, &after, sizeof(after)) == 0)
 			return true;
-		last = *gap;
 	}
 	memset(gap, 0, sizeof(*gap)); /* busy: nothing can be said of him now */
 	return true;

@@ -109,6 +109,7 @@ struct derive_now derive_at(struct store *store, const struct folded_view *view,
  * put it right; counts those, and the rows that there are by table. */
 struct mended {
 	size_t wrong;
+	size_t late; /* were right until time passed; put right too */
 	size_t rows[TABLE_COUNT];
 	enum table first; /* table of the first wrong row */
 };

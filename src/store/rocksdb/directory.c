@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -235,9 +236,24 @@ static bool lock(struct directory *dir, struct err *err)
 		       dir->path, pid);
 }
 
+/* A new entry is there after a loss of power only if its directory was synced too. */
+static bool sync_parent(const char *path)
+{
+	char *copy = xstrdup(path); /* dirname() writes into it */
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* One that may be written and not read cannot be synced. */
+	bool ok = fd >= 0 ? fsync(fd) == 0 : errno == EACCES;
+
+	if (fd >= 0)
+		close(fd);
+	xfree(copy);
+	return ok;
+}
+
 static bool open_path(struct directory *dir, bool create, struct err *err)
 {
-	if (create && !dir->read_only && mkdir(dir->path, 0700) < 0 && errno != EEXIST)
+	if (create && !dir->read_only &&
+	    (mkdir(dir->path, 0700) == 0 ? !sync_parent(dir->path) : errno != EEXIST))
 		return err_set(err, errno == EACCES ? ERR_DENIED : ERR_INVALID,
 			       "cannot make the directory %s: %s", dir->path, strerror(errno));
 	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -432,11 +448,13 @@ bool directory_seal_backup(const char *path, unsigned format, uint64_t synced, s
 	struct directory dir = { .path = xstrdup(path),
 				 .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
 	struct sync_all sync = { .dir_fd = dir.fd, .ok = true };
-	bool ok = dir.fd >= 0 && list(&dir, sync_one, &sync, err);
+	bool ok = dir.fd >= 0 ? list(&dir, sync_one, &sync, err) : failed(&dir, ".", err);
 
 	if (ok && !sync.ok)
 		ok = failed(&dir, ".", err);
 	ok = ok && make_synced(&dir, synced, err) && write_format(&dir, format, "ready", err);
+	if (ok && !sync_parent(path))
+		ok = failed(&dir, "..", err);
 	directory_close(&dir);
 	return ok;
 }

@@ -278,6 +278,32 @@ static void check_finds_and_repair_mends_every_kind_of_damage(void **state)
 	}
 }
 
+static void expires_in_an_hour(struct fact *revision)
+{
+	revision->expires_at = START_US + US_PER_H;
+}
+
+/* The server was down when a pin's time came. */
+static void what_time_alone_changed_is_not_wrong(void **state)
+{
+	struct fixture *fx = *state;
+	struct ulid id;
+
+	if (!fx->serial)
+		return;
+	id = create_pin(fx, CID_A, &(struct wish){ .owner = "a" });
+	revise_pin(fx, CID_A, "a", id, expires_in_an_hour);
+	place_copy(fx, CID_A, 1, true, COPY_PINNED);
+	fx->clock.now_us += 2 * US_PER_H;
+	for (int repair = 0; repair < 2; repair++) {
+		struct store_check check = checked(fx, repair);
+
+		assert_int_equal(check.wrong + check.orphans, 0);
+	}
+	assert_sound(fx);
+	totals_are_those_of_the_rows(fx, "a");
+}
+
 static void repair_of_one_cid_counts_what_was_wrong(void **state)
 {
 	struct fixture *fx = *state;
@@ -306,6 +332,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		CASE(ten_thousand_operations_leave_every_derived_row_right),
 		CASE(check_finds_and_repair_mends_every_kind_of_damage),
+		CASE(what_time_alone_changed_is_not_wrong),
 		CASE(repair_of_one_cid_counts_what_was_wrong),
 	};
 
