@@ -278,6 +278,14 @@ struct json_doc *call_json(struct call *c)
 	return doc;
 }
 
+static bool is_key(struct slice key)
+{
+	for (size_t i = 0; i < key.len; i++)
+		if (key.ptr[i] < ' ' || key.ptr[i] > '~' || key.ptr[i] == '"' || key.ptr[i] == '\\')
+			return false;
+	return key.len > 0;
+}
+
 bool call_key(struct call *c, struct slice *out)
 {
 	const struct slice *value = http_header_get(c->req, "Idempotency-Key");
@@ -289,12 +297,12 @@ bool call_key(struct call *c, struct slice *out)
 	key = *value;
 	if (key.len >= 2 && key.ptr[0] == '"' && key.ptr[key.len - 1] == '"')
 		key = SLICE_OF(key.ptr + 1, key.len - 2);
-	if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX || memchr(key.ptr, '"', key.len) ||
-	    memchr(key.ptr, '\\', key.len))
+	if (value->len > IDEMPOTENCY_KEY_MAX || !is_key(key))
 		return reply_error(c, API_INVALID,
 				   arena_printf(c->mem,
 						"Idempotency-Key is \"%s\"; it must be 1 to %d "
-						"characters without quotes and backslashes",
+						"printable ASCII characters without quotes and "
+						"backslashes, or that in quotes",
 						excerpt(*value).text, IDEMPOTENCY_KEY_MAX)),
 		       false;
 	*out = key;

@@ -330,7 +330,7 @@ class Psa(unittest.TestCase):
         self.assertEqual(self.ask("POST", "/pins", {"cid": "bad"}, headers=key).status, 400)
         self.assertEqual(self.ask("DELETE", "/pins/01ARZ3NDEKTSV4RRFFQ69G5FAV", headers=key).status, 404)
         self.assertEqual(self.ask("POST", "/pins", {"cid": cid_of("again")}, headers=key).status, 202)
-        for bad in ('""', "", '"a', "x" * 256, 'a"b'):
+        for bad in ('""', "", '"a', "x" * 256, 'a"b', "a\\b", "é"):
             self.assertEqual(self.ask("POST", "/pins", {"cid": cid_of(1)}, headers={"Idempotency-Key": bad}).status, 400, bad)
 
     def test_one_key_at_the_same_moment_makes_one_pin(self):
