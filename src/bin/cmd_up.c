@@ -1,6 +1,5 @@
 /* cmd_up.c -- `pinfold up`: the whole server in one process, until it is told to stop. */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +9,6 @@
 #include "bin/commands.h"
 #include "bin/find_kubo.h"
 #include "bin/server.h"
-
-#define HEAPS       2           /* of the C library */
-#define LARGE_BLOCK (128 << 10) /* bytes; RocksDB's write buffers are made of these */
-
-/* The store's blocks are freed by other threads than had them allocated.  With a heap for each
- * thread, and large blocks in them, half as much again as is in use would be free and still be
- * held; large blocks of their own go back to the kernel. */
-static void hold_little_free_memory(void)
-{
-	mallopt(M_ARENA_MAX, HEAPS);
-	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
-}
 
 /* Connections, Kubo calls and the store's files need more than the usual 1,024. */
 static void raise_file_limit(void)
@@ -107,7 +94,6 @@ enum exit_code cmd_up(struct invocation *in)
 		  (enum log_format)result.config.log.format);
 	signals = take_signals();
 	raise_file_limit();
-	hold_little_free_memory();
 	if (!choose_kubo(in, &result.config, &err) || !server_start(&result.config, &server, &err))
 		return start_failed(&err);
 	log_info("pinfold %s serves %s, data in %s", PINFOLD_VERSION, server_url(server),
