@@ -191,6 +191,25 @@ def fake_kubo(*args):
         stop(p)
 
 
+BLOCK = 1000  # pins in a row that belong to one owner
+
+
+@contextlib.contextmanager
+def filled(pins, keep=None, block=BLOCK):
+    """A directory and the URL of a node: a store of `pins` pins that are pinned there (bench/fill)."""
+    with directory(keep) as d:
+        store_id, held = d / "store_id", d / "held"
+        if not store_id.exists():
+            (d / "data").mkdir()
+            began = time.monotonic()
+            said = subprocess.run([BUILD / "bench/fill", d / "data/store", "0", str(pins), str(block),
+                                   d / "ids", held], stdout=subprocess.PIPE, text=True, check=True).stdout
+            note(f"{pins} pins made in {time.monotonic() - began:.0f} s")
+            store_id.write_text(said.strip())
+        with fake_kubo("--held", f"pinfold/{store_id.read_text()}:{held}") as kubo:
+            yield d, kubo
+
+
 @contextlib.contextmanager
 def server(where, kubo=(), *options, **more):
     s = Server(where, kubo, *options, **more)
@@ -203,9 +222,15 @@ def server(where, kubo=(), *options, **more):
 SETTLE_S = 6
 
 
-def settle():
-    """The sweep that a new peer causes shall not be in the figures."""
+def settle(s=None, share=0.05, seconds=600):
+    """The sweep that a new peer causes shall not be in the figures; with a server: until it rests."""
     time.sleep(SETTLE_S)
+    until = time.monotonic() + seconds
+    while s and time.monotonic() < until:
+        before = sum(s.cpu_us().values())
+        time.sleep(2)
+        if sum(s.cpu_us().values()) - before < share * 2e6:
+            return
 
 
 class Peak:
