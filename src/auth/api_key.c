@@ -41,14 +41,19 @@ bool key_scope_parse(struct slice text, enum key_scope *out)
 	return false;
 }
 
-static uint32_t crc32(struct slice bytes) /* IEEE 802.3, reflected */
+static uint32_t crc32(struct slice bytes) /* IEEE 802.3, reflected; four bits at once */
 {
+	static const uint32_t of[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+		0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
 	uint32_t crc = UINT32_MAX;
 
 	for (size_t i = 0; i < bytes.len; i++) {
 		crc ^= bytes.ptr[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0);
+		crc = crc >> 4 ^ of[crc & 15];
+		crc = crc >> 4 ^ of[crc & 15];
 	}
 	return ~crc;
 }
@@ -92,10 +97,17 @@ void api_key_make(struct rand *rand, const struct slice *id, struct api_key_text
 	assert(to + 1 + CRC_LEN == out->text + API_KEY_TEXT_LEN);
 }
 
+static bool between(uint8_t c, uint8_t first, uint8_t last)
+{
+	return first <= c && c <= last;
+}
+
 static bool is_base62(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == 0 || !strchr(base62, text.ptr[i]))
+		uint8_t c = text.ptr[i];
+
+		if (!between(c, '0', '9') && !between(c, 'A', 'Z') && !between(c, 'a', 'z'))
 			return false;
 	}
 	return true;
