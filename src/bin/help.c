@@ -47,6 +47,13 @@ void help_overview(struct buf *out, const char *words)
 			 "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server reached.\n");
 }
 
+/* A command on the store takes every option, but only these change what it does. */
+static bool concerns(const struct command *c, const struct option_row *option)
+{
+	return !starts_with(c->words, "store ") || strcmp(option->name, "data") == 0 ||
+	       starts_with(option->name, "store.");
+}
+
 void help_command(struct buf *out, const struct command *c)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
@@ -68,10 +75,11 @@ void help_command(struct buf *out, const struct command *c)
 		return;
 	buf_add_str(out, "\nOptions of the configuration (pinfold config doc tells more):\n");
 	for (size_t i = 0; i < n_option_rows; i++)
-		put_padded(out,
-			   arena_printf(mem, "%s%s", option_flag(&option_rows[i], mem),
-					option_rows[i].secret ? "-file FILE" : " VALUE"),
-			   option_rows[i].help);
+		if (concerns(c, &option_rows[i]))
+			put_padded(out,
+				   arena_printf(mem, "%s%s", option_flag(&option_rows[i], mem),
+						option_rows[i].secret ? "-file FILE" : " VALUE"),
+				   option_rows[i].help);
 }
 
 /* ---- the manual page -------------------------------------------------------------------- */
