@@ -9,6 +9,7 @@
 #include "rocksdb_fixture.h"
 
 #define SMALL_FILE  4096
+#define LOG_BLOCK   32768
 #define SYNCED_SLOT 28 /* bytes of a slot that say something */
 
 /* RocksDB never reads these, or only to write them again. */
@@ -329,6 +330,73 @@ static void pages_that_are_gone_from_what_was_synced_are_missed(void **state)
 	free_files(&files);
 }
 
+/* The length of the log's first `n` records, all of which lie in its first block. */
+static size_t log_prefix(struct slice log, size_t n)
+{
+	size_t at = 0;
+
+	while (n-- > 0) {
+		assert_true(at + 7 < log.len && log.ptr[at + 6] == 1);
+		at += 7 + log.ptr[at + 4] + 256u * log.ptr[at + 5];
+	}
+	assert_true(at < LOG_BLOCK);
+	return at;
+}
+
+/* The end of the first block never came to the disk, and the second begins with a record: what
+ * RocksDB would go on with, though writes before it are missing. */
+static void make_store_with_a_hole(struct fixture *f, struct files *out)
+{
+	struct buf *log, holed = { 0 };
+	size_t before, behind;
+
+	make_unsynced_store(f, out);
+	log = &find_file(out, ".log")->bytes;
+	before = log_prefix(buf_slice(log), 50);
+	behind = log_prefix(buf_slice(log), 100);
+	buf_add(&holed, log->ptr, before);
+	memset(buf_reserve(&holed, LOG_BLOCK - before), 0, LOG_BLOCK - before);
+	holed.len = LOG_BLOCK;
+	buf_add(&holed, log->ptr + behind, log->len - behind);
+	buf_free(log);
+	*log = holed;
+	write_dir(f->copy, out);
+}
+
+static void a_hole_in_the_newest_log_ends_it_for_good(void **state)
+{
+	struct fixture *f = *state;
+	struct files files;
+
+	make_store_with_a_hole(f, &files);
+	must_open(f, f->copy, false);
+	assert_int_equal(good_rows(f), ROWS / 2 + 50);
+	fill(f, ROWS / 2 + 50, ROWS / 2 + 60);
+	shut(f);
+	must_open(f, f->copy, false);
+	assert_int_equal(good_rows(f), ROWS / 2 + 60);
+	free_files(&files);
+}
+
+static void a_hole_in_the_newest_log_is_never_read_across(void **state)
+{
+	struct fixture *f = *state;
+	struct store_rocksdb_options options = { .path = f->copy, .read_only = true };
+	struct files files;
+
+	make_store_with_a_hole(f, &files);
+	assert_false(store_rocksdb_open(&options, &f->b, &f->err));
+	f->b = NULL;
+	assert_int_equal(f->err.code, ERR_CORRUPT);
+	assert_non_null(strstr(f->err.text, "open it once for writing"));
+	assert_true(same_files(f->copy, &files));
+	must_open(f, f->copy, false);
+	shut(f);
+	assert_true(store_rocksdb_open(&options, &f->b, &f->err));
+	assert_int_equal(good_rows(f), ROWS / 2 + 50);
+	free_files(&files);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +408,8 @@ int main(int argc, char **argv)
 		T(a_cut_tail_of_the_newest_log_costs_the_cut_writes_alone),
 		T(pages_that_never_came_to_the_disk_cost_unsynced_writes_alone),
 		T(pages_that_are_gone_from_what_was_synced_are_missed),
+		T(a_hole_in_the_newest_log_ends_it_for_good),
+		T(a_hole_in_the_newest_log_is_never_read_across),
 	};
 
 	if (argc > 2 && strcmp(argv[1], "live") == 0)

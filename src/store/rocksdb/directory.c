@@ -466,6 +466,7 @@ bool directory_seal_backup(const char *path, unsigned format, uint64_t synced, s
 struct logs { /* those that count: of those that may be removed some may be gone already */
 	struct log_numbers numbers;
 	uint64_t *at;
+	size_t *torn; /* of each: bytes at its end that hold no whole record */
 	size_t n;
 };
 
@@ -532,7 +533,7 @@ static bool read_log(const struct directory *dir, uint64_t number, struct log_se
 
 /* The sequence numbers go on from log to log: none is missing between, none but the
  * last was cut behind what was recovered from it. */
-static bool read_logs(const struct directory *dir, const struct logs *logs, uint64_t *end,
+static bool read_logs(const struct directory *dir, struct logs *logs, uint64_t *end,
 		      struct err *err)
 {
 	struct log_sequence all = { 0 }, one;
@@ -540,6 +541,7 @@ static bool read_logs(const struct directory *dir, const struct logs *logs, uint
 	for (size_t i = 0; i < logs->n; i++) {
 		if (!read_log(dir, logs->at[i], &one, err))
 			return false;
+		logs->torn[i] = one.torn;
 		if (!one.any)
 			continue;
 		if (all.any && one.first != all.last + 1)
@@ -581,20 +583,65 @@ static bool sync_logs(const struct directory *dir, const struct logs *logs, stru
 	return true;
 }
 
-bool directory_check_logs(const struct directory *dir, uint64_t *end, struct err *err)
+static bool find_logs(const struct directory *dir, struct logs *logs, uint64_t *end,
+		      struct err *err)
 {
-	struct logs logs = { 0 };
 	bool ok;
 
 	*end = 0;
-	if (!read_manifest(dir, &logs.numbers, err) || !check_oldest_log(dir, &logs.numbers, err))
+	if (!read_manifest(dir, &logs->numbers, err) || !check_oldest_log(dir, &logs->numbers, err))
 		return false;
-	logs.at = xcalloc(LOGS_MAX, sizeof(logs.at[0]));
-	ok = list(dir, collect_log, &logs, err);
-	qsort(logs.at, logs.n, sizeof(logs.at[0]), by_number);
-	ok = ok && read_logs(dir, &logs, end, err);
-	ok = ok && (dir->read_only || sync_logs(dir, &logs, err));
-	xfree(logs.at);
+	logs->at = xcalloc(LOGS_MAX, sizeof(logs->at[0]));
+	logs->torn = xcalloc(LOGS_MAX, sizeof(logs->torn[0]));
+	ok = list(dir, collect_log, logs, err);
+	qsort(logs->at, logs->n, sizeof(logs->at[0]), by_number);
+	return ok && read_logs(dir, logs, end, err);
+}
+
+static void free_logs(struct logs *logs)
+{
+	xfree(logs->at);
+	xfree(logs->torn);
+}
+
+bool directory_check_logs(const struct directory *dir, uint64_t *end, bool *torn, struct err *err)
+{
+	struct logs logs = { 0 };
+	bool ok = find_logs(dir, &logs, end, err) && (dir->read_only || sync_logs(dir, &logs, err));
+
+	*torn = false;
+	for (size_t i = 0; ok && i < logs.n; i++)
+		*torn |= logs.torn[i] > 0;
+	free_logs(&logs);
+	return ok;
+}
+
+static bool cut(const struct directory *dir, uint64_t number, size_t torn, struct err *err)
+{
+	struct stat st;
+	char name[32];
+	bool ok;
+	int fd;
+
+	snprintf(name, sizeof(name), "%06" PRIu64 ".log", number);
+	fd = openat(dir->fd, name, O_RDWR | O_CLOEXEC);
+	ok = fd >= 0 && fstat(fd, &st) == 0 && ftruncate(fd, st.st_size - (off_t)torn) == 0 &&
+	     fsync(fd) == 0;
+	ok = ok || failed(dir, name, err);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool directory_cut_logs(const struct directory *dir, struct err *err)
+{
+	struct logs logs = { 0 };
+	uint64_t end;
+	bool ok = find_logs(dir, &logs, &end, err);
+
+	for (size_t i = 0; ok && i < logs.n; i++)
+		ok = logs.torn[i] == 0 || cut(dir, logs.at[i], logs.torn[i], err);
+	free_logs(&logs);
 	return ok;
 }
 

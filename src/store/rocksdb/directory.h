@@ -46,8 +46,14 @@ bool directory_seal_backup(const char *path, unsigned format, uint64_t synced,
 
 /* Reads CURRENT, MANIFEST and the logs that are still needed; unless read-only, syncs
  * those: what a killed process had written and not synced is found again, and acted on.
- * *end is the last sequence number in them, 0: none. */
-bool directory_check_logs(const struct directory *dir, uint64_t *end, struct err *err) MUST_CHECK;
+ * *end is the last sequence number in them, 0: none; *torn tells whether any ends in what is no
+ * whole record. */
+bool directory_check_logs(const struct directory *dir, uint64_t *end, bool *torn,
+			  struct err *err) MUST_CHECK;
+
+/* Cuts that off, once it is known that none of it was synced: behind a page that never came to
+ * the disk RocksDB would read on where a record happens to begin. */
+bool directory_cut_logs(const struct directory *dir, struct err *err) MUST_CHECK;
 
 /* What SYNCED says; only while ready. */
 uint64_t directory_synced(const struct directory *dir);

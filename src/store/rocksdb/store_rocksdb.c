@@ -448,10 +448,8 @@ static struct store_rocksdb *make_store(const struct store_rocksdb_options *o)
 }
 
 /* SYNCED never tells of more than was synced, so no loss of power takes any of that away. */
-static bool check_end(const struct store_rocksdb *s, uint64_t logged, struct err *err)
+static bool check_end(const struct store_rocksdb *s, uint64_t end, struct err *err)
 {
-	uint64_t flushed = rocksdb_get_latest_sequence_number(s->db.db);
-	uint64_t end = flushed > logged ? flushed : logged;
 	uint64_t synced = directory_synced(&s->dir);
 
 	return end >= synced ||
@@ -461,12 +459,17 @@ static bool check_end(const struct store_rocksdb *s, uint64_t logged, struct err
 		       s->dir.path, end + 1, synced);
 }
 
-/* Opens `db` in a way that changes nothing, and finds out whether all is there. */
-static bool inspect(struct store_rocksdb *s, struct err *err)
-{
-	uint64_t logged;
+struct found {        /* in tables and logs */
+	uint64_t end; /* the last write; none before it is missing */
+	bool torn;    /* a log goes on behind its last whole record */
+};
 
-	if (!directory_check_logs(&s->dir, &logged, err))
+/* Opens `db` in a way that changes nothing, and finds out whether all is there. */
+static bool inspect(struct store_rocksdb *s, struct found *out, struct err *err)
+{
+	uint64_t logged, flushed;
+
+	if (!directory_check_logs(&s->dir, &logged, &out->torn, err))
 		return false;
 	if (!database_open(&s->settings, DATABASE_INSPECT, &s->db, err))
 		return err->code == ERR_CORRUPT
@@ -474,26 +477,44 @@ static bool inspect(struct store_rocksdb *s, struct err *err)
 					  "files are missing or damaged, restore the directory "
 					  "from a backup")
 			       : false;
-	if (!check_end(s, logged, err))
+	flushed = rocksdb_get_latest_sequence_number(s->db.db);
+	out->end = flushed > logged ? flushed : logged;
+	if (!check_end(s, out->end, err))
 		return false;
 	if (directory_table_bytes(&s->dir) > VERIFY_AT_OPEN || database_verify(&s->db, err))
 		return true;
 	return err_wrap(err, "%s is damaged, restore it from a backup", s->dir.path);
 }
 
+/* Nothing can be cut off here, and RocksDB reads on behind a hole where a block begins with a
+ * record. */
+static bool open_read_only(struct store_rocksdb *s, uint64_t end, struct err *err)
+{
+	return database_open(&s->settings, DATABASE_READ_ONLY, &s->db, err) &&
+	       (rocksdb_get_latest_sequence_number(s->db.db) <= end ||
+		err_set(err, ERR_CORRUPT,
+			"%s: pages of its log never came to the disk: open it once for writing, "
+			"which cuts them off",
+			s->dir.path));
+}
+
 static bool open_database(struct store_rocksdb *s, struct err *err)
 {
+	struct found found;
+
 	if (s->dir.state == DIRECTORY_NEW && s->dir.read_only)
 		return err_set(err, ERR_INVALID, "%s: this store was never made whole",
 			       s->dir.path);
 	if (s->dir.state == DIRECTORY_NEW)
 		return database_open(&s->settings, DATABASE_CREATE, &s->db, err) &&
 		       directory_make_ready(&s->dir, STORE_ROCKSDB_FORMAT, err);
-	if (!inspect(s, err))
+	if (!inspect(s, &found, err))
 		return false;
 	database_close(&s->db);
 	if (s->dir.read_only)
-		return database_open(&s->settings, DATABASE_READ_ONLY, &s->db, err);
+		return open_read_only(s, found.end, err);
+	if (found.torn && !directory_cut_logs(&s->dir, err))
+		return false;
 	if (!database_open(&s->settings, DATABASE_READ_WRITE, &s->db, err))
 		return false;
 	directory_set_synced(&s->dir, rocksdb_get_latest_sequence_number(s->db.db),
