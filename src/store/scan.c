@@ -3,7 +3,7 @@
  *
  * Facts and copies lie in two tables of one order; a chunk of facts is read, then the
  * copies up to where it ends, and both are merged up to the last CID that is known whole, so memory
- *is bounded by a chunk or by the largest CID.
+ * is bounded by a chunk or by the largest CID.
  *
  * A position is
  *
@@ -85,13 +85,18 @@ static bool position_decode(struct slice bytes, struct position *out, struct err
 
 /* ---- chunks ------------------------------------------------------------------------------ */
 
+struct limits { /* rows of a chunk */
+	size_t facts, copies;
+};
+static const struct limits chunk_limits = { CHUNK_FACTS, CHUNK_COPIES };
+
 struct chunk {
 	struct arena *mem;
 	struct view_builder rows;
 	uint32_t *fact_buckets;     /* of rows.facts */
 	struct copy_row *copy_rows; /* of rows.copies; of each only the place is used */
 	size_t cap_buckets, cap_rows;
-	size_t max_facts, max_copies;
+	struct limits max;
 };
 
 static void *grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size)
@@ -149,7 +154,7 @@ static bool chunk_read(struct store *store, struct chunk *c, struct place from, 
 				   : 3,
 		.until = &fact_last,
 		.n_until = 1,
-		.limit = c->max_facts,
+		.limit = c->max.facts,
 	};
 	struct store_query copies = {
 		.table = TABLE_PLACEMENTS_BY_CID,
@@ -159,12 +164,12 @@ static bool chunk_read(struct store *store, struct chunk *c, struct place from, 
 				   : 2,
 		.until = &copy_last,
 		.n_until = 1,
-		.limit = c->max_copies,
+		.limit = c->max.copies,
 	};
 
 	if (!store_read(store, &facts, on_fact, c, err))
 		return false;
-	if (c->rows.n_facts >= c->max_facts) { /* what lies behind belongs to later chunks */
+	if (c->rows.n_facts >= c->max.facts) { /* what lies behind belongs to later chunks */
 		copy_last.bucket = c->fact_buckets[c->rows.n_facts - 1];
 		copy_last.cid = c->rows.facts[c->rows.n_facts - 1].cid;
 		copies.n_until = 2;
@@ -187,11 +192,11 @@ static bool chunk_horizon(const struct chunk *c, struct place *out)
 {
 	bool cut = false;
 
-	if (c->rows.n_facts >= c->max_facts) {
+	if (c->rows.n_facts >= c->max.facts) {
 		*out = fact_at(c, c->rows.n_facts - 1);
 		cut = true;
 	}
-	if (c->rows.n_copies >= c->max_copies) {
+	if (c->rows.n_copies >= c->max.copies) {
 		struct place p = copy_at(c, c->rows.n_copies - 1);
 
 		if (!cut || place_cmp(p, *out) < 0)
@@ -202,6 +207,13 @@ static bool chunk_horizon(const struct chunk *c, struct place *out)
 }
 
 /* ---- the scan ------------------------------------------------------------------------------ */
+
+/* What one scan reads: behind `from`, up to the bucket `last`. */
+struct span {
+	struct position from;
+	uint32_t last;
+	struct limits read; /* of the chunk it read last */
+};
 
 typedef bool view_fn(void *ctx, const struct cid_view *view, struct place place, struct arena *mem);
 
@@ -239,15 +251,17 @@ static bool merge_next(const struct chunk *c, struct merge *m, const struct plac
 	return true;
 }
 
-static bool scan_views(struct store *store, struct place from, uint32_t last, view_fn *each,
-		       void *ctx, struct err *err)
+static bool scan_views(struct store *store, struct span *span, view_fn *each, void *ctx,
+		       struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new(), *one = arena_new();
-	struct chunk chunk = { .max_facts = CHUNK_FACTS, .max_copies = CHUNK_COPIES };
+	struct place from = span->from.place;
 	struct slice from_cid = from.cid;
 	uint8_t kept[UINT8_MAX]; /* the CID of `from` while the arena is emptied */
 
+	span->read = chunk_limits;
 	for (;;) {
+		struct chunk chunk = { .mem = mem, .rows.mem = mem, .max = span->read };
 		struct place horizon, place;
 		struct cid_view view;
 		struct merge m = { 0 };
@@ -255,11 +269,7 @@ static bool scan_views(struct store *store, struct place from, uint32_t last, vi
 
 		arena_reset(mem);
 		from.cid = arena_copy(mem, from_cid);
-		chunk = (struct chunk){ .mem = mem,
-					.rows.mem = mem,
-					.max_facts = chunk.max_facts,
-					.max_copies = chunk.max_copies };
-		if (!chunk_read(store, &chunk, from, last, err))
+		if (!chunk_read(store, &chunk, from, span->last, err))
 			return false;
 		cut = chunk_horizon(&chunk, &horizon);
 		while (merge_next(&chunk, &m, cut ? &horizon : NULL, &view, &place)) {
@@ -271,23 +281,16 @@ static bool scan_views(struct store *store, struct place from, uint32_t last, vi
 		if (!cut)
 			return true;
 		if (m.views == 0) { /* one CID is larger than a chunk */
-			chunk.max_facts *= 2;
-			chunk.max_copies *= 2;
+			span->read.facts *= 2;
+			span->read.copies *= 2;
 			continue;
 		}
 		assert(from.cid.len <= sizeof(kept));
 		memcpy(kept, from.cid.ptr, from.cid.len);
 		from_cid = SLICE_OF(kept, from.cid.len);
-		chunk.max_facts = CHUNK_FACTS;
-		chunk.max_copies = CHUNK_COPIES;
+		span->read = chunk_limits;
 	}
 }
-
-/* What one scan reads: behind `from`, up to the bucket `last`. */
-struct span {
-	struct position from;
-	uint32_t last;
-};
 
 /* The buckets of `part`; of them those behind the position `from`, if it is not empty. */
 static bool span_of(unsigned part, unsigned parts, struct slice from, struct span *out,
@@ -322,15 +325,15 @@ bool store_scan_cids(struct store *store, unsigned part, unsigned parts, struct 
 	struct span span;
 
 	return span_of(part, parts, from, &span, err) &&
-	       scan_views(store, span.from.place, span.last, on_cid, &scan, err);
+	       scan_views(store, &span, on_cid, &scan, err);
 }
 
 /* ---- past what cannot be read --------------------------------------------------------- */
 
 struct readable_scan {
 	struct cid_scan cids;
-	struct place at; /* of the last CID given; no CID: behind the bucket */
-	uint8_t cid[UINT8_MAX];
+	struct span span;       /* behind the last CID given; no CID: behind the bucket */
+	uint8_t cid[UINT8_MAX]; /* of its beginning */
 	bool stopped;
 };
 
@@ -339,7 +342,7 @@ static void move_to(struct readable_scan *scan, struct place place)
 	assert(place.cid.len <= sizeof(scan->cid));
 	if (place.cid.len > 0)
 		memcpy(scan->cid, place.cid.ptr, place.cid.len);
-	scan->at = (struct place){ place.bucket, SLICE_OF(scan->cid, place.cid.len) };
+	scan->span.from.place = (struct place){ place.bucket, SLICE_OF(scan->cid, place.cid.len) };
 }
 
 static bool on_readable(void *ctx, const struct cid_view *view, struct place place,
@@ -352,24 +355,26 @@ static bool on_readable(void *ctx, const struct cid_view *view, struct place pla
 	return !scan->stopped;
 }
 
-static bool chunk_readable(struct store *store, struct place from, uint32_t last, struct err *err)
+/* Whether that chunk can be read as far as it does not go beyond the bucket `last`. */
+static bool chunk_readable(struct store *store, const struct span *span, uint32_t last,
+			   struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	struct chunk chunk = {
-		.mem = mem, .rows.mem = mem, .max_facts = CHUNK_FACTS, .max_copies = CHUNK_COPIES
-	};
+	struct chunk chunk = { .mem = mem, .rows.mem = mem, .max = span->read };
 
-	return chunk_read(store, &chunk, from, last, err);
+	return chunk_read(store, &chunk, span->from.place, last, err);
 }
 
-/* The first bucket from `low` to `high` up to which the next chunk cannot be read. */
-static bool find_unreadable(struct store *store, struct place from, uint32_t low, uint32_t high,
+/* The first bucket from `low` on up to which the chunk that failed cannot be read. */
+static bool find_unreadable(struct store *store, const struct span *span, uint32_t low,
 			    uint32_t *out, struct err *err)
 {
+	uint32_t high = span->last;
+
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (chunk_readable(store, from, middle, err))
+		if (chunk_readable(store, span, middle, err))
 			low = middle + 1;
 		else if (err->code == ERR_CORRUPT)
 			high = middle;
@@ -377,22 +382,23 @@ static bool find_unreadable(struct store *store, struct place from, uint32_t low
 			return false;
 	}
 	*out = low;
-	return !chunk_readable(store, from, low, err) && err->code == ERR_CORRUPT;
+	return !chunk_readable(store, span, low, err) && err->code == ERR_CORRUPT;
 }
 
 /* After ERR_CORRUPT: gives what lies before the bucket at fault and goes behind it. */
-static bool pass_over(struct store *store, struct readable_scan *scan, uint32_t last,
-		      struct err *err)
+static bool pass_over(struct store *store, struct readable_scan *scan, struct err *err)
 {
-	uint32_t first = scan->at.bucket + (scan->at.cid.len == 0), bad;
+	const struct place *at = &scan->span.from.place;
+	uint32_t first = at->bucket + (at->cid.len == 0);
+	struct span before = scan->span;
 
-	if (!find_unreadable(store, scan->at, first, last, &bad, err))
+	if (!find_unreadable(store, &scan->span, first, &before.last, err))
 		return false;
 	log_err(LOG_ERROR, err, "a bucket is passed over");
-	if (bad > first && !scan_views(store, scan->at, bad - 1, on_readable, scan, err))
+	if (before.last-- > first && !scan_views(store, &before, on_readable, scan, err))
 		return false;
 	if (!scan->stopped)
-		move_to(scan, (struct place){ bad, { NULL, 0 } });
+		move_to(scan, (struct place){ before.last + 1, { NULL, 0 } });
 	return true;
 }
 
@@ -400,15 +406,14 @@ bool store_scan_readable(struct store *store, struct slice from, store_cid_fn *e
 			 struct err *err)
 {
 	struct readable_scan scan = { .cids = { each, ctx } };
-	struct span span;
 
-	if (!span_of(0, 1, from, &span, err))
+	if (!span_of(0, 1, from, &scan.span, err))
 		return false;
-	move_to(&scan, span.from.place);
-	while (!scan_views(store, scan.at, span.last, on_readable, &scan, err))
-		if (err->code != ERR_CORRUPT || !pass_over(store, &scan, span.last, err))
+	move_to(&scan, scan.span.from.place);
+	while (!scan_views(store, &scan.span, on_readable, &scan, err))
+		if (err->code != ERR_CORRUPT || !pass_over(store, &scan, err))
 			return false;
-		else if (scan.stopped || scan.at.bucket == span.last)
+		else if (scan.stopped || scan.span.from.place.bucket == scan.span.last)
 			return true;
 	return true;
 }
@@ -487,6 +492,5 @@ bool store_scan(struct store *store, struct slice owner, unsigned part, unsigned
 		return false;
 	if (scan.span.from.owner.len > 0 && !rest_of_cid(store, &scan, err))
 		return false;
-	return scan.stopped ||
-	       scan_views(store, scan.span.from.place, scan.span.last, on_view, &scan, err);
+	return scan.stopped || scan_views(store, &scan.span, on_view, &scan, err);
 }

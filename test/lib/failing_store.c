@@ -50,7 +50,7 @@ static bool failing_write(struct store_backend *b, const struct store_write *w, 
 }
 
 struct guarded_read {
-	struct slice bad_cid;
+	const struct failing_store *f;
 	store_row_fn *each;
 	void *ctx;
 	bool met;
@@ -58,9 +58,11 @@ struct guarded_read {
 
 static bool unless_bad(void *ctx, const void *row)
 {
+	const struct fact *fact = &((const struct fact_row *)row)->fact;
 	struct guarded_read *r = ctx;
 
-	r->met = slice_eq(((const struct fact_row *)row)->fact.cid, r->bad_cid);
+	r->met = slice_eq(fact->cid, r->f->bad_cid) &&
+		 (r->f->bad_rev == 0 || fact->rev == r->f->bad_rev);
 	return !r->met && r->each(r->ctx, row);
 }
 
@@ -72,7 +74,7 @@ static bool failing_read(struct store_backend *b, const struct store_query *q, s
 	if (judge(f) != GOES)
 		return before(err);
 	if (f->bad_cid.len > 0 && q->table == TABLE_PINS_BY_CID) {
-		struct guarded_read r = { .bad_cid = f->bad_cid, .each = each, .ctx = ctx };
+		struct guarded_read r = { .f = f, .each = each, .ctx = ctx };
 
 		if (!f->inner->ops->read(f->inner, q, unless_bad, &r, err))
 			return false;

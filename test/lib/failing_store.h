@@ -23,6 +23,7 @@ struct failing_store {
 	atomic_bool after;    /* it takes effect first */
 	atomic_bool no_sync;  /* nothing becomes durable: ERR_NO_SPACE */
 	struct slice bad_cid; /* reads that meet a fact of it end with ERR_CORRUPT; empty: none */
+	uint64_t bad_rev;     /* only the fact of this rev; 0: each */
 };
 
 /* *failing is the caller's and outlives the store. */

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "lib/failing_store.h"
 #include "store_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -168,6 +169,43 @@ static void a_cid_larger_than_a_chunk_is_scanned_whole(void **state)
 	assert_int_equal(pins.total, 1500 + 48);
 }
 
+/* Six facts in ten of one CID are behind the first chunk; one of those cannot be read. */
+static void a_scan_gets_past_an_unreadable_row_of_a_cid_larger_than_a_chunk(void **state)
+{
+	struct fixture *fx = *state;
+	struct fact *facts = arena_new_array(fx->mem, struct fact, 600);
+	struct store_options options = { .clock = &fx->clock.base, .rand = &fx->rand };
+	struct failing_store failing;
+	struct store *store;
+	struct err err;
+
+	for (unsigned i = 0; i < 600; i++)
+		facts[i] = (struct fact){
+			.owner = SLICE_LIT("a"),
+			.request_id = ulid_make(START_US / 1000 + i, 0, 0, (const uint8_t[8]){ 0 }),
+			.kind = FACT_REVISION,
+			.rev = 1000 + i,
+			.rf_min = 1,
+			.rf_max = 1,
+		};
+	for (unsigned i = 0; i < 60; i++)
+		create_pin(fx, cid_no(fx, i), &(struct wish){ .owner = "b" });
+	failing_store_init(&failing, fx->backend);
+	MUST(store_open(&failing.base, &options, &store, &err));
+	for (unsigned large = 0; large < 60; large += 20) {
+		struct scanned s = { .fx = fx, .left = UINT32_MAX };
+
+		change(fx, cid_no(fx, large),
+		       &(struct cid_change){ .facts = facts, .n_facts = 600 });
+		failing.bad_cid = cid_no(fx, large);
+		failing.bad_rev = 1400;
+		MUST(store_scan_readable(store, NONE, on_cid, &s, &err));
+		assert_int_equal(s.total, 59);
+		assert_int_equal(s.seen[large], 0);
+	}
+	store_close(store);
+}
+
 static void scan_positions_that_make_no_sense_are_refused(void **state)
 {
 	static const struct slice bad[] = {
@@ -195,6 +233,7 @@ int main(int argc, char **argv)
 		CASE(a_scan_goes_on_where_it_was_left),
 		CASE(a_scan_of_one_owner_shows_his_live_requests),
 		CASE(a_cid_larger_than_a_chunk_is_scanned_whole),
+		CASE(a_scan_gets_past_an_unreadable_row_of_a_cid_larger_than_a_chunk),
 		CASE(scan_positions_that_make_no_sense_are_refused),
 	};
 
