@@ -14,7 +14,7 @@ struct mending {
 	struct derive_now now;
 	struct derivation derivation;
 	struct mended *mended;
-	bool late; /* what differs from here on was right when it was written */
+	bool late; /* what differs now was right when it was written */
 	struct arena *mem;
 };
 
@@ -57,18 +57,22 @@ static bool has_tag(struct slice_list list, struct slice tag, size_t n)
 	return false;
 }
 
-/* Each tag that any revision or the stored row names, once. */
+/* Each tag that any revision or the stored row names, once.  Of these time alone changes those of
+ * a status. */
 static bool mend_tags(struct mending *m, const struct owner_pin *any, struct slice_list could,
 		      struct slice_list is, struct err *err)
 {
-	for (size_t i = 0; i < could.n; i++) {
+	bool late = m->late, ok = true;
+
+	for (size_t i = 0; ok && i < could.n; i++) {
 		struct tag_pin row = derive_tag(any, could.at[i]);
 
-		if (!has_tag(could, could.at[i], i) &&
-		    !mend_row(m, TABLE_TAGS_INDEX, &row, has_tag(is, could.at[i], is.n), err))
-			return false;
+		m->late = late && is_status_tag(could.at[i]);
+		ok = has_tag(could, could.at[i], i) ||
+		     mend_row(m, TABLE_TAGS_INDEX, &row, has_tag(is, could.at[i], is.n), err);
 	}
-	return true;
+	m->late = late;
+	return ok;
 }
 
 static struct slice_list joined(struct slice_list a, struct slice_list b, struct arena *mem)

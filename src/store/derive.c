@@ -159,6 +159,11 @@ struct slice_list row_index_tags(const struct owner_pin *row, struct arena *mem)
 	return list;
 }
 
+bool is_status_tag(struct slice tag)
+{
+	return slice_eq_str(tag, "s:failed") || slice_eq_str(tag, "s:expiring");
+}
+
 struct slice_list fact_index_tags(const struct fact *revision, struct arena *mem)
 {
 	struct slice_list list = index_tags(revision->name, revision->tags, mem);

@@ -70,6 +70,7 @@ uint32_t period_of(const struct ulid *id);
 /* The tags a row stands under in tags_index, and those of one revision whatever its status. */
 struct slice_list row_index_tags(const struct owner_pin *row, struct arena *mem);
 struct slice_list fact_index_tags(const struct fact *revision, struct arena *mem);
+bool is_status_tag(struct slice tag); /* of such a list; the others no change of status touches */
 
 struct tag_pin derive_tag(const struct owner_pin *row, struct slice tag);
 /* Only for rows that expire. */

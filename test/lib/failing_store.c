@@ -73,6 +73,8 @@ static bool failing_read(struct store_backend *b, const struct store_query *q, s
 
 	if (judge(f) != GOES)
 		return before(err);
+	if (f->before_read)
+		f->before_read(f->ctx, q->table);
 	if (f->bad_cid.len > 0 && q->table == TABLE_PINS_BY_CID) {
 		struct guarded_read r = { .f = f, .each = each, .ctx = ctx };
 

@@ -24,6 +24,9 @@ struct failing_store {
 	atomic_bool no_sync;  /* nothing becomes durable: ERR_NO_SPACE */
 	struct slice bad_cid; /* reads that meet a fact of it end with ERR_CORRUPT; empty: none */
 	uint64_t bad_rev;     /* only the fact of this rev; 0: each */
+
+	void (*before_read)(void *ctx, enum table table); /* what others do then; NULL: nothing */
+	void *ctx;
 };
 
 /* *failing is the caller's and outlives the store. */

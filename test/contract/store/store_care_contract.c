@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "lib/failing_store.h"
 #include "store_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -304,6 +305,104 @@ static void what_time_alone_changed_is_not_wrong(void **state)
 	totals_are_those_of_the_rows(fx, "a");
 }
 
+/* Both pins become `expiring`, so there are as many rows of tags as there should be, and each of
+ * them is looked at. */
+static void a_tag_that_was_right_until_time_passed_has_a_cause(void **state)
+{
+	struct fixture *fx = *state;
+	struct ulid id;
+
+	if (!fx->serial)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		id = create_pin(fx, cid_no(fx, i), &(struct wish){ .owner = "a" });
+		revise_pin(fx, cid_no(fx, i), "a", id, expires_in_an_hour);
+		place_copy(fx, cid_no(fx, i), 1, true, i ? COPY_PINNED : COPY_ERROR);
+		assert_int_equal(find_pin(fx, "a", id)->status, i ? STATUS_PINNED : STATUS_FAILED);
+	}
+	fx->clock.now_us += US_PER_H;
+	for (int repair = 0; repair < 2; repair++) {
+		struct store_check check = checked(fx, repair);
+
+		assert_int_equal(check.wrong, 0);
+		assert_int_equal(check.orphans, 0);
+	}
+	assert_int_equal(rows_in(fx, TABLE_TAGS_INDEX), 2);
+}
+
+static void named_and_expires_in_an_hour(struct fact *revision)
+{
+	revision->expires_at = START_US + US_PER_H;
+	revision->tags = (struct slice_list){ some_tags, 2 };
+}
+
+static void a_tag_that_is_missing_is_wrong_though_the_status_is_late(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_check check;
+	struct ulid id;
+
+	if (!fx->serial)
+		return;
+	id = create_pin(fx, CID_A, &(struct wish){ .owner = "a" });
+	revise_pin(fx, CID_A, "a", id, named_and_expires_in_an_hour);
+	place_copy(fx, CID_A, 1, true, COPY_PINNED);
+	fx->clock.now_us += US_PER_H;
+	damage_row(fx, TABLE_TAGS_INDEX, dump_of(fx, TABLE_TAGS_INDEX)->rows[0], LOST);
+	for (int repair = 0; repair < 2; repair++) {
+		check = checked(fx, repair);
+		assert_int_equal(check.wrong, 1);
+		assert_int_equal(check.repaired, repair);
+	}
+	assert_sound(fx);
+}
+
+struct visitor { /* makes a pin before the rows are counted and removes it behind that */
+	struct fixture *fx;
+	enum table read; /* the last */
+	struct ulid id;
+	int visits;
+};
+
+static void visit(void *ctx, enum table table)
+{
+	struct visitor *v = ctx;
+
+	if (table == TABLE_OWNER_PINS && v->read == TABLE_OWNER_TOTALS && v->visits == 0) {
+		v->visits = 1;
+		v->id = create_pin(v->fx, CID_B, &(struct wish){ .owner = "a" });
+	} else if (table == TABLE_OWNER_TOTALS && v->visits == 1) {
+		v->visits = 2;
+		end_pin(v->fx, CID_B, "a", v->id, END_BY_OWNER, 0);
+	}
+	v->read = table;
+}
+
+static void totals_are_not_wrong_because_a_pin_came_and_went_meanwhile(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_options options = { .clock = &fx->clock.base, .rand = &fx->rand };
+	struct visitor visitor = { .fx = fx };
+	struct failing_store failing;
+	struct store_check check;
+	struct store *store;
+	char first[240];
+	struct err err;
+
+	if (!fx->serial)
+		return;
+	create_pin(fx, CID_A, &(struct wish){ .owner = "a" });
+	failing_store_init(&failing, fx->backend);
+	MUST(store_open(&failing.base, &options, &store, &err));
+	failing.before_read = visit;
+	failing.ctx = &visitor;
+	MUST(store_check(store, true, NULL, NULL, &check, first, &err));
+	assert_int_equal(visitor.visits, 2);
+	assert_int_equal(check.wrong, 0);
+	store_close(store);
+	totals_are_those_of_the_rows(fx, "a");
+}
+
 static void repair_of_one_cid_counts_what_was_wrong(void **state)
 {
 	struct fixture *fx = *state;
@@ -333,6 +432,9 @@ int main(int argc, char **argv)
 		CASE(ten_thousand_operations_leave_every_derived_row_right),
 		CASE(check_finds_and_repair_mends_every_kind_of_damage),
 		CASE(what_time_alone_changed_is_not_wrong),
+		CASE(a_tag_that_was_right_until_time_passed_has_a_cause),
+		CASE(a_tag_that_is_missing_is_wrong_though_the_status_is_late),
+		CASE(totals_are_not_wrong_because_a_pin_came_and_went_meanwhile),
 		CASE(repair_of_one_cid_counts_what_was_wrong),
 	};
 

@@ -90,7 +90,7 @@ void revise_pin(struct fixture *fx, struct slice cid, const char *owner, struct 
 void end_pin(struct fixture *fx, struct slice cid, const char *owner, struct ulid id,
 	     enum end_cause cause, uint64_t judged_rev);
 
-/* Writes the desired half, then the observed half with `state`. */
+/* Writes the desired half, then the observed half with `state`; an error is the last of many. */
 void place_copy(struct fixture *fx, struct slice cid, uint32_t peer_no, bool desired,
 		enum copy_state state);
 
