@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/dir.h"
 
 static bool sys_failed(struct err *err, const char *doing, const char *path)
 {
@@ -84,18 +85,6 @@ static void remove_dir(const char *path, int fd)
 	rmdir(path);
 }
 
-static void sync_parent(struct arena *mem, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	const char *parent = slash ? arena_printf(mem, "%.*s/", (int)(slash - path), path) : ".";
-	int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-}
-
 static bool copy_into(DIR *from, const char *part, const char *to, struct err *err)
 {
 	int fd;
@@ -127,7 +116,7 @@ bool copy_dir(const char *from, const char *to, struct err *err)
 		return sys_failed(err, "open", from);
 	ok = copy_into(dir, arena_printf(mem, "%s.part", to), to, err);
 	closedir(dir);
-	if (ok)
-		sync_parent(mem, to);
+	if (ok && !dir_sync_parent(to))
+		ok = sys_failed(err, "sync the directory of", to);
 	return ok;
 }

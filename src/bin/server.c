@@ -5,9 +5,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/dir.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "bin/added_nodes.h"
@@ -59,7 +59,7 @@ struct server {
 
 static bool make_dir(const char *path, struct err *err)
 {
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+	if (dir_make(path))
 		return true;
 	return err_set(err, errno == EACCES ? ERR_DENIED : ERR_INVALID,
 		       "data directory %s: %s; choose another with --data", path, strerror(errno));

@@ -173,6 +173,20 @@ static void a_backup_that_cannot_be_made_names_the_directory_and_the_remedy(void
 	shut(f);
 }
 
+/* As on a file system that cannot keep the page: if it were mapped, writing would end the
+ * process. */
+static void a_store_lives_on_when_what_it_notes_cannot_be_kept(void **state)
+{
+	struct fixture *f = *state;
+	char name[TEMP_DIR_MAX + 32];
+
+	must_open(f, f->dir, true);
+	snprintf(name, sizeof(name), "%s/SYNCED", f->dir);
+	assert_int_equal(truncate(name, 0), 0);
+	fill(f, 0, 10);
+	assert_int_equal(good_rows(f), 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +195,7 @@ int main(void)
 		T(a_store_in_use_is_refused_and_says_by_whom),
 		T(a_directory_of_another_user_is_refused),
 		T(a_store_killed_while_it_was_made_is_made_again),
+		T(a_store_lives_on_when_what_it_notes_cannot_be_kept),
 		T(a_store_opened_read_only_is_not_changed),
 		T(a_backup_of_a_live_store_is_a_store),
 		T(a_backup_that_cannot_be_made_names_the_directory_and_the_remedy),

@@ -1,11 +1,17 @@
 /* rocksdb_disk_test.c -- a full and a failing disk: nothing is acknowledged that was not synced.
  * Runs with fail_writes.so preloaded. */
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "rocksdb_fixture.h"
+
+#define PRESSURES 30
 
 static void tell_disk(const char *what)
 {
@@ -111,12 +117,107 @@ static void closing_a_store_on_a_full_disk_refuses_who_waits(void **state)
 	assert_true(good_rows(f) >= 10);
 }
 
+/* Opens an empty directory while one directory cannot be synced. */
+static bool opens_without_sync_of(struct fixture *f, const char *unsynced)
+{
+	char told[TEMP_DIR_MAX + 32];
+	bool ok;
+
+	snprintf(told, sizeof(told), "sync %s", unsynced);
+	tell_disk(told);
+	ok = open_at(f, f->dir, true);
+	tell_disk(NULL);
+	return ok;
+}
+
+/* Whoever made it may have been killed before he synced it. */
+static void a_store_is_not_begun_in_a_directory_that_may_go(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkdir(f->dir, 0700), 0);
+	assert_false(opens_without_sync_of(f, f->root));
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	must_open(f, f->dir, true); /* what it has left is taken for a new one */
+	shut(f);
+	assert_true(opens_without_sync_of(f, f->root));
+}
+
+static void a_directory_is_made_for_good_or_not_made(void **state)
+{
+	struct fixture *f = *state;
+	char told[TEMP_DIR_MAX + 32];
+
+	snprintf(told, sizeof(told), "sync %s", f->root);
+	tell_disk(told);
+	assert_false(dir_make(f->dir));
+	assert_true(dir_make(f->root)); /* that is there already */
+	tell_disk(NULL);
+	assert_true(dir_make(f->copy));
+}
+
+struct pressure {
+	struct fixture *f;
+	atomic_bool stop;
+};
+
+static void *write_on(void *ctx)
+{
+	struct pressure *p = ctx;
+	struct err err;
+
+	for (uint32_t i = 0; !p->stop; i++)
+		(void)!put(p->f->b, i % ROWS, &err);
+	return NULL;
+}
+
+static void *sync_on(void *ctx)
+{
+	struct pressure *p = ctx;
+	struct err err;
+
+	while (!p->stop)
+		(void)!sync_store(p->f->b, &err);
+	return NULL;
+}
+
+/* A write that fails while the log is being synced must not end the process. */
+static void a_disk_that_becomes_full_between_write_and_sync_stops_writes(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < PRESSURES; i++) {
+		struct pressure p = { .f = f };
+		pthread_t threads[4];
+		uint32_t left;
+
+		must_open(f, f->dir, true);
+		for (int k = 0; k < 4; k++)
+			assert_int_equal(pthread_create(&threads[k], NULL,
+							k < 2 ? sync_on : write_on, &p),
+					 0);
+		usleep(20000);
+		tell_disk("full");
+		usleep(20000);
+		p.stop = true;
+		for (int k = 0; k < 4; k++)
+			pthread_join(threads[k], NULL);
+		left = good_rows(f);
+		assert_in_range(left, 1, ROWS);
+		tell_disk(NULL);
+		shut(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_full_disk_stops_writes_until_there_is_space),
 		T(a_failed_sync_acknowledges_nothing_until_opened_anew),
 		T(a_mark_made_before_a_failure_is_never_acknowledged),
+		T(a_store_is_not_begun_in_a_directory_that_may_go),
+		T(a_directory_is_made_for_good_or_not_made),
+		T(a_disk_that_becomes_full_between_write_and_sync_stops_writes),
 		T(closing_a_store_on_a_full_disk_refuses_who_waits),
 	};
 

@@ -2,29 +2,48 @@
  * fail_writes.c -- preloaded: a disk that is full or fails, at will.
  *
  * While the file named by PINFOLD_FAIL_WRITES exists, write() to a regular file fails
- * with ENOSPC if it holds "full", and fsync() and fdatasync() fail
- * with EIO if it holds "sync".
+ * with ENOSPC if it holds "full", and fsync() and fdatasync() fail with EIO if it holds
+ * "sync"; if it holds "sync PATH", of that file or directory alone.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int told_to(const char *what)
+static void read_told(char *text, size_t max)
 {
 	const char *path = getenv("PINFOLD_FAIL_WRITES");
-	char text[16] = "";
 	long fd = path ? syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC) : -1;
 
+	memset(text, 0, max);
 	if (fd < 0)
-		return 0;
-	if (syscall(SYS_read, fd, text, sizeof(text) - 1) < 0)
+		return;
+	if (syscall(SYS_read, fd, text, max - 1) < 0)
 		text[0] = '\0';
 	syscall(SYS_close, fd);
-	return strstr(text, what) != NULL;
+}
+
+static int is_full(void)
+{
+	char text[16];
+
+	read_told(text, sizeof(text));
+	return strcmp(text, "full") == 0;
+}
+
+static int cannot_sync(int fd)
+{
+	char text[512], link[64], path[512] = "";
+
+	read_told(text, sizeof(text));
+	if (strncmp(text, "sync ", 5) != 0)
+		return strcmp(text, "sync") == 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return readlink(link, path, sizeof(path) - 1) > 0 && strcmp(path, text + 5) == 0;
 }
 
 static int is_file(int fd)
@@ -42,24 +61,24 @@ static int refuse(int error)
 
 ssize_t write(int fd, const void *bytes, size_t n)
 {
-	if (is_file(fd) && told_to("full"))
+	if (is_file(fd) && is_full())
 		return refuse(ENOSPC);
 	return syscall(SYS_write, fd, bytes, n);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
 {
-	if (is_file(fd) && told_to("full"))
+	if (is_file(fd) && is_full())
 		return refuse(ENOSPC);
 	return syscall(SYS_pwrite64, fd, bytes, n, at);
 }
 
 int fsync(int fd)
 {
-	return told_to("sync") ? refuse(EIO) : (int)syscall(SYS_fsync, fd);
+	return cannot_sync(fd) ? refuse(EIO) : (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd)
 {
-	return told_to("sync") ? refuse(EIO) : (int)syscall(SYS_fdatasync, fd);
+	return cannot_sync(fd) ? refuse(EIO) : (int)syscall(SYS_fdatasync, fd);
 }

@@ -6,10 +6,7 @@
  *
  *	FORMAT  four lines: "pinfold store", "format 1", "state new|ready", "crc <crc32c of
  *	        the lines before, 8 hex digits>".  `new` until RocksDB has made its files.
- *	SYNCED  two slots at bytes 0 and 512, little-endian: turn: 8, sequence number: 8,
- *	        number of the oldest log: 8, crc32c of those: 4.  The higher turn counts;
- *	        each is written over the older, in mapped memory, so it costs nothing and
- *	        survives a kill.
+ *	SYNCED  how far the log was synced; see synced.h
  */
 #pragma once
 
@@ -23,14 +20,25 @@ enum directory_state {
 	DIRECTORY_READY,
 };
 
+struct synced { /* what SYNCED says */
+	int fd;
+	int slot; /* where it says so: 0 or 1 */
+	uint64_t turn;
+	uint64_t sequence;   /* all writes up to this one were synced */
+	uint64_t oldest_log; /* its number; 0: not known */
+};
+
 struct directory {
 	char *path;
 	int fd; /* locked for this process */
 	enum directory_state state;
 	bool read_only;
-	uint8_t *synced;           /* mapped SYNCED; NULL until ready */
-	uint64_t kept, oldest_log; /* what directory_set_synced() was told and found last */
+	struct synced synced; /* only while ready */
+	uint64_t kept;        /* what directory_set_synced() was told last */
+	uint64_t log;         /* the newest when directory_sync_logs() last looked */
+	int log_fd;           /* of that; -1: it has not looked */
 };
+#define DIRECTORY_CLOSED ((struct directory){ .fd = -1, .synced.fd = -1, .log_fd = -1 })
 
 /* Opens and locks; makes directory and FORMAT if `create` and there is nothing. */
 bool directory_open(const char *path, bool create, bool read_only, unsigned format,
@@ -54,6 +62,11 @@ bool directory_check_logs(const struct directory *dir, uint64_t *end, bool *torn
 /* Cuts that off, once it is known that none of it was synced: behind a page that never came to
  * the disk RocksDB would read on where a record happens to begin. */
 bool directory_cut_logs(const struct directory *dir, struct err *err) MUST_CHECK;
+
+/* Syncs what has been written to logs: all that returned before the call.  Through descriptors of
+ * its own, because RocksDB ends the process when it is to sync a log that a write has just failed
+ * on. For one thread. */
+bool directory_sync_logs(struct directory *dir, struct err *err) MUST_CHECK;
 
 /* What SYNCED says; only while ready. */
 uint64_t directory_synced(const struct directory *dir);

@@ -15,15 +15,17 @@ struct crc_table { /* eight bytes a step */
 	uint32_t at[8][256];
 };
 
+static uint32_t crc_of_byte(uint32_t c)
+{
+	for (int bit = 0; bit < 8; bit++)
+		c = c >> 1 ^ (c & 1 ? UINT32_C(0x82f63b78) : 0);
+	return c;
+}
+
 static void crc_table_init(struct crc_table *t)
 {
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t c = i;
-
-		for (int bit = 0; bit < 8; bit++)
-			c = c >> 1 ^ (c & 1 ? UINT32_C(0x82f63b78) : 0);
-		t->at[0][i] = c;
-	}
+	for (uint32_t i = 0; i < 256; i++)
+		t->at[0][i] = crc_of_byte(i);
 	for (int k = 1; k < 8; k++)
 		for (int i = 0; i < 256; i++)
 			t->at[k][i] = t->at[k - 1][i] >> 8 ^ t->at[0][t->at[k - 1][i] & 0xff];
@@ -61,10 +63,11 @@ static uint32_t crc_bytes(const struct crc_table *t, uint32_t crc, const uint8_t
 
 uint32_t log_file_crc32c(struct slice bytes)
 {
-	struct crc_table t;
+	uint32_t crc = UINT32_MAX;
 
-	crc_table_init(&t);
-	return ~crc_bytes(&t, UINT32_MAX, bytes.ptr, bytes.len);
+	for (size_t i = 0; i < bytes.len; i++)
+		crc = crc >> 8 ^ crc_of_byte((crc ^ bytes.ptr[i]) & 0xff);
+	return ~crc;
 }
 
 static uint32_t masked(uint32_t inverted)

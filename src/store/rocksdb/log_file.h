@@ -35,5 +35,5 @@ struct log_numbers {     /* of write-ahead logs, by a MANIFEST */
 /* Reads a MANIFEST. */
 bool log_file_numbers(struct slice file, struct log_numbers *out, struct err *err) MUST_CHECK;
 
-/* CRC-32C (Castagnoli), not masked. */
+/* CRC-32C (Castagnoli), not masked; bit by bit, for a few bytes. */
 uint32_t log_file_crc32c(struct slice bytes);

@@ -31,7 +31,6 @@ struct store_rocksdb {
 	struct committer *committer; /* NULL: opened read-only */
 	uint64_t end_at_failure;     /* 0: there was none */
 	rocksdb_writeoptions_t *write_options;
-	_Atomic bool write_failed; /* since it was opened last */
 	_Atomic uint64_t writes, bytes_written;
 };
 
@@ -89,7 +88,6 @@ static bool write_batch(struct store_rocksdb *s, const struct kv_change *changes
 	if (!database_ok(message, s->dir.path, err)) {
 		if (err->code != ERR_NO_SPACE)
 			err->code = ERR_UNAVAILABLE;
-		atomic_store(&s->write_failed, true);
 		committer_fail(s->committer, err);
 		return false;
 	}
@@ -226,15 +224,10 @@ static uint64_t log_end(void *ctx)
 static bool log_sync(void *ctx, uint64_t end, struct err *err)
 {
 	struct store_rocksdb *s = ctx;
-	char *message = NULL;
 	bool ok;
 
-	/* RocksDB asserts that nobody syncs a log that it could not write. */
-	if (atomic_load(&s->write_failed))
-		return err_set(err, ERR_UNAVAILABLE, "%s: a write failed", s->dir.path);
 	pthread_rwlock_rdlock(&s->use);
-	rocksdb_flush_wal(s->db.db, 1, &message);
-	ok = database_ok(message, s->dir.path, err);
+	ok = directory_sync_logs(&s->dir, err);
 	if (ok)
 		directory_set_synced(&s->dir, end, database_kept_log(&s->db));
 	else if (err->code != ERR_NO_SPACE)
@@ -260,7 +253,6 @@ static bool open_anew(struct store_rocksdb *s, struct err *err)
 		end = rocksdb_get_latest_sequence_number(s->db.db);
 		if (flushed && end >= s->end_at_failure) {
 			s->end_at_failure = 0;
-			atomic_store(&s->write_failed, false);
 			directory_set_synced(&s->dir, end, database_kept_log(&s->db));
 			return true;
 		}
@@ -441,7 +433,7 @@ static struct store_rocksdb *make_store(const struct store_rocksdb_options *o)
 	kv_locks_init(&s->locks);
 	pthread_rwlock_init(&s->use, NULL);
 	s->write_options = rocksdb_writeoptions_create();
-	s->dir.fd = -1;
+	s->dir = DIRECTORY_CLOSED;
 	s->settings.cache_bytes = o->cache_bytes ? o->cache_bytes : CACHE_BYTES;
 	s->settings.log_bytes = o->log_bytes ? o->log_bytes : LOG_BYTES;
 	return s;
