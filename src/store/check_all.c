@@ -449,7 +449,8 @@ static bool check_next_owner(struct checking *c, struct owner_pass *pass, struct
 {
 	if (slice_eq(SLICE_OF(pass->bytes, pass->len), owner))
 		return true;
-	assert(owner.len <= sizeof(pass->bytes));
+	if (owner.len > sizeof(pass->bytes))
+		return err_set(err, ERR_CORRUPT, "an owner of %zu bytes", owner.len);
 	memcpy(pass->bytes, owner.ptr, owner.len);
 	pass->len = owner.len;
 	return check_owner_totals(c, owner, err);

@@ -66,7 +66,7 @@ static inline void random_column(const struct column *c, struct rand *rand, stru
 		memcpy(at, &flag, sizeof(flag));
 		break;
 	case COLUMN_U8:
-		memcpy(at, &(uint8_t){ (uint8_t)number }, 1);
+		*at = (uint8_t)(c->max ? number % (c->max + 1u) : number);
 		break;
 	case COLUMN_U16:
 		memcpy(at, &(uint16_t){ (uint16_t)number }, 2);

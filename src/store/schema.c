@@ -14,6 +14,19 @@
 	}
 #define VALUE(t, n, k, type, member) VALUE_OF(0, t, n, k, type, member)
 
+/* Enums, by their last value. */
+#define KEY_ENUM(n, last, r, type, member)                                   \
+	{                                                                    \
+		.name = n, .kind = COLUMN_U8, .role = ROLE_##r, .max = last, \
+		.offset = offsetof(type, member),                            \
+	}
+#define ENUM_OF(g, t, n, last, type, member)                                               \
+	{                                                                                  \
+		.name = n, .kind = COLUMN_U8, .role = ROLE_VALUE, .max = last, .group = g, \
+		.tag = t, .offset = offsetof(type, member),                                \
+	}
+#define ENUM(t, n, last, type, member) ENUM_OF(0, t, n, last, type, member)
+
 static const struct column pins_by_cid[] = {
 	KEY("bucket", U32, PARTITION, struct fact_row, bucket),
 	KEY("part", U8, PARTITION, struct fact_row, part),
@@ -21,9 +34,9 @@ static const struct column pins_by_cid[] = {
 	KEY("owner", TEXT, ASC, struct fact_row, fact.owner),
 	KEY("request_id", ULID, ASC, struct fact_row, fact.request_id),
 	KEY("rev", U64, ASC, struct fact_row, fact.rev),
-	VALUE(1, "kind", U8, struct fact_row, fact.kind),
+	ENUM(1, "kind", FACT_END, struct fact_row, fact.kind),
 	VALUE(2, "created_at", I64, struct fact_row, fact.created_at),
-	VALUE(3, "mode", U8, struct fact_row, fact.mode),
+	ENUM(3, "mode", PIN_RECURSIVE, struct fact_row, fact.mode),
 	VALUE(4, "cid_base", U8, struct fact_row, fact.cid_base),
 	VALUE(5, "origins", LIST, struct fact_row, fact.origins),
 	VALUE(6, "allocations", LIST, struct fact_row, fact.allocations),
@@ -37,7 +50,7 @@ static const struct column pins_by_cid[] = {
 	VALUE(14, "expires_at", I64, struct fact_row, fact.expires_at),
 	VALUE(15, "zones", LIST, struct fact_row, fact.zones),
 	VALUE(16, "retry_at", I64, struct fact_row, fact.retry_at),
-	VALUE(17, "cause", U8, struct fact_row, fact.cause),
+	ENUM(17, "cause", END_BY_REPLACEMENT, struct fact_row, fact.cause),
 	VALUE(18, "judged_rev", U64, struct fact_row, fact.judged_rev),
 	VALUE(19, "replaced_by", ULID, struct fact_row, fact.replaced_by),
 	VALUE(20, "reason", TEXT, struct fact_row, fact.reason),
@@ -49,14 +62,14 @@ static const struct column placements_by_cid[] = {
 	KEY("peer_no", U32, ASC, struct copy_row, copy.peer_no),
 	VALUE_OF(GROUP_DESIRED, 1, "gen", U64, struct copy_row, copy.gen),
 	VALUE_OF(GROUP_DESIRED, 2, "desired", BOOL, struct copy_row, copy.desired),
-	VALUE_OF(GROUP_DESIRED, 3, "mode", U8, struct copy_row, copy.mode),
+	ENUM_OF(GROUP_DESIRED, 3, "mode", PIN_RECURSIVE, struct copy_row, copy.mode),
 	VALUE_OF(GROUP_DESIRED, 4, "priority", I32, struct copy_row, copy.priority),
-	VALUE_OF(GROUP_DESIRED, 5, "reason", U8, struct copy_row, copy.reason),
+	ENUM_OF(GROUP_DESIRED, 5, "reason", REASON_LOST, struct copy_row, copy.reason),
 	VALUE_OF(GROUP_DESIRED, 6, "assigned_at", I64, struct copy_row, copy.assigned_at),
 	VALUE_OF(GROUP_OBSERVED, 7, "stamp", U64, struct copy_row, copy.stamp),
 	VALUE_OF(GROUP_OBSERVED, 8, "state_gen", U64, struct copy_row, copy.state_gen),
-	VALUE_OF(GROUP_OBSERVED, 9, "state", U8, struct copy_row, copy.state),
-	VALUE_OF(GROUP_OBSERVED, 10, "failure", U8, struct copy_row, copy.failure),
+	ENUM_OF(GROUP_OBSERVED, 9, "state", COPY_UNPINNED, struct copy_row, copy.state),
+	ENUM_OF(GROUP_OBSERVED, 10, "failure", FAILURE_OTHER, struct copy_row, copy.failure),
 	VALUE_OF(GROUP_OBSERVED, 11, "attempts", U16, struct copy_row, copy.attempts),
 	VALUE_OF(GROUP_OBSERVED, 12, "adopted", BOOL, struct copy_row, copy.adopted),
 	VALUE_OF(GROUP_OBSERVED, 13, "error", TEXT, struct copy_row, copy.error),
@@ -71,7 +84,7 @@ static const struct column pins_by_peer[] = {
 	KEY("pb", U16, PARTITION, struct peer_pin, pb),
 	KEY("cid", BYTES, ASC, struct peer_pin, cid),
 	VALUE(1, "gen", U64, struct peer_pin, gen),
-	VALUE(2, "state", U8, struct peer_pin, state),
+	ENUM(2, "state", COPY_UNPINNED, struct peer_pin, state),
 	VALUE(3, "desired", BOOL, struct peer_pin, desired),
 	VALUE(4, "size", U64, struct peer_pin, size),
 };
@@ -83,8 +96,8 @@ static const struct column owner_pins[] = {
 	KEY("request_id", ULID, DESC, struct owner_pin, request_id),
 	VALUE(1, "cid", BYTES, struct owner_pin, cid),
 	VALUE(2, "cid_base", U8, struct owner_pin, cid_base),
-	VALUE(3, "mode", U8, struct owner_pin, mode),
-	VALUE(4, "status", U8, struct owner_pin, status),
+	ENUM(3, "mode", PIN_RECURSIVE, struct owner_pin, mode),
+	ENUM(4, "status", STATUS_EXPIRING, struct owner_pin, status),
 	VALUE(5, "created_at", I64, struct owner_pin, created_at),
 	VALUE(6, "rev", U64, struct owner_pin, rev),
 	VALUE(7, "name", TEXT, struct owner_pin, name),
@@ -119,7 +132,7 @@ static const struct column owner_parts[] = {
 static const struct column owner_totals[] = {
 	KEY("owner", TEXT, PARTITION, struct owner_total, owner),
 	KEY("writer", U16, ASC, struct owner_total, writer),
-	KEY("status", U8, ASC, struct owner_total, status),
+	KEY_ENUM("status", STATUS_EXPIRING, ASC, struct owner_total, status),
 	VALUE(1, "pins", I64, struct owner_total, pins),
 	VALUE(2, "bytes", I64, struct owner_total, bytes),
 };
@@ -155,7 +168,7 @@ static const struct column wake[] = {
 	KEY("shard", U8, PARTITION, struct wake, shard),
 	KEY("due_at", I64, ASC, struct wake, due_at),
 	KEY("cid", BYTES, ASC, struct wake, cid),
-	KEY("cause", U8, ASC, struct wake, cause),
+	KEY_ENUM("cause", WAKE_PEER, ASC, struct wake, cause),
 };
 
 static const struct column peer_open[] = {
@@ -165,7 +178,7 @@ static const struct column peer_open[] = {
 	KEY("cid", BYTES, ASC, struct peer_open, cid),
 	VALUE(1, "gen", U64, struct peer_open, gen),
 	VALUE(2, "desired", BOOL, struct peer_open, desired),
-	VALUE(3, "mode", U8, struct peer_open, mode),
+	ENUM(3, "mode", PIN_RECURSIVE, struct peer_open, mode),
 	VALUE(4, "priority", I32, struct peer_open, priority),
 	VALUE(5, "owner", TEXT, struct peer_open, owner),
 	VALUE(6, "stamp", U64, struct peer_open, stamp),
@@ -178,7 +191,7 @@ static const struct column op_dedup[] = {
 	KEY("owner", TEXT, PARTITION, struct op_dedup, owner),
 	KEY("op_id", BYTES, PARTITION, struct op_dedup, op_id),
 	VALUE(1, "fingerprint", BYTES, struct op_dedup, fingerprint),
-	VALUE(2, "state", U8, struct op_dedup, state),
+	ENUM(2, "state", OP_DONE, struct op_dedup, state),
 	VALUE(3, "until", I64, struct op_dedup, until),
 	VALUE(4, "request_id", ULID, struct op_dedup, request_id),
 	VALUE(5, "http_status", U16, struct op_dedup, http_status),
@@ -192,7 +205,7 @@ static const struct column peers[] = {
 	VALUE_OF(GROUP_WISH, 2, "wish_version", U64, struct peer_row, wish_version),
 	VALUE_OF(GROUP_WISH, 3, "zone", TEXT, struct peer_row, zone),
 	VALUE_OF(GROUP_WISH, 4, "tags", LIST, struct peer_row, tags),
-	VALUE_OF(GROUP_WISH, 5, "wish", U8, struct peer_row, wish),
+	ENUM_OF(GROUP_WISH, 5, "wish", PEER_FORGOTTEN, struct peer_row, wish),
 	VALUE_OF(GROUP_WISH, 6, "name", TEXT, struct peer_row, name),
 	VALUE_OF(GROUP_REPORT, 7, "report_version", U64, struct peer_row, report_version),
 	VALUE_OF(GROUP_REPORT, 8, "addresses", LIST, struct peer_row, addresses),
@@ -381,6 +394,11 @@ bool row_eq(enum table table, const void *a, const void *b)
 			return false;
 	}
 	return true;
+}
+
+bool column_allows(const struct column *column, const void *row)
+{
+	return column->max == 0 || *((const uint8_t *)row + column->offset) <= column->max;
 }
 
 int row_key_cmp(enum table table, const void *a, const void *b, unsigned n)

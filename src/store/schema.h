@@ -41,6 +41,7 @@ struct column {
 	uint8_t group; /* of a value column; 0 where the table has one group */
 	uint16_t offset;
 	uint16_t tag; /* of a value column: its number in the stored bytes, never reused */
+	uint8_t max;  /* of an enum (COLUMN_U8): its last value; 0: it is none */
 };
 
 struct table_schema {
@@ -55,6 +56,8 @@ struct table_schema {
 const struct table_schema *table_schema(enum table table);
 /* True if larger values of this key column come first. */
 bool column_descends(const struct column *column);
+/* False if the row has a value in this column that its enum has not: readers index arrays by it. */
+bool column_allows(const struct column *column, const void *row);
 /* "bool", "u8", ... "map"; static storage. */
 const char *column_kind_name(enum column_kind kind);
 

@@ -248,7 +248,8 @@ bool format_read_key(enum table table, struct slice key, struct arena *mem, void
 	struct slice in = key;
 
 	for (unsigned i = 0; i < schema->n_key; i++)
-		if (!take_key_column(&schema->columns[i], &in, mem, row))
+		if (!take_key_column(&schema->columns[i], &in, mem, row) ||
+		    !column_allows(&schema->columns[i], row))
 			return err_set(err, ERR_CORRUPT, "key of %s: %s is cut or malformed",
 				       schema->name, schema->columns[i].name);
 	*group = 0;
@@ -523,7 +524,8 @@ bool format_read_value(enum table table, uint8_t group, struct slice value, stru
 		if (c == end || c->tag != tag)
 			continue; /* of a later program */
 		if (c->group != group ||
-		    !read_column(c->kind, bytes, mem, (uint8_t *)row + c->offset))
+		    !read_column(c->kind, bytes, mem, (uint8_t *)row + c->offset) ||
+		    !column_allows(c, row))
 			return err_set(err, ERR_CORRUPT, "value of %s: malformed %s", schema->name,
 				       c->name);
 	}
