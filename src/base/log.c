@@ -36,12 +36,13 @@ bool log_enabled(enum log_level level)
 	return level >= min_level;
 }
 
-/* One line being built.  Once a piece (never half an escape) does not fit, all
+/* One line being built.  Once a piece (never half an escape or a character) does not fit, all
  * that follows is dropped but the closing characters, whose room is kept. */
 struct line {
 	char text[LINE_CAP];
 	size_t len;
 	bool full;
+	bool quoted; /* within a quoted value */
 };
 
 static void put(struct line *l, const char *s, size_t n)
@@ -56,9 +57,11 @@ static void put(struct line *l, const char *s, size_t n)
 
 static void close_line(struct line *l)
 {
-	const char *end = format != LOG_JSON ? "\n" : l->full ? "\"}\n" : "}\n";
-	size_t n = strlen(end);
+	const char *end = format == LOG_JSON ? "\"}\n" : "\"\n";
+	size_t n;
 
+	end += !l->quoted;
+	n = strlen(end);
 	memcpy(l->text + l->len, end, n);
 	l->len += n;
 }
@@ -68,20 +71,41 @@ static void put_str(struct line *l, const char *s)
 	put(l, s, strlen(s));
 }
 
+/* Of the character at `s` in UTF-8; 0: it is none.  Values are cut anywhere. */
+static size_t char_len(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+
+	if (p[0] > 0xf4 || (n > 1 && (p[1] < low || p[1] > high)))
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
 /* Both formats escape alike: JSON's escapes are also what logfmt readers know. */
 static void put_escaped(struct line *l, const char *s)
 {
-	for (; *s; s++) {
+	size_t n;
+
+	for (; *s; s += n ? n : 1) {
 		unsigned char c = (unsigned char)*s;
 		char hex[8];
 
+		n = char_len(s);
 		if (c == '"' || c == '\\') {
 			put(l, (char[]){ '\\', (char)c }, 2);
 		} else if (c < 0x20 || c == 0x7f) {
 			snprintf(hex, sizeof(hex), "\\u%04x", c);
 			put_str(l, hex);
+		} else if (n == 0) {
+			put_str(l, "\\ufffd");
 		} else {
-			put(l, s, 1);
+			put(l, s, n);
 		}
 	}
 }
@@ -91,7 +115,8 @@ static bool plain(const char *s)
 	if (!*s)
 		return false;
 	for (; *s; s++)
-		if ((unsigned char)*s <= ' ' || *s == '"' || *s == '=' || *s == '\\' || *s == 0x7f)
+		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f || *s == '"' ||
+		    *s == '=' || *s == '\\')
 			return false;
 	return true;
 }
@@ -99,7 +124,10 @@ static bool plain(const char *s)
 static void put_pair(struct line *l, const char *key, const char *value)
 {
 	bool quoted = format == LOG_JSON || !plain(value);
+	size_t begin = l->len;
 
+	if (l->full)
+		return;
 	if (format == LOG_JSON)
 		put_str(l, l->len > 1 ? ",\"" : "\"");
 	else if (l->len > 0)
@@ -108,9 +136,15 @@ static void put_pair(struct line *l, const char *key, const char *value)
 	put_str(l, format == LOG_JSON ? "\":" : "=");
 	if (quoted)
 		put_str(l, "\"");
+	if (l->full) { /* not even the key */
+		l->len = begin;
+		return;
+	}
+	l->quoted = quoted;
 	put_escaped(l, value);
 	if (quoted)
 		put_str(l, "\"");
+	l->quoted = quoted && l->full;
 }
 
 static void emit(enum log_level level, const char *file, int line_no, const struct field *extra,

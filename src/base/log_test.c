@@ -95,6 +95,62 @@ static void json_is_an_object_a_line(void **state UNUSED)
 	log_setup(LOG_INFO, LOG_LOGFMT);
 }
 
+static void half_characters(void)
+{
+	LOG_FIELD("name", "%s", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+	LOG_FIELD("cut", "%s", "x\xe2\x82");
+	log_info("%s", "\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xff");
+}
+
+static void bytes_that_are_no_character_are_replaced(void **state UNUSED)
+{
+	const char *line;
+
+	log_setup(LOG_INFO, LOG_JSON);
+	line = written(half_characters);
+	log_setup(LOG_INFO, LOG_LOGFMT);
+	assert_non_null(strstr(line, "\"name\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""));
+	assert_non_null(strstr(line, "\"cut\":\"x\\ufffd\\ufffd\""));
+	assert_non_null(strstr(line, "\"msg\":\"\\ufffd\\ufffd \\ufffd\\ufffd\\ufffd "));
+}
+
+static int filler; /* bytes of the value before the last */
+
+static void almost_full(void)
+{
+	char quotes[121];
+
+	memset(quotes, '"', 120);
+	quotes[120] = '\0';
+	LOG_FIELD("a", "%s", quotes);
+	LOG_FIELD("b", "%s", quotes);
+	LOG_FIELD("c", "%s", quotes);
+	LOG_FIELD("d", "%s", quotes);
+	LOG_FIELD("e", "%s", quotes);
+	LOG_FIELD("f", "%s", quotes);
+	LOG_FIELD("g", "%s", quotes);
+	LOG_FIELD("h", "%.*s", filler, quotes);
+	log_info("the end");
+}
+
+static void a_line_that_is_full_is_an_object_wherever_it_ends(void **state UNUSED)
+{
+	log_setup(LOG_INFO, LOG_JSON);
+	for (filler = 0; filler <= 120; filler++) {
+		const char *line = written(almost_full);
+		size_t quotes = 0, n = strlen(line);
+
+		for (size_t i = 0; i < n; i++) {
+			i += line[i] == '\\';
+			quotes += line[i] == '"' && line[i - 1] != '\\';
+		}
+		assert_int_equal(quotes % 4, 0); /* of key and value */
+		assert_string_equal(line + n - 3, "\"}\n");
+		assert_int_not_equal(line[n - 4], ',');
+	}
+	log_setup(LOG_INFO, LOG_LOGFMT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +158,8 @@ int main(void)
 		cmocka_unit_test(lines_below_the_level_are_not_written),
 		cmocka_unit_test(faults_name_their_code_and_origin),
 		cmocka_unit_test(json_is_an_object_a_line),
+		cmocka_unit_test(bytes_that_are_no_character_are_replaced),
+		cmocka_unit_test(a_line_that_is_full_is_an_object_wherever_it_ends),
 	};
 	return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ void wakeup_wait(struct wakeup *w, int64_t until_us)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->pending)
-		if (pthread_cond_timedwait(&w->knocked, &w->lock, &at) == ETIMEDOUT)
+		if (pthread_cond_timedwait(&w->knocked, &w->lock, &at) != 0)
 			break;
 	w->pending = false;
 	pthread_mutex_unlock(&w->lock);

@@ -59,7 +59,7 @@ static void wake_writes(const struct target *t, const struct wake *wakes, size_t
 
 		*row = wakes[i];
 		row->cid = t->cid;
-		row->minute = (uint32_t)(row->due_at / US_PER_MIN);
+		row->minute = minute_of(row->due_at);
 		write_list_add(
 			out, (struct store_write){ .table = TABLE_WAKE, .kind = kind, .row = row });
 	}

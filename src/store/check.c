@@ -149,7 +149,7 @@ static void mend_total(struct mending *m, const struct owner_pin *was, const str
 					       .writer = m->derivation.writer,
 					       .status = rows[i]->status,
 					       .pins = sign,
-					       .bytes = sign * (int64_t)rows[i]->size };
+					       .bytes = (int64_t)((uint64_t)sign * rows[i]->size) };
 		write_list_add(m->derivation.out, (struct store_write){ .table = TABLE_OWNER_TOTALS,
 									.kind = WRITE_ADD,
 									.row = total });

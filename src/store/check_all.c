@@ -191,7 +191,7 @@ static bool remove_orphan(struct checking *c, enum table table, const void *row,
 {
 	uint64_t version = view->version;
 	struct owner_total total;
-	const struct owner_pin *pin = row;
+	const struct owner_pin *pin;
 	struct store_write writes[] = {
 		{ .table = table, .kind = WRITE_DELETE, .row = row },
 		{ .table = TABLE_OWNER_TOTALS, .kind = WRITE_ADD, .row = &total },
@@ -208,12 +208,13 @@ static bool remove_orphan(struct checking *c, enum table table, const void *row,
 			 &version, err))
 		return false;
 	writes[0].version = version;
+	pin = stored;
 	if (table == TABLE_OWNER_PINS)
 		total = (struct owner_total){ .owner = pin->owner,
 					      .writer = (uint16_t)c->store->options.instance,
 					      .status = pin->status,
 					      .pins = -1,
-					      .bytes = -(int64_t)pin->size };
+					      .bytes = (int64_t)(0 - pin->size) };
 	return c->store->ops->write(c->store->backend, writes, table == TABLE_OWNER_PINS ? 2 : 1,
 				    err);
 }
@@ -333,8 +334,8 @@ static bool check_orphans(struct checking *c, struct err *err)
 /* ---- totals
  * -------------------------------------------------------------------------------------- */
 
-struct totals_sum {
-	int64_t pins[STATUS_COUNT], bytes[STATUS_COUNT];
+struct totals_sum { /* over the sign, as format_add() does: sizes are what a node says */
+	uint64_t pins[STATUS_COUNT], bytes[STATUS_COUNT];
 };
 
 static bool add_pin(void *ctx, const void *row)
@@ -343,7 +344,7 @@ static bool add_pin(void *ctx, const void *row)
 	const struct owner_pin *pin = row;
 
 	sum->pins[pin->status]++;
-	sum->bytes[pin->status] += (int64_t)pin->size;
+	sum->bytes[pin->status] += pin->size;
 	return true;
 }
 
@@ -352,8 +353,8 @@ static bool subtract_total(void *ctx, const void *row)
 	struct totals_sum *sum = ctx;
 	const struct owner_total *total = row;
 
-	sum->pins[total->status] -= total->pins;
-	sum->bytes[total->status] -= total->bytes;
+	sum->pins[total->status] -= (uint64_t)total->pins;
+	sum->bytes[total->status] -= (uint64_t)total->bytes;
 	return true;
 }
 
@@ -419,8 +420,8 @@ static bool check_owner_totals(struct checking *c, struct slice owner, struct er
 		rows[n] = (struct owner_total){ .owner = owner,
 						.writer = (uint16_t)c->store->options.instance,
 						.status = (uint8_t)s,
-						.pins = gap.pins[s],
-						.bytes = gap.bytes[s] };
+						.pins = (int64_t)gap.pins[s],
+						.bytes = (int64_t)gap.bytes[s] };
 		writes[n] = (struct store_write){ .table = TABLE_OWNER_TOTALS,
 						  .kind = WRITE_ADD,
 						  .row = &rows[n] };

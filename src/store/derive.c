@@ -186,10 +186,8 @@ struct tag_pin derive_tag(const struct owner_pin *row, struct slice tag)
 
 struct ttl_row derive_ttl(const struct owner_pin *row)
 {
-	int64_t hour = row->expires_at > 0 ? row->expires_at / US_PER_H : 0;
-
 	return (struct ttl_row){
-		.ttl_bucket = hour < UINT32_MAX ? (uint32_t)hour : UINT32_MAX,
+		.ttl_bucket = hour_of(row->expires_at),
 		.expires_at = row->expires_at,
 		.cid = row->cid,
 		.owner = row->owner,
@@ -319,11 +317,11 @@ static void total_writes(const struct derivation *d, const struct owner_pin *was
 			 const struct owner_pin *is)
 {
 	if (was && is && was->status == is->status) {
-		total_write(d, is, 0, (int64_t)is->size - (int64_t)was->size);
+		total_write(d, is, 0, (int64_t)(is->size - was->size));
 		return;
 	}
 	if (was)
-		total_write(d, was, -1, -(int64_t)was->size);
+		total_write(d, was, -1, (int64_t)(0 - was->size));
 	if (is)
 		total_write(d, is, 1, (int64_t)is->size);
 }

@@ -66,6 +66,9 @@ struct owner_pin derive_owner_pin(const struct folded_view *view, const struct r
 
 /* The day of an id: the period of its rows. */
 uint32_t period_of(const struct ulid *id);
+/* Of a time in us, before 1970 the first: where its rows of `wake` and pin_ttl_queue lie. */
+uint32_t minute_of(int64_t us);
+uint32_t hour_of(int64_t us);
 
 /* The tags a row stands under in tags_index, and those of one revision whatever its status. */
 struct slice_list row_index_tags(const struct owner_pin *row, struct arena *mem);

@@ -31,6 +31,7 @@ struct store {
 	struct arena *zones_mem;
 	struct peer_zones zones; /* in zones_mem */
 	int64_t zones_until;     /* monotonic us; read again then */
+	uint64_t zones_changes;  /* of peers by this handle */
 };
 
 /* Whether the back end holds others off between reading and writing. */

@@ -5,16 +5,21 @@
 
 #include "store/handle.h"
 
-static uint32_t minute_of(int64_t us)
+static uint32_t units_of(int64_t us, int64_t unit)
 {
-	return us > 0 ? (uint32_t)(us / US_PER_MIN) : 0;
+	int64_t n = us > 0 ? us / unit : 0;
+
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-static uint32_t hour_of(int64_t us)
+uint32_t minute_of(int64_t us)
 {
-	int64_t hour = us > 0 ? us / US_PER_H : 0;
+	return units_of(us, US_PER_MIN);
+}
 
-	return hour < UINT32_MAX ? (uint32_t)hour : UINT32_MAX;
+uint32_t hour_of(int64_t us)
+{
+	return units_of(us, US_PER_H);
 }
 
 /* An array of the rows themselves into *out, a pointer to a pointer to them. */

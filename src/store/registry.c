@@ -100,6 +100,7 @@ bool store_peer_wish(struct store *store, const struct peer_row *row, struct err
 		return false;
 	pthread_mutex_lock(&store->mutex);
 	store->zones_until = INT64_MIN;
+	store->zones_changes++;
 	pthread_mutex_unlock(&store->mutex);
 	return true;
 }
@@ -122,8 +123,9 @@ static struct peer_zones zones_copy(struct peer_zones zones, struct arena *mem)
 	return (struct peer_zones){ at, zones.n };
 }
 
-/* Reads them anew; what cannot be read stays as it was until the next time. */
-static void zones_refresh(struct store *store, int64_t now)
+/* Reads them anew; what cannot be read stays as it was until the next time, and what was changed
+ * since `changes` is read again. */
+static void zones_refresh(struct store *store, int64_t now, uint64_t changes)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new(), *fresh = arena_new();
 	struct peer_row *peers;
@@ -141,7 +143,8 @@ static void zones_refresh(struct store *store, int64_t now)
 	arena_free(store->zones_mem);
 	store->zones_mem = TAKE(fresh);
 	store->zones = zones_copy((struct peer_zones){ zones, count }, store->zones_mem);
-	store->zones_until = now + ZONES_US;
+	if (store->zones_changes == changes)
+		store->zones_until = now + ZONES_US;
 	pthread_mutex_unlock(&store->mutex);
 }
 
@@ -149,13 +152,15 @@ struct peer_zones store_zones(struct store *store, struct arena *mem)
 {
 	int64_t now = clock_mono_us(store->options.clock);
 	struct peer_zones zones;
+	uint64_t changes;
 	bool old;
 
 	pthread_mutex_lock(&store->mutex);
 	old = now >= store->zones_until;
+	changes = store->zones_changes;
 	pthread_mutex_unlock(&store->mutex);
 	if (old)
-		zones_refresh(store, now);
+		zones_refresh(store, now, changes);
 	pthread_mutex_lock(&store->mutex);
 	zones = zones_copy(store->zones, mem);
 	pthread_mutex_unlock(&store->mutex);

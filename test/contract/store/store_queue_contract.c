@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/failing_store.h"
 #include "store_fixture.h"
 
 #define NONE ((struct slice){ NULL, 0 })
@@ -39,6 +40,32 @@ static void wakes_come_in_the_order_they_are_due(void **state)
 	MUST(store_wakes(fx->store, START_US + US_PER_DAY, NULL, 9, fx->mem, &got, &n, &err));
 	assert_int_equal(n, 1);
 	assert_int_equal(got[0].due_at, START_US + 4 * US_PER_H);
+}
+
+static bool wake_long_ago(void *ctx, const struct cid_view *view UNUSED, int64_t now_us UNUSED,
+			  struct arena *mem UNUSED, struct cid_change *out, struct err *err UNUSED)
+{
+	out->wake = ctx;
+	out->n_wake = 1;
+	return true;
+}
+
+static void a_wake_of_before_1970_is_found_again(void **state)
+{
+	struct fixture *fx = *state;
+	struct wake wake = { .due_at = -US_PER_DAY, .cause = WAKE_RECHECK }, *got;
+	struct slice cid = CID_A;
+	void *ctx = &wake;
+	struct err err;
+	size_t n;
+
+	MUST(store_change(fx->store, &cid, &ctx, 1, wake_long_ago, fx->mem, &err));
+	MUST(store_wakes(fx->store, START_US, NULL, 9, fx->mem, &got, &n, &err));
+	assert_int_equal(n, 1);
+	fx->clock.now_us++;
+	MUST(store_woken(fx->store, got, 1, &err));
+	MUST(store_wakes(fx->store, START_US, NULL, 9, fx->mem, &got, &n, &err));
+	assert_int_equal(n, 0);
 }
 
 static void open_copies_and_peer_pins_are_paged_by_cid(void **state)
@@ -231,6 +258,60 @@ static void zones_are_those_of_the_peers_and_statuses_obey_them(void **state)
 
 /* ---- leases
  * ---------------------------------------------------------------------------------------- */
+
+struct mover { /* gives the peer another zone while the peers are read */
+	struct store *store;
+	struct peer_row row;
+	bool moved;
+};
+
+static void move_peer(void *ctx, enum table table)
+{
+	struct mover *m = ctx;
+	struct err err;
+
+	if (table != TABLE_PEERS || m->moved)
+		return;
+	m->moved = true;
+	m->row.wish_version++;
+	m->row.zone = SLICE_LIT("y");
+	MUST(store_peer_wish(m->store, &m->row, &err));
+}
+
+/* The rows of before the change are those that the first read gives. */
+static bool read_of_before(struct store_backend *b, const struct store_query *q, store_row_fn *each,
+			   void *ctx, struct err *err)
+{
+	struct failing_store *f = CONTAINER_OF(b, struct failing_store, base);
+	bool ok = f->inner->ops->read(f->inner, q, each, ctx, err);
+
+	f->before_read(f->ctx, q->table); /* behind it, here */
+	return ok;
+}
+
+static void a_zone_that_changes_while_it_is_read_is_read_again(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_options options = { .clock = &fx->clock.base, .rand = &fx->rand };
+	struct mover mover = { .row = { .wish_version = 1, .zone = SLICE_LIT("x") } };
+	struct failing_store failing;
+	struct peer_zones zones;
+	struct err err;
+
+	MUST(store_peer_no(fx->store, SLICE_LIT("peer"), &mover.row.peer_no, &err));
+	failing_store_init(&failing, fx->backend);
+	MUST(store_open(&failing.base, &options, &mover.store, &err));
+	MUST(store_peer_wish(mover.store, &mover.row, &err));
+	failing.ops.read = read_of_before;
+	failing.before_read = move_peer;
+	failing.ctx = &mover;
+	store_zones(mover.store, fx->mem);
+	assert_true(mover.moved);
+	zones = store_zones(mover.store, fx->mem);
+	assert_int_equal(zones.n, 1);
+	assert_true(slice_eq_str(zones.at[0].zone, "y"));
+	store_close(mover.store);
+}
 
 static void a_lease_has_one_holder_until_it_runs_out(void **state)
 {
@@ -453,6 +534,8 @@ int main(int argc, char **argv)
 		CASE(a_peer_has_one_number_whoever_asks_first),
 		CASE(the_newer_half_of_a_peer_wins_alone),
 		CASE(zones_are_those_of_the_peers_and_statuses_obey_them),
+		CASE(a_zone_that_changes_while_it_is_read_is_read_again),
+		CASE(a_wake_of_before_1970_is_found_again),
 		CASE(a_lease_has_one_holder_until_it_runs_out),
 		CASE(of_many_who_want_a_lease_one_gets_it),
 		CASE(a_swap_is_done_only_on_what_was_expected),
