@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/dir.h"
 #include "rocksdb_fixture.h"
 
@@ -117,6 +118,79 @@ static void closing_a_store_on_a_full_disk_refuses_who_waits(void **state)
 	assert_true(good_rows(f) >= 10);
 }
 
+static void of_a_write_that_the_disk_failed_in_nobody_knows_whether_it_is_there(void **state)
+{
+	struct fixture *f = *state;
+
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	tell_disk("broken");
+	assert_false(put(f->b, 10, &f->err));
+	assert_int_equal(f->err.code, ERR_TIMEOUT);
+	assert_false(put(f->b, 11, &f->err)); /* was not tried */
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	tell_disk(NULL);
+	wait_until_writable(f);
+	fill(f, 10, 20);
+	assert_int_equal(good_rows(f), 20);
+}
+
+struct relay { /* two who read, so that always at least one does */
+	struct fixture *f;
+	atomic_uint begun[2];
+	atomic_bool stop;
+};
+
+struct runner {
+	struct relay *relay;
+	int me;
+};
+
+static bool until_the_other_reads(void *ctx, const void *row UNUSED)
+{
+	struct runner *r = ctx;
+	unsigned before = r->relay->begun[!r->me];
+
+	r->relay->begun[r->me]++;
+	while (r->relay->begun[!r->me] == before && !r->relay->stop)
+		usleep(100);
+	return false;
+}
+
+static void *read_on(void *ctx)
+{
+	struct store_query q = { .table = TABLE_JOB_CURSOR };
+	struct runner *r = ctx;
+	struct store_backend *b = r->relay->f->b;
+	struct err err;
+
+	while (!r->relay->stop)
+		(void)!b->ops->read(b, &q, until_the_other_reads, r, &err);
+	return NULL;
+}
+
+static void a_disk_that_is_well_again_is_written_to_however_many_read(void **state)
+{
+	struct relay relay = { .f = *state };
+	struct runner runners[] = { { &relay, 0 }, { &relay, 1 } };
+	pthread_t threads[2];
+
+	must_open(relay.f, relay.f->dir, true);
+	fill(relay.f, 0, 10);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_on, &runners[i]), 0);
+	tell_disk("sync");
+	if (put(relay.f->b, 10, &relay.f->err))
+		assert_false(sync_store(relay.f->b, &relay.f->err));
+	tell_disk(NULL);
+	wait_until_writable(relay.f);
+	fill(relay.f, 10, 20);
+	relay.stop = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(good_rows(relay.f), 20);
+}
+
 /* Opens an empty directory while one directory cannot be synced. */
 static bool opens_without_sync_of(struct fixture *f, const char *unsynced)
 {
@@ -215,6 +289,8 @@ int main(void)
 		T(a_full_disk_stops_writes_until_there_is_space),
 		T(a_failed_sync_acknowledges_nothing_until_opened_anew),
 		T(a_mark_made_before_a_failure_is_never_acknowledged),
+		T(of_a_write_that_the_disk_failed_in_nobody_knows_whether_it_is_there),
+		T(a_disk_that_is_well_again_is_written_to_however_many_read),
 		T(a_store_is_not_begun_in_a_directory_that_may_go),
 		T(a_directory_is_made_for_good_or_not_made),
 		T(a_disk_that_becomes_full_between_write_and_sync_stops_writes),

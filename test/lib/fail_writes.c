@@ -2,8 +2,8 @@
  * fail_writes.c -- preloaded: a disk that is full or fails, at will.
  *
  * While the file named by PINFOLD_FAIL_WRITES exists, write() to a regular file fails
- * with ENOSPC if it holds "full", and fsync() and fdatasync() fail with EIO if it holds
- * "sync"; if it holds "sync PATH", of that file or directory alone.
+ * with ENOSPC if it holds "full" and with EIO if it holds "broken", and fsync() and fdatasync()
+ * fail with EIO if it holds "sync"; if it holds "sync PATH", of that file or directory alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,12 +27,13 @@ static void read_told(char *text, size_t max)
 	syscall(SYS_close, fd);
 }
 
-static int is_full(void)
+/* What a write() is refused with; 0: it is not. */
+static int write_error(void)
 {
 	char text[16];
 
 	read_told(text, sizeof(text));
-	return strcmp(text, "full") == 0;
+	return strcmp(text, "full") == 0 ? ENOSPC : strcmp(text, "broken") == 0 ? EIO : 0;
 }
 
 static int cannot_sync(int fd)
@@ -61,15 +62,19 @@ static int refuse(int error)
 
 ssize_t write(int fd, const void *bytes, size_t n)
 {
-	if (is_file(fd) && is_full())
-		return refuse(ENOSPC);
+	int error = is_file(fd) ? write_error() : 0;
+
+	if (error)
+		return refuse(error);
 	return syscall(SYS_write, fd, bytes, n);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
 {
-	if (is_file(fd) && is_full())
-		return refuse(ENOSPC);
+	int error = is_file(fd) ? write_error() : 0;
+
+	if (error)
+		return refuse(error);
 	return syscall(SYS_pwrite64, fd, bytes, n, at);
 }
 

@@ -18,16 +18,23 @@
 #define CACHE_BYTES       ((size_t)96 << 20)
 #define LOG_BYTES         ((size_t)24 << 20)
 #define VERIFY_AT_OPEN    ((uint64_t)64 << 20) /* so small a store is read whole */
+#define LEFT_POLL_US      1000
 #define PROBE_BYTES       ((size_t)1 << 20)
 #define FILTER_PREFIX_MAX 8
+
+struct opened {
+	struct database db;
+	bool read_only;
+	_Atomic size_t users;
+};
 
 struct store_rocksdb {
 	struct kv kv;
 	struct kv_locks locks;
 	struct directory dir;
 	struct database_settings settings;
-	pthread_rwlock_t use; /* of `db`; written while it is opened anew */
-	struct database db;
+	pthread_rwlock_t lock;       /* of the next */
+	struct opened *opened;       /* what is used from now on; NULL: nothing is open yet */
 	struct committer *committer; /* NULL: opened read-only */
 	uint64_t end_at_failure;     /* 0: there was none */
 	rocksdb_writeoptions_t *write_options;
@@ -39,6 +46,63 @@ static struct store_rocksdb *store_of(struct store_backend *b)
 	return CONTAINER_OF(b, struct store_rocksdb, kv.backend);
 }
 
+/* ---- the database that is open ------------------------------------------------------------ */
+
+/* The lock is held for the blink of an eye, so a database can be opened anew however many read:
+ * those that come use the new one, and the old one is closed when the last has left it. */
+static struct opened *use(struct store_rocksdb *s)
+{
+	struct opened *o;
+
+	pthread_rwlock_rdlock(&s->lock);
+	o = s->opened;
+	atomic_fetch_add(&o->users, 1);
+	pthread_rwlock_unlock(&s->lock);
+	return o;
+}
+
+static void leave(struct opened *o)
+{
+	atomic_fetch_sub(&o->users, 1);
+}
+
+static void close_opened(struct opened *o)
+{
+	if (!o)
+		return;
+	database_close(&o->db);
+	xfree(o);
+}
+DEFINE_CLEANUP(struct opened, close_opened)
+
+static struct opened *open_as(const struct store_rocksdb *s, enum database_mode mode,
+			      struct err *err)
+{
+	CLEANUP(close_opened) struct opened *o = xcalloc(1, sizeof(*o));
+
+	o->read_only = mode == DATABASE_READ_ONLY || mode == DATABASE_INSPECT;
+	return database_open(&s->settings, mode, &o->db, err) ? TAKE(o) : NULL;
+}
+
+/* Returns when the one before is closed. */
+static void replace_opened(struct store_rocksdb *s, struct opened *by)
+{
+	struct opened *old;
+
+	pthread_rwlock_wrlock(&s->lock);
+	old = s->opened;
+	s->opened = by;
+	pthread_rwlock_unlock(&s->lock);
+	while (atomic_load(&old->users) > 0)
+		usleep(LEFT_POLL_US);
+	close_opened(old);
+}
+
+static uint64_t end_of(const struct opened *o)
+{
+	return rocksdb_get_latest_sequence_number(o->db.db);
+}
+
 /* ---- writing --------------------------------------------------------------------------- */
 
 static bool check_writable(struct store_rocksdb *s, struct err *err)
@@ -48,10 +112,10 @@ static bool check_writable(struct store_rocksdb *s, struct err *err)
 	return committer_ok(s->committer, err);
 }
 
-static void add_change(const struct store_rocksdb *s, const struct kv_change *c,
+static void add_change(const struct opened *o, const struct kv_change *c,
 		       rocksdb_writebatch_t *batch)
 {
-	rocksdb_column_family_handle_t *table = s->db.tables[c->table];
+	rocksdb_column_family_handle_t *table = o->db.tables[c->table];
 	const char *key = (const char *)c->key.ptr, *value = (const char *)c->value.ptr;
 
 	switch (c->kind) {
@@ -72,48 +136,51 @@ static void add_change(const struct store_rocksdb *s, const struct kv_change *c,
 	}
 }
 
-static bool write_batch(struct store_rocksdb *s, const struct kv_change *changes, size_t n,
-			struct err *err)
+/* A failure that is none of space may have come behind the writing: then nobody knows. */
+static bool failed_to_write(struct store_rocksdb *s, struct err *err)
+{
+	struct err why = *err;
+
+	if (err->code != ERR_NO_SPACE) {
+		why.code = ERR_UNAVAILABLE;
+		err->code = ERR_TIMEOUT;
+	}
+	committer_fail(s->committer, &why);
+	return false;
+}
+
+static bool write_batch(struct store_rocksdb *s, const struct opened *o,
+			const struct kv_change *changes, size_t n, struct err *err)
 {
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
 	char *message = NULL;
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		add_change(s, &changes[i], batch);
+		add_change(o, &changes[i], batch);
 		bytes += changes[i].key.len + changes[i].value.len;
 	}
-	rocksdb_write(s->db.db, s->write_options, batch, &message);
+	rocksdb_write(o->db.db, s->write_options, batch, &message);
 	rocksdb_writebatch_destroy(batch);
-	if (!database_ok(message, s->dir.path, err)) {
-		if (err->code != ERR_NO_SPACE)
-			err->code = ERR_UNAVAILABLE;
-		committer_fail(s->committer, err);
-		return false;
-	}
+	if (!database_ok(message, s->dir.path, err))
+		return failed_to_write(s, err);
 	atomic_fetch_add_explicit(&s->writes, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->bytes_written, bytes, memory_order_relaxed);
 	return true;
 }
 
-/* Under `use` the state cannot change from failed to open anew in between. */
+/* While it is used the state cannot change from failed to open anew. */
 static bool apply(struct kv *kv, const struct kv_change *changes, size_t n, struct err *err)
 {
 	struct store_rocksdb *s = store_of(&kv->backend);
-	bool ok;
+	struct opened *o = use(s);
+	bool ok = check_writable(s, err) && write_batch(s, o, changes, n, err);
 
-	pthread_rwlock_rdlock(&s->use);
-	ok = check_writable(s, err) && write_batch(s, changes, n, err);
-	pthread_rwlock_unlock(&s->use);
+	leave(o);
 	return ok;
 }
 
 /* ---- reading --------------------------------------------------------------------------- */
-
-static bool check_readable(const struct store_rocksdb *s, struct err *err)
-{
-	return s->db.db || err_set(err, ERR_UNAVAILABLE, "%s: the disk failed", s->dir.path);
-}
 
 /* All keys from `from` to before `end` begin with the bytes the filter is made of. */
 static bool in_one_prefix(enum table table, struct slice from, struct slice end)
@@ -159,22 +226,16 @@ static bool scan(struct kv *kv, enum table table, struct slice from, struct slic
 {
 	struct store_rocksdb *s = store_of(&kv->backend);
 	rocksdb_readoptions_t *options = scan_options(table, from, end);
-	rocksdb_iterator_t *it;
+	struct opened *o = use(s);
+	rocksdb_iterator_t *it = rocksdb_create_iterator_cf(o->db.db, options, o->db.tables[table]);
 	char *message = NULL;
-	bool ok;
 
-	pthread_rwlock_rdlock(&s->use);
-	ok = check_readable(s, err);
-	if (ok) {
-		it = rocksdb_create_iterator_cf(s->db.db, options, s->db.tables[table]);
-		walk(it, from, each, ctx);
-		rocksdb_iter_get_error(it, &message);
-		rocksdb_iter_destroy(it);
-		ok = database_ok(message, s->dir.path, err);
-	}
-	pthread_rwlock_unlock(&s->use);
+	walk(it, from, each, ctx);
+	rocksdb_iter_get_error(it, &message);
+	rocksdb_iter_destroy(it);
+	leave(o);
 	rocksdb_readoptions_destroy(options);
-	return ok;
+	return database_ok(message, s->dir.path, err);
 }
 
 static bool get(struct kv *kv, enum table table, struct slice key, kv_record_fn *each, void *ctx,
@@ -182,27 +243,22 @@ static bool get(struct kv *kv, enum table table, struct slice key, kv_record_fn 
 {
 	struct store_rocksdb *s = store_of(&kv->backend);
 	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
-	rocksdb_pinnableslice_t *found = NULL;
+	struct opened *o = use(s);
+	rocksdb_pinnableslice_t *found;
 	struct slice value;
 	char *message = NULL;
-	bool ok;
 
-	pthread_rwlock_rdlock(&s->use);
-	ok = check_readable(s, err);
-	if (ok) {
-		found = rocksdb_get_pinned_cf(s->db.db, options, s->db.tables[table],
-					      (const char *)key.ptr, key.len, &message);
-		ok = database_ok(message, s->dir.path, err);
-	}
-	if (ok && found) {
+	found = rocksdb_get_pinned_cf(o->db.db, options, o->db.tables[table], (const char *)key.ptr,
+				      key.len, &message);
+	if (!message && found) {
 		value.ptr = (const uint8_t *)rocksdb_pinnableslice_value(found, &value.len);
 		each(ctx, key, value);
 	}
 	if (found)
 		rocksdb_pinnableslice_destroy(found);
-	pthread_rwlock_unlock(&s->use);
+	leave(o);
 	rocksdb_readoptions_destroy(options);
-	return ok;
+	return database_ok(message, s->dir.path, err);
 }
 
 static const struct kv_engine engine = { .apply = apply, .scan = scan, .get = get };
@@ -212,28 +268,39 @@ static const struct kv_engine engine = { .apply = apply, .scan = scan, .get = ge
 static uint64_t log_end(void *ctx)
 {
 	struct store_rocksdb *s = ctx;
-	uint64_t end = 0;
+	struct opened *o = use(s);
+	uint64_t end = end_of(o);
 
-	pthread_rwlock_rdlock(&s->use);
-	if (s->db.db)
-		end = rocksdb_get_latest_sequence_number(s->db.db);
-	pthread_rwlock_unlock(&s->use);
+	leave(o);
 	return end;
 }
 
 static bool log_sync(void *ctx, uint64_t end, struct err *err)
 {
 	struct store_rocksdb *s = ctx;
-	bool ok;
+	struct opened *o = use(s);
+	bool ok = directory_sync_logs(&s->dir, err);
 
-	pthread_rwlock_rdlock(&s->use);
-	ok = directory_sync_logs(&s->dir, err);
 	if (ok)
-		directory_set_synced(&s->dir, end, database_kept_log(&s->db));
+		directory_set_synced(&s->dir, end, database_kept_log(&o->db));
 	else if (err->code != ERR_NO_SPACE)
 		err->code = ERR_UNAVAILABLE;
-	pthread_rwlock_unlock(&s->use);
+	leave(o);
 	return ok;
+}
+
+/* Readers go on with a database that takes no writes, so that the one that failed can be closed. */
+static bool make_room(struct store_rocksdb *s, struct err *err)
+{
+	struct opened *readable;
+
+	if (s->opened->read_only)
+		return true;
+	s->end_at_failure = end_of(s->opened);
+	readable = open_as(s, DATABASE_READ_ONLY, err);
+	if (readable)
+		replace_opened(s, readable);
+	return readable;
 }
 
 /* Opening reads the log back, and flushing writes it into tables and syncs those, so
@@ -241,42 +308,25 @@ static bool log_sync(void *ctx, uint64_t end, struct err *err)
  * be there again: others have acted on it. */
 static bool open_anew(struct store_rocksdb *s, struct err *err)
 {
-	struct err second;
-	uint64_t end;
+	CLEANUP(close_opened) struct opened *o = open_as(s, DATABASE_READ_WRITE, err);
 
-	if (s->end_at_failure == 0)
-		s->end_at_failure = rocksdb_get_latest_sequence_number(s->db.db);
-	database_close(&s->db);
-	if (database_open(&s->settings, DATABASE_READ_WRITE, &s->db, err)) {
-		bool flushed = database_flush(&s->db, err);
-
-		end = rocksdb_get_latest_sequence_number(s->db.db);
-		if (flushed && end >= s->end_at_failure) {
-			s->end_at_failure = 0;
-			directory_set_synced(&s->dir, end, database_kept_log(&s->db));
-			return true;
-		}
-		if (flushed)
-			err_set(err, ERR_UNAVAILABLE,
-				"%s: the disk lost what it had taken; restart", s->dir.path);
-		database_close(&s->db);
-	}
-	if (!database_open(&s->settings, DATABASE_READ_ONLY, &s->db, &second))
-		return err_wrap(err, "%s: not even readable", s->dir.path);
-	return false;
+	if (!o || !database_flush(&o->db, err))
+		return false;
+	if (end_of(o) < s->end_at_failure)
+		return err_set(err, ERR_UNAVAILABLE, "%s: the disk lost what it had taken; restart",
+			       s->dir.path);
+	directory_set_synced(&s->dir, end_of(o), database_kept_log(&o->db));
+	replace_opened(s, TAKE(o));
+	return true;
 }
 
+/* Only here is another database opened, so s->opened need not be guarded against that. */
 static bool log_recover(void *ctx, struct err *err)
 {
 	struct store_rocksdb *s = ctx;
-	bool ok;
 
-	if (!directory_try_write(&s->dir, PROBE_BYTES, err))
-		return false;
-	pthread_rwlock_wrlock(&s->use);
-	ok = open_anew(s, err);
-	pthread_rwlock_unlock(&s->use);
-	return ok;
+	return directory_try_write(&s->dir, PROBE_BYTES, err) && make_room(s, err) &&
+	       open_anew(s, err);
 }
 
 static uint64_t mark(struct store_backend *b)
@@ -302,19 +352,18 @@ static void when_durable(struct store_backend *b, uint64_t point, store_durable_
 static bool verify(struct store_backend *b, struct err *err)
 {
 	struct store_rocksdb *s = store_of(b);
-	bool ok;
+	struct opened *o = use(s);
+	bool ok = (o->read_only || database_flush(&o->db, err)) &&
+		  (database_verify(&o->db, err) || err_wrap(err, "%s", s->dir.path));
 
-	pthread_rwlock_rdlock(&s->use);
-	ok = check_readable(s, err) && (!s->committer || database_flush(&s->db, err)) &&
-	     (database_verify(&s->db, err) || err_wrap(err, "%s", s->dir.path));
-	pthread_rwlock_unlock(&s->use);
+	leave(o);
 	return ok;
 }
 
-static bool make_checkpoint(struct store_rocksdb *s, const char *path, struct err *err)
+static bool make_checkpoint(const struct opened *o, const char *path, struct err *err)
 {
 	char *message = NULL;
-	rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(s->db.db, &message);
+	rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(o->db.db, &message);
 
 	if (!database_ok(message, path, err))
 		return false;
@@ -355,19 +404,20 @@ static bool can_be_made(const char *path, struct err *err)
 static bool backup(struct store_backend *b, const char *path, struct err *err)
 {
 	struct store_rocksdb *s = store_of(b);
+	struct opened *o;
 	uint64_t end;
 	bool ok;
 
 	if (!can_be_made(path, err))
 		return false;
-	pthread_rwlock_rdlock(&s->use);
-	ok = check_writable(s, err) && check_readable(s, err);
+	o = use(s);
+	ok = check_writable(s, err);
 	if (ok) {
-		end = rocksdb_get_latest_sequence_number(s->db.db);
-		ok = make_checkpoint(s, path, err) &&
+		end = end_of(o);
+		ok = make_checkpoint(o, path, err) &&
 		     directory_seal_backup(path, STORE_ROCKSDB_FORMAT, end, err);
 	}
-	pthread_rwlock_unlock(&s->use);
+	leave(o);
 	return ok;
 }
 
@@ -407,11 +457,11 @@ static void free_store(struct store_rocksdb *s)
 {
 	if (!s)
 		return;
-	database_close(&s->db);
+	close_opened(s->opened);
 	directory_close(&s->dir);
 	rocksdb_writeoptions_destroy(s->write_options);
 	kv_locks_destroy(&s->locks);
-	pthread_rwlock_destroy(&s->use);
+	pthread_rwlock_destroy(&s->lock);
 	xfree(s);
 }
 DEFINE_CLEANUP(struct store_rocksdb, free_store)
@@ -431,7 +481,7 @@ static struct store_rocksdb *make_store(const struct store_rocksdb_options *o)
 
 	s->kv = (struct kv){ .backend.ops = &ops, .engine = &engine, .locks = &s->locks };
 	kv_locks_init(&s->locks);
-	pthread_rwlock_init(&s->use, NULL);
+	pthread_rwlock_init(&s->lock, NULL);
 	s->write_options = rocksdb_writeoptions_create();
 	s->dir = DIRECTORY_CLOSED;
 	s->settings.cache_bytes = o->cache_bytes ? o->cache_bytes : CACHE_BYTES;
@@ -456,34 +506,45 @@ struct found {        /* in tables and logs */
 	bool torn;    /* a log goes on behind its last whole record */
 };
 
-/* Opens `db` in a way that changes nothing, and finds out whether all is there. */
+/* Finds out whether all is there, and changes nothing. */
 static bool inspect(struct store_rocksdb *s, struct found *out, struct err *err)
 {
-	uint64_t logged, flushed;
+	CLEANUP(close_opened) struct opened *o = NULL;
+	uint64_t logged;
 
 	if (!directory_check_logs(&s->dir, &logged, &out->torn, err))
 		return false;
-	if (!database_open(&s->settings, DATABASE_INSPECT, &s->db, err))
+	o = open_as(s, DATABASE_INSPECT, err);
+	if (!o)
 		return err->code == ERR_CORRUPT
 			       ? err_wrap(err,
 					  "files are missing or damaged, restore the directory "
 					  "from a backup")
 			       : false;
-	flushed = rocksdb_get_latest_sequence_number(s->db.db);
-	out->end = flushed > logged ? flushed : logged;
+	out->end = end_of(o) > logged ? end_of(o) : logged;
 	if (!check_end(s, out->end, err))
 		return false;
-	if (directory_table_bytes(&s->dir) > VERIFY_AT_OPEN || database_verify(&s->db, err))
+	if (directory_table_bytes(&s->dir) > VERIFY_AT_OPEN || database_verify(&o->db, err))
 		return true;
 	return err_wrap(err, "%s is damaged, restore it from a backup", s->dir.path);
+}
+
+static bool open_new(struct store_rocksdb *s, struct err *err)
+{
+	if (s->dir.read_only)
+		return err_set(err, ERR_INVALID, "%s: this store was never made whole",
+			       s->dir.path);
+	s->opened = open_as(s, DATABASE_CREATE, err);
+	return s->opened && directory_make_ready(&s->dir, STORE_ROCKSDB_FORMAT, err);
 }
 
 /* Nothing can be cut off here, and RocksDB reads on behind a hole where a block begins with a
  * record. */
 static bool open_read_only(struct store_rocksdb *s, uint64_t end, struct err *err)
 {
-	return database_open(&s->settings, DATABASE_READ_ONLY, &s->db, err) &&
-	       (rocksdb_get_latest_sequence_number(s->db.db) <= end ||
+	s->opened = open_as(s, DATABASE_READ_ONLY, err);
+	return s->opened &&
+	       (end_of(s->opened) <= end ||
 		err_set(err, ERR_CORRUPT,
 			"%s: pages of its log never came to the disk: open it once for writing, "
 			"which cuts them off",
@@ -494,24 +555,18 @@ static bool open_database(struct store_rocksdb *s, struct err *err)
 {
 	struct found found;
 
-	if (s->dir.state == DIRECTORY_NEW && s->dir.read_only)
-		return err_set(err, ERR_INVALID, "%s: this store was never made whole",
-			       s->dir.path);
 	if (s->dir.state == DIRECTORY_NEW)
-		return database_open(&s->settings, DATABASE_CREATE, &s->db, err) &&
-		       directory_make_ready(&s->dir, STORE_ROCKSDB_FORMAT, err);
+		return open_new(s, err);
 	if (!inspect(s, &found, err))
 		return false;
-	database_close(&s->db);
 	if (s->dir.read_only)
 		return open_read_only(s, found.end, err);
 	if (found.torn && !directory_cut_logs(&s->dir, err))
 		return false;
-	if (!database_open(&s->settings, DATABASE_READ_WRITE, &s->db, err))
-		return false;
-	directory_set_synced(&s->dir, rocksdb_get_latest_sequence_number(s->db.db),
-			     database_kept_log(&s->db));
-	return true;
+	s->opened = open_as(s, DATABASE_READ_WRITE, err);
+	if (s->opened)
+		directory_set_synced(&s->dir, end_of(s->opened), database_kept_log(&s->opened->db));
+	return s->opened;
 }
 
 bool store_rocksdb_open(const struct store_rocksdb_options *options, struct store_backend **out,

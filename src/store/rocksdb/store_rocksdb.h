@@ -10,8 +10,9 @@
  * and all who wait get ERR_NO_SPACE or ERR_UNAVAILABLE, and nothing is acknowledged
  * that was not synced.  A sync that failed is never tried again on the same log (the
  * kernel may have dropped the pages); once a second the store tries whether it can
- * write a little, and then opens its directory anew inside the process.  Writes whose
- * durability was refused may be there afterwards or not.
+ * write a little, and then opens its directory anew inside the process, however many read
+ * meanwhile.  Writes whose durability was refused may be there afterwards or not, and so may
+ * one that failed for another reason than space (ERR_TIMEOUT).
  *
  * The directory holds RocksDB's files and:
  *	FORMAT  says that this is a store of ours, and of which format; written first
