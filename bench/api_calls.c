@@ -115,9 +115,7 @@ static void verb(struct bench *b, unsigned n, struct arena *mem, struct pins_res
 static void build(struct bench *b, struct store_mem *data, struct arena *kept)
 {
 	const struct store_options store = { .instance = 1, .clock = &b->clock, .rand = &b->rand };
-	const struct bus_local_options bus = {
-		.clock = &b->clock, .queue_max = 1000, .retry_us = US_PER_S, .attempts = 1
-	};
+	const struct bus_local_options bus = { .queue_max = 1000 };
 	const struct key_wish wish = { .owner = SLICE_LIT("bench"), .scope = SCOPE_WRITE };
 	struct pins_options pins = { .clock = &b->clock, .instance = 1 };
 	const struct api_key *row;

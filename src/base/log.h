@@ -3,8 +3,9 @@
  *
  *	time=2026-11-23T05:46:00.123456Z level=info at=worker.c:88 cid=bafy... msg="pinned"
  *
- * Libraries return an err and stay silent above DEBUG; roles and programs log,
- * once, at the place that decides what the failure means.  Values come from
+ * Libraries return an err and stay silent above DEBUG, but for what they go on after
+ * (store_scan_readable()); roles and programs log, once, at the place that decides what the
+ * failure means.  Values come from
  * outside, so everything but plain text is escaped: one event is always one line.
  *
  * The level and the format are the only mutable globals of the program.

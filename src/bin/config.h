@@ -63,7 +63,7 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 		uint64_t rocksdb_cache, rocksdb_write_buffer;
 	} store;
 	struct {
-		int64_t queue_max, retry_us, attempts;
+		int64_t queue_max;
 	} bus;
 	struct {
 		int64_t loops, workers, backlog;

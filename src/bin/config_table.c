@@ -92,10 +92,6 @@ const struct option_row option_rows[] = {
 
 	INT("bus.queue_max", bus.queue_max, "65536", "16", "16777216",
 	    "Messages a queue holds; what does not fit is found again in the store."),
-	DURATION("bus.retry", bus.retry_us, "1s", "1ms", "1h",
-		 "Until a put-off message comes again."),
-	INT("bus.attempts", bus.attempts, "20", "1", "1000",
-	    "Deliveries until a message that keeps failing is rejected."),
 
 	INT("http.loops", http.loops, "1", "1", "64", "Threads that own sockets."),
 	INT("http.workers", http.workers, "8", "1", "1024", "Threads that run handlers."),

@@ -101,20 +101,21 @@ static void flag_wins_over_environment_over_file_over_default(void **state)
 {
 	struct fixture *f = *state;
 	const char *json =
-		"{\"bus\":{\"attempts\":3,\"queue_max\":33},\"log\":{\"level\":\"warn\"}}";
+		"{\"bus\":{\"queue_max\":33},\"http\":{\"loops\":3},\"log\":{\"level\":\"warn\"}}";
 
-	assert_true(load(f, json, LIST("PINFOLD_BUS_ATTEMPTS=4", "PINFOLD_LOG_LEVEL=error"),
-			 LIST("bus.attempts", "5")));
-	assert_int_equal(f->result.config.bus.attempts, 5);
+	assert_true(load(f, json, LIST("PINFOLD_HTTP_LOOPS=4", "PINFOLD_LOG_LEVEL=error"),
+			 LIST("http.loops", "5")));
+	assert_int_equal(f->result.config.http.loops, 5);
 	assert_int_equal(f->result.config.log.level, 3);
 	assert_int_equal(f->result.config.bus.queue_max, 33);
-	assert_int_equal(f->result.config.bus.retry_us, US_PER_S);
-	assert_int_equal(f->result.origins[row_of("bus.attempts") - option_rows].source, FROM_FLAG);
+	assert_int_equal(f->result.config.http.backlog, 1024);
+	assert_int_equal(f->result.origins[row_of("http.loops") - option_rows].source, FROM_FLAG);
 	assert_string_equal(f->result.origins[row_of("log.level") - option_rows].place,
 			    "PINFOLD_LOG_LEVEL");
 	assert_int_equal(f->result.origins[row_of("bus.queue_max") - option_rows].source,
 			 FROM_FILE);
-	assert_int_equal(f->result.origins[row_of("bus.retry") - option_rows].source, FROM_DEFAULT);
+	assert_int_equal(f->result.origins[row_of("http.backlog") - option_rows].source,
+			 FROM_DEFAULT);
 }
 
 struct refused {
@@ -143,8 +144,8 @@ static const struct refused refusals[] = {
 	  "worker.stal_timeout: there is no such option (file " },
 	{ "{\"worker\":{\"stal_timeout\":\"1s\"}}", NULL, "did you mean worker.stall_timeout?" },
 	{ "{\"worker\":5}", NULL, "worker: must be an object" },
-	{ "{\"bus\":{\"attempts\":\"3\"}}", NULL, "bus.attempts: \"\"3\"\" (file " },
-	{ "{\"bus\":{\"attempts\":3,\"attempts\":4}}", NULL, "line 1" },
+	{ "{\"http\":{\"loops\":\"3\"}}", NULL, "http.loops: \"\"3\"\" (file " },
+	{ "{\"http\":{\"loops\":3,\"loops\":4}}", NULL, "line 1" },
 	{ "{\"bus\":", NULL, "line 1" },
 	{ "[]", NULL, "must be a JSON object" },
 	{ "{\"origins\":{\"allow\":\"10.0.0.0/8\"}}", NULL, "origins.allow" },

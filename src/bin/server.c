@@ -496,10 +496,7 @@ static bool build(struct server *s, struct err *err)
 
 	if (!open_store(s, err))
 		return false;
-	s->bus = bus_local_new(&(struct bus_local_options){ .clock = &s->clock,
-							    .queue_max = (size_t)c->bus.queue_max,
-							    .retry_us = c->bus.retry_us,
-							    .attempts = (unsigned)c->bus.attempts,
+	s->bus = bus_local_new(&(struct bus_local_options){ .queue_max = (size_t)c->bus.queue_max,
 							    .published = count_published,
 							    .ctx = &s->counting });
 	read_policies(s);

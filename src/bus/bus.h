@@ -6,8 +6,8 @@
  * local/ (in one process: bounded queues in memory; after a start or an overflow
  * the takers read the store's wake and peer_open rows); nats/ comes beside it.
  *
- * A subscriber takes messages in batches on its own thread, inside its step, and
- * returns a verdict for each, so nobody can forget to acknowledge.
+ * A subscriber takes messages in batches on its own thread, inside its step.  Each comes
+ * once: what it stood for the store's rows bring back.
  */
 #pragma once
 
@@ -27,7 +27,6 @@ struct bus_msg {
 	enum bus_topic topic;
 	struct slice cid;
 	uint32_t peer_no; /* ASSIGN, STATUS */
-	unsigned attempt; /* 1 = first delivery; set by the bus */
 	/* REQUEST */
 	int64_t due_at; /* of the wake row that stands for this message; 0 = none */
 	uint8_t cause;  /* enum wake_cause */
@@ -39,12 +38,8 @@ struct bus_msg {
 	int64_t asked_at;          /* ASSIGN: when the newest request for it was made; us */
 };
 
-enum bus_verdict { /* what a handler returns */
-		   BUS_DONE,
-		   BUS_RETRY,  /* again after a while */
-		   BUS_REJECT, /* never again: to the dead letters */
-};
-typedef enum bus_verdict bus_handler(void *ctx, const struct bus_msg *msg);
+/* The message is done with when this returns, whatever came of it; it lives until then. */
+typedef void bus_handler(void *ctx, const struct bus_msg *msg);
 
 struct bus;
 
@@ -62,8 +57,7 @@ bool bus_publish(struct bus *bus, const struct bus_msg *msgs, size_t n, struct e
 bool bus_subscribe(struct bus *bus, enum bus_topic topic, uint32_t peer_no,
 		   void (*notify)(void *ctx), void *ctx, struct err *err) MUST_CHECK;
 
-/* Gives up to `max` messages to `handler`, one after the other; *n tells how many.
- * Messages with verdict BUS_RETRY come again after the bus's retry time. */
+/* Gives up to `max` messages to `handler`, one after the other; *n tells how many. */
 bool bus_take(struct bus *bus, enum bus_topic topic, uint32_t peer_no, size_t max,
 	      bus_handler *handler, void *ctx, size_t *n, struct err *err) MUST_CHECK;
 
@@ -72,7 +66,7 @@ bool bus_take(struct bus *bus, enum bus_topic topic, uint32_t peer_no, size_t ma
 bool bus_overflowed(struct bus *bus, enum bus_topic topic, uint32_t peer_no);
 
 struct bus_counters {
-	uint64_t published[BUS_TOPICS], dropped[BUS_TOPICS], rejected[BUS_TOPICS];
+	uint64_t published[BUS_TOPICS], dropped[BUS_TOPICS];
 	uint64_t waiting[BUS_TOPICS]; /* now */
 };
 void bus_counters(struct bus *bus, struct bus_counters *out);

@@ -2,8 +2,8 @@
  * casefold.h -- texts that differ only in case become the same text.
  *
  * Unicode's simple case folding (one code point for one) of the Latin, Greek,
- * Cyrillic and Armenian letters: U+0000 to U+058F and U+1E00 to U+1EFF.  All else,
- * bytes that are no UTF-8 included, stays as it is.  Pure.
+ * Cyrillic and Armenian letters: U+0000 to U+058F and U+1E00 to U+1EFF.  All else stays as
+ * it is.  Texts are UTF-8; of other bytes something comes out, and no fault.  Pure.
  *
  * What comes out is kept in indexes, so what is folded to what never changes for
  * code points that are in the table.

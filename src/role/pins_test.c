@@ -48,9 +48,7 @@ static void build(struct fixture *f, bool loose)
 {
 	const struct store_mem_loose knobs = { .fate = fate, .ctx = f };
 	struct store_options store = { .instance = 1, .clock = &f->clock, .rand = &f->rand.base };
-	struct bus_local_options bus = {
-		.clock = &f->clock, .queue_max = 100, .retry_us = 1, .attempts = 1
-	};
+	struct bus_local_options bus = { .queue_max = 100 };
 	struct pins_options pins = { .clock = &f->clock, .instance = 1 };
 	struct err err;
 
@@ -145,13 +143,12 @@ static size_t count(struct fixture *f)
 	return n;
 }
 
-static enum bus_verdict take(void *ctx, const struct bus_msg *msg)
+static void take(void *ctx, const struct bus_msg *msg)
 {
 	struct bus_msg *out = ctx;
 
 	assert_true(msg->cid.len > 0);
 	*out = *msg;
-	return BUS_DONE;
 }
 
 static void a_creation_leaves_a_request_a_wake_row_and_a_hint(void **state)

@@ -33,7 +33,8 @@ void planner_free(struct planner *p)
 	xfree(p);
 }
 
-static enum bus_verdict collect(void *ctx, const struct bus_msg *msg)
+/* Its wake row brings it back if this step fails. */
+static void collect(void *ctx, const struct bus_msg *msg)
 {
 	struct batch *batch = ctx;
 
@@ -42,7 +43,6 @@ static enum bus_verdict collect(void *ctx, const struct bus_msg *msg)
 			       &(struct wake){ .due_at = msg->due_at, .cause = msg->cause });
 	else
 		batch_add(batch, msg->cid);
-	return BUS_DONE; /* its wake row brings it back if this step fails */
 }
 
 /* Reads the next due rows into the batch; *n tells how many there were. */

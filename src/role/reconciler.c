@@ -132,7 +132,8 @@ bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force, st
 
 /* ---- reports ------------------------------------------------------------------ */
 
-static enum bus_verdict collect(void *ctx, const struct bus_msg *msg)
+/* A report that is lost is asked for again (R10). */
+static void collect(void *ctx, const struct bus_msg *msg)
 {
 	struct copy half = msg->copy;
 
@@ -140,7 +141,6 @@ static enum bus_verdict collect(void *ctx, const struct bus_msg *msg)
 	half.gen = 0; /* the desired half is not the worker's to tell */
 	half.desired = false;
 	batch_add_observed(ctx, msg->cid, &half);
-	return BUS_DONE; /* a report that is lost is asked for again (R10) */
 }
 
 static bool take_reports(struct reconciler *r, size_t *n, struct err *err)

@@ -5,9 +5,11 @@
 
 #include "store/handle.h"
 
-#define ZONES_US  (5 * US_PER_S)      /* other instances' changes are seen after so long */
-#define SWAPS_MAX 1000                /* lost races in a row; each means that another won */
-#define PEER_LOCK (UINT32_C(1) << 31) /* apart from buckets */
+#define ZONES_US  (5 * US_PER_S) /* other instances' changes are seen after so long */
+#define SWAPS_MAX 1000           /* lost races in a row; each means that another won */
+/* No bucket has this bit.  A back end may still let such a lock share a stripe with buckets, so it
+ * is never taken where one of theirs is held. */
+#define PEER_LOCK (UINT32_C(1) << 31)
 
 /* ---- peers ------------------------------------------------------------------------------ */
 

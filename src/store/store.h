@@ -308,9 +308,12 @@ bool store_check(struct store *store, bool repair, void (*progress)(void *ctx, d
  * the directory and the remedy where it is there or cannot be made. */
 bool store_backup(struct store *store, const char *dir, struct err *err) MUST_CHECK;
 
-struct store_counters { /* since start; for metrics */
-	uint64_t syncs, synced_writes, writes, bytes_written;
-	bool read_only; /* the disk is full or failed; see reason */
+struct store_counters {         /* since start */
+	uint64_t syncs;         /* of the log */
+	uint64_t synced_writes; /* records that those covered: several of one write */
+	uint64_t writes;        /* batches; each is there whole or not at all */
+	uint64_t bytes_written; /* keys and values of those */
+	bool read_only;         /* the disk is full or failed; see reason */
 	char reason[160];
 };
 void store_counters(struct store *store, struct store_counters *out);

@@ -42,7 +42,6 @@ static void put(struct sim_bus *b, const struct bus_msg *msg)
 	m->msg.owner = arena_copy(m->mem, msg->owner);
 	m->msg.copy.error = arena_copy(m->mem, msg->copy.error);
 	m->msg.origins = slice_list_copy(m->mem, msg->origins);
-	m->msg.attempt = 1;
 	m->due = b->sim->now;
 	if (b->sim->fault.delay_us > 0)
 		m->due += (int64_t)rand_below(&b->sim->rand.base, (uint64_t)b->sim->fault.delay_us);

@@ -3,12 +3,10 @@
 #include <pthread.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "bus/bus_ops.h"
 
 struct message {
 	struct message *next;
-	int64_t due_mono; /* not before */
 	struct bus_msg msg;
 	uint8_t bytes[]; /* what msg's slices point to */
 };
@@ -18,7 +16,6 @@ struct queue {
 	enum bus_topic topic;
 	uint32_t peer_no;
 	struct message *first, **end;
-	struct message *late, **late_end; /* to be retried; in the order of their due times */
 	size_t n;
 	bool overflowed;
 	void (*notify)(void *ctx);
@@ -51,7 +48,6 @@ static struct queue *find_queue(struct bus_local *b, enum bus_topic topic, uint3
 		.next = b->queues, .topic = topic, .peer_no = key, .overflowed = true
 	};
 	q->end = &q->first;
-	q->late_end = &q->late;
 	b->queues = q;
 	return q;
 }
@@ -75,9 +71,7 @@ static struct message *message_new(const struct bus_msg *msg)
 		n += msg->origins.at[i].len;
 	m = xmalloc(sizeof(*m) + n);
 	m->next = NULL;
-	m->due_mono = 0;
 	m->msg = *msg;
-	m->msg.attempt = 1;
 	at = m->bytes;
 	if (msg->origins.n > 0) {
 		memcpy(at, msg->origins.at, list);
@@ -137,34 +131,17 @@ static bool local_subscribe(struct bus *bus, enum bus_topic topic, uint32_t peer
 	return true;
 }
 
-static struct message *take_first(struct bus_local *b, struct queue *q)
+static struct message *take_first(struct queue *q)
 {
-	struct message *m = q->late;
+	struct message *m = q->first;
 
-	if (m && m->due_mono <= clock_mono_us(b->options.clock)) {
-		q->late = m->next;
-		if (!q->late)
-			q->late_end = &q->late;
-	} else {
-		m = q->first;
-		if (!m)
-			return NULL;
-		q->first = m->next;
-		if (!q->first)
-			q->end = &q->first;
-	}
+	if (!m)
+		return NULL;
+	q->first = m->next;
+	if (!q->first)
+		q->end = &q->first;
 	q->n--;
-	m->next = NULL;
 	return m;
-}
-
-static void take_back(struct bus_local *b, struct queue *q, struct message *m)
-{
-	m->msg.attempt++;
-	m->due_mono = clock_mono_us(b->options.clock) + b->options.retry_us;
-	*q->late_end = m;
-	q->late_end = &m->next;
-	q->n++;
 }
 
 static bool local_take(struct bus *bus, enum bus_topic topic, uint32_t peer_no, size_t max,
@@ -177,23 +154,12 @@ static bool local_take(struct bus *bus, enum bus_topic topic, uint32_t peer_no, 
 	*n = 0;
 	pthread_mutex_lock(&b->lock);
 	q = find_queue(b, topic, peer_no);
-	while (*n < max && (m = take_first(b, q))) {
-		enum bus_verdict verdict;
-
+	while (*n < max && (m = take_first(q))) {
 		pthread_mutex_unlock(&b->lock);
-		verdict = handler(ctx, &m->msg);
+		handler(ctx, &m->msg);
+		xfree(m);
 		(*n)++;
 		pthread_mutex_lock(&b->lock);
-		if (verdict == BUS_RETRY && m->msg.attempt < b->options.attempts) {
-			take_back(b, q, m);
-			continue;
-		}
-		if (verdict != BUS_DONE) {
-			b->counters.rejected[topic]++;
-			log_warn("bus: message of topic %d given up after %u deliveries",
-				 (int)topic, m->msg.attempt);
-		}
-		xfree(m);
 	}
 	pthread_mutex_unlock(&b->lock);
 	return true;
@@ -241,7 +207,6 @@ static void local_close(struct bus *bus)
 	for (struct queue *q = b->queues, *next; q; q = next) {
 		next = q->next;
 		free_messages(q->first);
-		free_messages(q->late);
 		xfree(q);
 	}
 	pthread_mutex_destroy(&b->lock);

@@ -7,14 +7,10 @@
  */
 #pragma once
 
-#include "base/clock.h"
 #include "bus/bus.h"
 
 struct bus_local_options {
-	struct clock *clock; /* outlives the bus; for retry times */
-	size_t queue_max;    /* messages a queue holds: one queue a topic, ASSIGN one a peer */
-	int64_t retry_us;    /* until a BUS_RETRY message comes again */
-	unsigned attempts;   /* deliveries until a message that keeps failing is rejected */
+	size_t queue_max; /* messages a queue holds: one queue a topic, ASSIGN one a peer */
 	/* Told of each message that was published, on the publisher's thread; NULL: nobody. */
 	void (*published)(void *ctx, const struct bus_msg *msg);
 	void *ctx;

@@ -8,27 +8,17 @@
 #include <cmocka.h>
 
 struct fixture {
-	struct clock clock;
-	int64_t now;
 	struct bus *bus;
 	struct err err;
 	char seen[256];
-	enum bus_verdict verdict;
 	unsigned notified;
 };
-
-static int64_t fake_now(struct clock *clock)
-{
-	return CONTAINER_OF(clock, struct fixture, clock)->now;
-}
 
 static int setup(void **state)
 {
 	struct fixture *f = test_calloc(1, sizeof(*f));
 
-	f->clock = (struct clock){ .wall_us = fake_now, .mono_us = fake_now };
-	f->bus = bus_local_new(&(struct bus_local_options){
-		.clock = &f->clock, .queue_max = 3, .retry_us = 100, .attempts = 3 });
+	f->bus = bus_local_new(&(struct bus_local_options){ .queue_max = 3 });
 	*state = f;
 	return 0;
 }
@@ -42,14 +32,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-static enum bus_verdict note(void *ctx, const struct bus_msg *msg)
+static void note(void *ctx, const struct bus_msg *msg)
 {
 	struct fixture *f = ctx;
 
 	strncat(f->seen, (const char *)msg->cid.ptr, msg->cid.len);
 	for (size_t i = 0; i < msg->origins.n; i++)
 		strncat(f->seen, (const char *)msg->origins.at[i].ptr, msg->origins.at[i].len);
-	return f->verdict;
 }
 
 static const char *take(struct fixture *f, enum bus_topic topic, uint32_t peer, size_t max)
@@ -103,28 +92,6 @@ static void a_full_queue_drops_and_says_so(void **state)
 	assert_string_equal(take(f, BUS_PIN_REQUEST, 0, 2), "x@x@");
 }
 
-static void a_message_to_retry_comes_again_later_and_not_for_ever(void **state)
-{
-	struct fixture *f = *state;
-	struct bus_counters c;
-
-	publish(f, BUS_PIN_STATUS, 0, "r");
-	f->verdict = BUS_RETRY;
-	assert_string_equal(take(f, BUS_PIN_STATUS, 0, 10), "r@");
-	publish(f, BUS_PIN_STATUS, 0, "s");
-	f->verdict = BUS_DONE;
-	assert_string_equal(take(f, BUS_PIN_STATUS, 0, 10), "s@");
-	f->now = 100;
-	f->verdict = BUS_RETRY;
-	assert_string_equal(take(f, BUS_PIN_STATUS, 0, 10), "r@");
-	f->now = 200;
-	assert_string_equal(take(f, BUS_PIN_STATUS, 0, 10), "r@");
-	f->now = 300;
-	assert_string_equal(take(f, BUS_PIN_STATUS, 0, 10), "");
-	bus_counters(f->bus, &c);
-	assert_int_equal(c.rejected[BUS_PIN_STATUS], 1);
-}
-
 static void count(void *ctx)
 {
 	((struct fixture *)ctx)->notified++;
@@ -147,8 +114,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(messages_come_in_order_to_their_peer, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_full_queue_drops_and_says_so, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_message_to_retry_comes_again_later_and_not_for_ever, setup, teardown),
 		cmocka_unit_test_setup_teardown(subscribers_are_told, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("bus/local", tests, NULL, NULL);

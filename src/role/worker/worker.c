@@ -481,10 +481,9 @@ static bool node_answered(struct node *node, const struct kubo_done *done, struc
 
 /* ---- assignments --------------------------------------------------------------------------- */
 
-static enum bus_verdict take_assignment(void *ctx, const struct bus_msg *msg)
+static void take_assignment(void *ctx, const struct bus_msg *msg)
 {
 	node_assign(ctx, msg);
-	return BUS_DONE;
 }
 
 static bool take_assignments(struct node *node, bool *more, struct err *err)

@@ -27,7 +27,7 @@ enum kv_kind {
 	KV_PUT,
 	KV_DELETE,
 	KV_ADD,  /* format_add() of what is stored and `value`; absent counts as zero */
-	KV_DROP, /* all keys from `key` to before `value`; empty `value`: to the last one */
+	KV_DROP, /* all keys from `key` to before `value` */
 };
 
 struct kv_change {

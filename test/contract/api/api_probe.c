@@ -139,7 +139,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	return true;
 }
 
-static enum bus_verdict carry_out(void *ctx, const struct bus_msg *msg)
+static void carry_out(void *ctx, const struct bus_msg *msg)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct probe *p = ctx;
@@ -149,7 +149,6 @@ static enum bus_verdict carry_out(void *ctx, const struct bus_msg *msg)
 
 	must(store_change(p->store, &cid, ctxs, 1, decide, mem, &err), &err);
 	api_pin_changed(p->api, cid);
-	return BUS_DONE;
 }
 
 static void *work(void *arg)
@@ -207,9 +206,7 @@ static void build(struct probe *p, struct store_mem *data)
 	const struct store_options options = { .instance = 1,
 					       .clock = &p->clock,
 					       .rand = &p->rand };
-	const struct bus_local_options bus = {
-		.clock = &p->clock, .queue_max = 100000, .retry_us = US_PER_S, .attempts = 3
-	};
+	const struct bus_local_options bus = { .queue_max = 100000 };
 	struct pins_options pins = { .clock = &p->clock, .instance = 1 };
 	struct api_options api = { .clock = &p->clock, .instance = 1 };
 	struct err err;

@@ -170,8 +170,7 @@ struct roles *roles_new(const struct roles_options *options)
 						 .expiring_us = scan_us },
 			&r->store, &err))
 		fail_msg("%s", err.text);
-	r->bus = bus_local_new(&(struct bus_local_options){
-		.clock = &r->clock, .queue_max = BUS_QUEUE, .retry_us = US_PER_S, .attempts = 3 });
+	r->bus = bus_local_new(&(struct bus_local_options){ .queue_max = BUS_QUEUE });
 	set_policies(r);
 	r->held_back = held_back_new(r->replan_policy.guard.window_us);
 	r->watch = peer_watch_new(&health_policy, &r->clock);
