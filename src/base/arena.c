@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 
 #define CHUNK_MIN 4096
+#define GROW_FROM 8
 #define CHUNK_MAX (256 * 1024)
 
 struct chunk {
@@ -94,6 +95,19 @@ void *arena_array(struct arena *mem, size_t size, size_t n)
 	if (__builtin_mul_overflow(size, n, &total))
 		alloc_failed(SIZE_MAX);
 	return arena_alloc(mem, total);
+}
+
+void *arena_grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size)
+{
+	void *more;
+
+	if (n < *cap)
+		return at;
+	*cap = *cap ? 2 * *cap : GROW_FROM;
+	more = arena_array(mem, size, *cap);
+	if (n > 0)
+		memcpy(more, at, n * size);
+	return more;
 }
 
 struct slice arena_copy(struct arena *mem, struct slice bytes)

@@ -34,6 +34,11 @@ void *arena_alloc(struct arena *mem, size_t size) __attribute__((returns_nonnull
 #define arena_new_array(mem, type, n) ((type *)arena_array((mem), sizeof(type), (n)))
 void *arena_array(struct arena *mem, size_t size, size_t n) __attribute__((returns_nonnull));
 
+/* Room for one more behind the `n` of an array of `*cap` elements of `size` bytes: `at` itself, or
+ * a larger copy.  An empty array is NULL with 0. */
+void *arena_grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size)
+	__attribute__((returns_nonnull));
+
 /* A copy of `bytes`, followed by a NUL that is not counted. */
 struct slice arena_copy(struct arena *mem, struct slice bytes);
 char *arena_printf(struct arena *mem, const char *fmt, ...) PRINTF(2, 3);

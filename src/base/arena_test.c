@@ -58,9 +58,25 @@ static void ownership_is_handed_over(void **state UNUSED)
 	assert_non_null(arena_alloc(kept, 1));
 }
 
+static void an_array_grows_and_keeps_what_it_has(void **state UNUSED)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	size_t cap = 0;
+	int *at = NULL;
+
+	for (int n = 0; n < 1000; n++) {
+		at = arena_grow(mem, at, (size_t)n, &cap, sizeof(*at));
+		assert_true(cap > (size_t)n);
+		at[n] = n;
+	}
+	for (int n = 0; n < 1000; n++)
+		assert_int_equal(at[n], n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_array_grows_and_keeps_what_it_has),
 		cmocka_unit_test(memory_is_zeroed_and_aligned),
 		cmocka_unit_test(reset_keeps_one_chunk_and_zeroes_it),
 		cmocka_unit_test(copies_end_in_nul),

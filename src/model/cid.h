@@ -56,12 +56,6 @@ static inline struct slice cid_slice(const struct cid *cid)
 	return (struct slice){ cid->bytes, cid->len };
 }
 
-/* Byte order, as in the store's keys. */
-static inline int cid_cmp(const struct cid *a, const struct cid *b)
-{
-	return slice_cmp(cid_slice(a), cid_slice(b));
-}
-
 static inline bool cid_eq(const struct cid *a, const struct cid *b)
 {
 	return slice_eq(cid_slice(a), cid_slice(b));

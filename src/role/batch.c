@@ -36,19 +36,6 @@ static size_t slot_of(struct slice cid)
 	return h % SLOTS;
 }
 
-static void *grow(struct arena *mem, void *old, size_t size, size_t n, size_t *cap)
-{
-	void *bigger;
-
-	if (n < *cap)
-		return old;
-	*cap = *cap ? 2 * *cap : 4;
-	bigger = arena_array(mem, size, *cap);
-	if (n > 0)
-		memcpy(bigger, old, n * size);
-	return bigger;
-}
-
 static struct item *find(struct batch *batch, struct slice cid)
 {
 	struct item **slot = &batch->slots[slot_of(cid)];
@@ -62,7 +49,8 @@ static struct item *find(struct batch *batch, struct slice cid)
 	it->at = batch->n;
 	it->next = *slot;
 	*slot = it;
-	batch->order = grow(batch->mem, batch->order, sizeof(struct item *), batch->n, &batch->cap);
+	batch->order =
+		arena_grow(batch->mem, batch->order, batch->n, &batch->cap, sizeof(struct item *));
 	batch->order[batch->n++] = it;
 	return it;
 }
@@ -77,7 +65,7 @@ void batch_add_wake(struct batch *batch, struct slice cid, const struct wake *wa
 	struct item *it = find(batch, cid);
 	struct replan_item *item = &it->item;
 
-	it->wakes = grow(batch->mem, it->wakes, sizeof(*wake), item->n_woken, &it->wakes_cap);
+	it->wakes = arena_grow(batch->mem, it->wakes, item->n_woken, &it->wakes_cap, sizeof(*wake));
 	it->wakes[item->n_woken] = *wake;
 	it->wakes[item->n_woken++].cid = item->cid;
 	item->woken = it->wakes;
@@ -96,8 +84,8 @@ void batch_add_observed(struct batch *batch, struct slice cid, const struct copy
 			return;
 		}
 	}
-	it->observed =
-		grow(batch->mem, it->observed, sizeof(half), item->n_observed, &it->observed_cap);
+	it->observed = arena_grow(batch->mem, it->observed, item->n_observed, &it->observed_cap,
+				  sizeof(half));
 	it->observed[item->n_observed++] = half;
 	item->observed = it->observed;
 }

@@ -91,7 +91,7 @@ static bool stored_pin(struct store *store, const struct fact *create, struct ar
 				 .request_id = create->request_id };
 	const void *row;
 
-	if (!store_get(store, TABLE_OWNER_PINS, &key, mem, &row, err))
+	if (!store_row(store, TABLE_OWNER_PINS, &key, mem, &row, err))
 		return false;
 	*out = row;
 	return true;
@@ -193,28 +193,16 @@ static bool change_serial(struct changing *c, struct err *err)
 	return write_all(c->store, &out, err);
 }
 
-static int bucket_cmp(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static bool change_locked(struct changing *c, struct err *err)
 {
 	uint32_t *buckets = arena_new_array(c->mem, uint32_t, c->n);
-	size_t n = 0;
 	bool ok;
 
 	for (size_t i = 0; i < c->n; i++)
 		buckets[i] = c->targets[i].bucket;
-	qsort(buckets, c->n, sizeof(*buckets), bucket_cmp);
-	for (size_t i = 0; i < c->n; i++)
-		if (n == 0 || buckets[n - 1] != buckets[i])
-			buckets[n++] = buckets[i];
-	c->store->ops->lock(c->store->backend, buckets, n);
+	c->store->ops->lock(c->store->backend, buckets, c->n);
 	ok = change_serial(c, err);
-	c->store->ops->unlock(c->store->backend, buckets, n);
+	c->store->ops->unlock(c->store->backend, buckets, c->n);
 	return ok;
 }
 
@@ -434,7 +422,7 @@ bool store_change(struct store *store, const struct slice *cids, void *const *ct
 
 	for (size_t i = 0; i < n; i++)
 		c.targets[i] = (struct target){ .cid = cids[i],
-						.bucket = bucket_of_cid(store, cids[i]),
+						.bucket = store_bucket(store, cids[i]),
 						.ctx = ctxs[i] };
 	if (store_serial(store))
 		return change_locked(&c, err);
@@ -451,7 +439,7 @@ bool store_view(struct store *store, struct slice cid, struct arena *mem, struct
 {
 	struct slice kept = arena_copy(mem, cid);
 
-	return view_read(store, kept, bucket_of_cid(store, cid), mem, out, err);
+	return view_read(store, kept, store_bucket(store, cid), mem, out, err);
 }
 
 bool store_copies(struct store *store, struct slice cid, struct arena *mem, struct cid_view *out,
@@ -459,5 +447,5 @@ bool store_copies(struct store *store, struct slice cid, struct arena *mem, stru
 {
 	struct slice kept = arena_copy(mem, cid);
 
-	return view_read_copies(store, kept, bucket_of_cid(store, cid), mem, out, err);
+	return view_read_copies(store, kept, store_bucket(store, cid), mem, out, err);
 }

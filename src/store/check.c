@@ -33,7 +33,7 @@ static bool mend_row(struct mending *m, enum table table, const void *is, bool t
 	const void *stored;
 	void *kept;
 
-	if (!store_get(m->store, table, is, m->mem, &stored, err))
+	if (!store_row(m->store, table, is, m->mem, &stored, err))
 		return false;
 	m->mended->rows[table] += there;
 	if (there ? stored && row_eq(table, stored, is) : !stored)
@@ -194,7 +194,7 @@ static bool mend_request(struct mending *m, const struct request *r, struct err 
 	const struct owner_pin *was;
 	const void *stored;
 
-	if (!store_get(m->store, TABLE_OWNER_PINS, &is, m->mem, &stored, err))
+	if (!store_row(m->store, TABLE_OWNER_PINS, &is, m->mem, &stored, err))
 		return false;
 	was = stored;
 	if (live) {
@@ -312,7 +312,7 @@ static bool mend_once(struct store *store, struct slice cid, uint32_t bucket, bo
 bool cid_mend(struct store *store, struct slice cid, bool dry_run, struct mended *mended,
 	      struct err *err)
 {
-	uint32_t bucket = bucket_of_cid(store, cid);
+	uint32_t bucket = store_bucket(store, cid);
 	bool ok;
 
 	if (!store_serial(store))

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "model/multibase.h"
 #include "store/handle.h"
 
 #define PAGE       1024
@@ -26,13 +27,11 @@ struct checking {
 
 static void found(struct checking *c, const char *what, enum table table, struct slice cid)
 {
-	char hex[2 * 40 + 1] = "";
-	size_t n = cid.len < 40 ? cid.len : 40;
+	char hex[MULTIBASE_DIGITS_MAX + 1];
 
 	if (c->first[0])
 		return;
-	for (size_t i = 0; i < n; i++)
-		snprintf(hex + 2 * i, 3, "%02x", cid.ptr[i]);
+	multibase_encode_digits('f', SLICE_OF(cid.ptr, cid.len < 40 ? cid.len : 40), hex);
 	snprintf(c->first, 240, "%s in %s, CID %s", what, table_schema(table)->name, hex);
 }
 
@@ -131,7 +130,7 @@ static bool explains_tag(const struct explain *e, const void *row, bool *out, st
 		return true;
 	now = derive_at(store, e->view, clock_wall_us(store->options.clock), e->mem);
 	pin = derive_owner_pin(e->view, r, &now, NULL);
-	if (!store_get(store, TABLE_OWNER_PINS, &pin, e->mem, &stored, err))
+	if (!store_row(store, TABLE_OWNER_PINS, &pin, e->mem, &stored, err))
 		return false;
 	*out = has_index_tag(&pin, tag->tag, e->mem) ||
 	       (stored && has_index_tag(stored, tag->tag, e->mem));
@@ -199,7 +198,7 @@ static bool remove_orphan(struct checking *c, enum table table, const void *row,
 	const void *stored;
 
 	/* Somebody may have taken it away by now. */
-	if (!store_get(c->store, table, row, mem, &stored, err))
+	if (!store_row(c->store, table, row, mem, &stored, err))
 		return false;
 	if (!stored)
 		return true;
@@ -249,7 +248,7 @@ static bool check_row(struct checking *c, enum table table, explains_fn *explain
 static bool check_orphan(struct checking *c, enum table table, explains_fn *explains,
 			 const void *row, struct err *err)
 {
-	uint32_t bucket = bucket_of_cid(c->store, cid_of(table, row));
+	uint32_t bucket = store_bucket(c->store, cid_of(table, row));
 	bool ok;
 
 	if (!store_serial(c->store))

@@ -7,15 +7,7 @@
 
 void write_list_add(struct write_list *list, struct store_write write)
 {
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 16;
-		struct store_write *at = arena_new_array(list->mem, struct store_write, cap);
-
-		if (list->n > 0)
-			memcpy(at, list->at, list->n * sizeof(*at));
-		list->at = at;
-		list->cap = cap;
-	}
+	list->at = arena_grow(list->mem, list->at, list->n, &list->cap, sizeof(*list->at));
 	list->at[list->n++] = write;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "model/casefold.h"
+#include "model/multibase.h"
 #include "store/derive.h"
 
 struct row_filter row_filter(const struct pin_filter *filter, struct arena *mem)
@@ -126,49 +127,26 @@ struct slice cursor_encode(const uint8_t key[SIPHASH_KEY_LEN], struct slice owne
 			   const struct pin_filter *filter, struct ulid last, struct arena *mem)
 {
 	uint8_t bytes[CURSOR_LEN] = { CURSOR_VERSION };
-	char *hex = arena_alloc(mem, 2 * CURSOR_LEN);
+	char *hex = arena_alloc(mem, MULTIBASE_DIGITS_MAX + 1);
 	uint64_t hash;
 
 	memcpy(bytes + 1, last.bytes, sizeof(last.bytes));
 	hash = cursor_hash(key, owner, filter, SLICE_OF(bytes, 17));
 	for (int i = 0; i < 8; i++)
 		bytes[17 + i] = (uint8_t)(hash >> (56 - 8 * i));
-	for (int i = 0; i < CURSOR_LEN; i++) {
-		hex[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-	}
-	return SLICE_OF(hex, 2 * CURSOR_LEN);
-}
-
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool cursor_bytes(struct slice cursor, uint8_t bytes[CURSOR_LEN])
-{
-	if (cursor.len != 2 * CURSOR_LEN)
-		return false;
-	for (size_t i = 0; i < CURSOR_LEN; i++) {
-		int high = hex_digit(cursor.ptr[2 * i]), low = hex_digit(cursor.ptr[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	return bytes[0] == CURSOR_VERSION;
+	return SLICE_OF(hex, multibase_encode_digits('f', SLICE_OF(bytes, CURSOR_LEN), hex));
 }
 
 bool cursor_decode(const uint8_t key[SIPHASH_KEY_LEN], struct slice owner,
 		   const struct pin_filter *filter, struct slice cursor, struct ulid *last,
 		   struct err *err)
 {
-	uint8_t bytes[CURSOR_LEN];
+	uint8_t bytes[MULTIBASE_BYTES_MAX];
 	uint64_t hash = 0;
+	size_t n;
 
-	if (!cursor_bytes(cursor, bytes))
+	if (!multibase_decode_digits('f', cursor, bytes, &n, err) || n != CURSOR_LEN ||
+	    bytes[0] != CURSOR_VERSION)
 		return err_set(err, ERR_INVALID,
 			       "this is no cursor: use `next` of the page before as it is");
 	for (int i = 0; i < 8; i++)

@@ -40,9 +40,6 @@ static inline bool store_serial(const struct store *store)
 	return store->ops->lock != NULL;
 }
 
-/* Where a CID's rows lie. */
-uint32_t bucket_of_cid(const struct store *store, struct slice cid);
-
 /* A version above `seen` that this handle has not given before for `bucket`. */
 uint64_t store_version(struct store *store, uint32_t bucket, uint64_t seen, int64_t now_us);
 
@@ -50,10 +47,6 @@ uint64_t store_version(struct store *store, uint32_t bucket, uint64_t seen, int6
 
 bool store_read(struct store *store, const struct store_query *query, store_row_fn *each, void *ctx,
 		struct err *err) MUST_CHECK;
-
-/* The row with the key columns of `key`, NULL if there is none. */
-bool store_get(struct store *store, enum table table, const void *key, struct arena *mem,
-	       const void **out, struct err *err) MUST_CHECK;
 
 /* Deep copies of rows in an arena. */
 struct row_list {

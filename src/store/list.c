@@ -152,7 +152,7 @@ static bool list_cids(struct listing *l, struct err *err)
 	bool more = true;
 
 	for (size_t i = 0; i < f->n_cids; i++) {
-		struct fact_row key = { .bucket = bucket_of_cid(l->store, f->cids[i]),
+		struct fact_row key = { .bucket = store_bucket(l->store, f->cids[i]),
 					.fact = { .cid = f->cids[i], .owner = l->owner } };
 		struct store_query query = { .table = TABLE_PINS_BY_CID,
 					     .equal = &key,
@@ -236,15 +236,7 @@ static int64_t ms_of(const struct owner_pin *row)
 
 static void page_add(struct page_builder *p, const struct owner_pin *row)
 {
-	if (p->n == p->cap) {
-		size_t cap = p->cap ? 2 * p->cap : 16;
-		struct owner_pin *rows = arena_new_array(p->mem, struct owner_pin, cap);
-
-		if (p->n > 0)
-			memcpy(rows, p->rows, p->n * sizeof(*rows));
-		p->rows = rows;
-		p->cap = cap;
-	}
+	p->rows = arena_grow(p->mem, p->rows, p->n, &p->cap, sizeof(*p->rows));
 	p->rows[p->n++] = *(const struct owner_pin *)row_copy(TABLE_OWNER_PINS, row, p->mem);
 }
 

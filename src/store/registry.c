@@ -77,7 +77,7 @@ static bool write_half(struct store *store, const struct peer_row *row, uint8_t 
 				     .row = row };
 	const void *stored;
 
-	if (!store_get(store, TABLE_PEERS, row, mem, &stored, err))
+	if (!store_row(store, TABLE_PEERS, row, mem, &stored, err))
 		return false;
 	return !newer_half(stored, row, group) || store->ops->write(store->backend, &write, 1, err);
 }
@@ -199,7 +199,7 @@ bool store_lease(struct store *store, struct slice name, struct slice holder, in
 		const void *row;
 		bool done;
 
-		if (!store_get(store, TABLE_LEASES, &key, mem, &row, err))
+		if (!store_row(store, TABLE_LEASES, &key, mem, &row, err))
 			return err_wrap(err, "lease %.*s", SLICE_FMT(name));
 		found = row;
 		if (!lease_next(found, name, holder, clock_wall_us(store->options.clock), for_us,

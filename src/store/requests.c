@@ -42,7 +42,7 @@ bool store_find(struct store *store, struct slice owner, struct ulid id, struct 
 	struct owner_pin key = { .owner = owner, .period = period_of(&id), .request_id = id };
 	const void *row;
 
-	if (!store_get(store, TABLE_OWNER_PINS, &key, mem, &row, err))
+	if (!store_row(store, TABLE_OWNER_PINS, &key, mem, &row, err))
 		return false;
 	*out = row;
 	return true;

@@ -99,26 +99,13 @@ struct chunk {
 	struct limits max;
 };
 
-static void *grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size)
-{
-	void *more;
-
-	if (n < *cap)
-		return at;
-	*cap = *cap ? 2 * *cap : CHUNK_FACTS;
-	more = arena_array(mem, size, *cap);
-	if (n > 0)
-		memcpy(more, at, n * size);
-	return more;
-}
-
 static bool on_fact(void *ctx, const void *row)
 {
 	const struct fact_row *r = row;
 	struct chunk *c = ctx;
 
-	c->fact_buckets = grow(c->mem, c->fact_buckets, c->rows.n_facts, &c->cap_buckets,
-			       sizeof(*c->fact_buckets));
+	c->fact_buckets = arena_grow(c->mem, c->fact_buckets, c->rows.n_facts, &c->cap_buckets,
+				     sizeof(*c->fact_buckets));
 	c->fact_buckets[c->rows.n_facts] = r->bucket;
 	view_add_fact(&c->rows, &r->fact);
 	return true;
@@ -129,8 +116,8 @@ static bool on_copy(void *ctx, const void *row)
 	const struct copy_row *r = row;
 	struct chunk *c = ctx;
 
-	c->copy_rows =
-		grow(c->mem, c->copy_rows, c->rows.n_copies, &c->cap_rows, sizeof(*c->copy_rows));
+	c->copy_rows = arena_grow(c->mem, c->copy_rows, c->rows.n_copies, &c->cap_rows,
+				  sizeof(*c->copy_rows));
 	c->copy_rows[c->rows.n_copies] =
 		(struct copy_row){ .bucket = r->bucket, .cid = arena_copy(c->mem, r->cid) };
 	view_add_copy(&c->rows, &r->copy);

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "model/multibase.h"
 #include "model/version.h"
 #include "store/handle.h"
 
@@ -26,7 +27,7 @@ static bool setting(struct store *store, const char *name, uint8_t *out, size_t 
 	for (;;) {
 		const struct setting *found;
 
-		if (!store_get(store, TABLE_SETTINGS, &want, mem, &row, err))
+		if (!store_row(store, TABLE_SETTINGS, &want, mem, &row, err))
 			return false;
 		found = row;
 		if (found && found->value.len != n)
@@ -47,14 +48,13 @@ static bool read_settings(struct store *store, struct err *err)
 {
 	uint8_t id[STORE_ID_BYTES];
 	uint8_t key[SIPHASH_KEY_LEN];
+	char hex[MULTIBASE_DIGITS_MAX + 1];
 
 	if (!setting(store, SETTING_CLUSTER_KEY, store->cluster_key, SIPHASH_KEY_LEN, err) ||
 	    !setting(store, SETTING_STORE_ID, id, sizeof(id), err))
 		return err_wrap(err, "open store");
-	for (size_t i = 0; i < sizeof(id); i++) {
-		store->id[2 * i] = "0123456789abcdef"[id[i] >> 4];
-		store->id[2 * i + 1] = "0123456789abcdef"[id[i] & 15];
-	}
+	multibase_encode_digits('f', SLICE_OF(id, sizeof(id)), hex);
+	memcpy(store->id, hex, 2 * sizeof(id) + 1);
 	rand_fill(store->options.rand, key, sizeof(key));
 	store->created = created_new(key);
 	return true;
@@ -110,14 +110,9 @@ static struct slice multihash_of(struct slice cid)
 	return at < cid.len ? SLICE_OF(cid.ptr + at + 1, cid.len - at - 1) : cid;
 }
 
-uint32_t bucket_of_cid(const struct store *store, struct slice cid)
-{
-	return (uint32_t)(siphash24(store->cluster_key, multihash_of(cid)) >> (64 - BUCKET_BITS));
-}
-
 uint32_t store_bucket(const struct store *store, struct slice cid)
 {
-	return bucket_of_cid(store, cid);
+	return (uint32_t)(siphash24(store->cluster_key, multihash_of(cid)) >> (64 - BUCKET_BITS));
 }
 
 uint64_t store_version(struct store *store, uint32_t bucket, uint64_t seen, int64_t now_us)
@@ -143,15 +138,7 @@ bool row_list_add(void *ctx, const void *row)
 {
 	struct row_list *list = ctx;
 
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 16;
-		void **at = arena_new_array(list->mem, void *, cap);
-
-		if (list->n > 0)
-			memcpy(at, list->at, list->n * sizeof(*at));
-		list->at = at;
-		list->cap = cap;
-	}
+	list->at = arena_grow(list->mem, list->at, list->n, &list->cap, sizeof(*list->at));
 	list->at[list->n++] = row_copy(list->table, row, list->mem);
 	return true;
 }
@@ -170,7 +157,7 @@ static bool on_one_row(void *ctx, const void *row)
 	return false;
 }
 
-bool store_get(struct store *store, enum table table, const void *key, struct arena *mem,
+bool store_row(struct store *store, enum table table, const void *key, struct arena *mem,
 	       const void **out, struct err *err)
 {
 	struct one_row one = { .table = table, .mem = mem };
@@ -182,12 +169,6 @@ bool store_get(struct store *store, enum table table, const void *key, struct ar
 		return false;
 	*out = one.row;
 	return true;
-}
-
-bool store_row(struct store *store, enum table table, const void *key, struct arena *mem,
-	       const void **out, struct err *err)
-{
-	return store_get(store, table, key, mem, out, err);
 }
 
 bool store_swap_row(struct store *store, enum table table, const void *expected, const void *row,

@@ -46,8 +46,9 @@ typedef bool store_row_fn(void *ctx, const void *row); /* false: enough */
 struct store_ops {
 	const char *name;
 
-	/* lock() holds every other lock() of one of these buckets off until unlock();
-	 * then store_change() need not look again.  NULL: the back end cannot. */
+	/* lock() holds every other lock() of one of these buckets, which come in any order and
+	 * repeated, off until unlock(); then store_change() need not look again.  NULL: the back
+	 * end cannot. */
 	void (*lock)(struct store_backend *b, const uint32_t *buckets, size_t n);
 	void (*unlock)(struct store_backend *b, const uint32_t *buckets, size_t n);
 

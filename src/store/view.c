@@ -1,20 +1,8 @@
 #include "store/handle.h"
 
-static void *grow(struct arena *mem, const void *at, size_t n, size_t *cap, size_t size)
-{
-	void *more;
-
-	*cap = *cap ? 2 * *cap : 8;
-	more = arena_array(mem, size, *cap);
-	if (n > 0)
-		memcpy(more, at, n * size);
-	return more;
-}
-
 void view_add_fact(struct view_builder *b, const struct fact *fact)
 {
-	if (b->n_facts == b->cap_facts)
-		b->facts = grow(b->mem, b->facts, b->n_facts, &b->cap_facts, sizeof(*b->facts));
+	b->facts = arena_grow(b->mem, b->facts, b->n_facts, &b->cap_facts, sizeof(*b->facts));
 	b->facts[b->n_facts++] = fact_copy(b->mem, fact);
 }
 
@@ -22,9 +10,7 @@ void view_add_copy(struct view_builder *b, const struct copy *copy)
 {
 	struct copy *c;
 
-	if (b->n_copies == b->cap_copies)
-		b->copies =
-			grow(b->mem, b->copies, b->n_copies, &b->cap_copies, sizeof(*b->copies));
+	b->copies = arena_grow(b->mem, b->copies, b->n_copies, &b->cap_copies, sizeof(*b->copies));
 	c = &b->copies[b->n_copies++];
 	*c = *copy;
 	c->error = arena_copy(b->mem, copy->error);
