@@ -66,39 +66,53 @@ static bool newer_half(const struct peer_row *stored, const struct peer_row *row
 				   : row->report_version > stored->report_version;
 }
 
-static bool write_half(struct store *store, const struct peer_row *row, uint8_t group,
-		       uint64_t version, struct err *err)
+/* What is to be written; `expected` NULL: whatever there is. */
+struct half {
+	const struct peer_row *row;
+	uint8_t group;
+	uint64_t version;
+	const uint64_t *expected; /* the version of the wish that is stored */
+};
+
+static bool write_half(struct store *store, const struct half *half, bool *done, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct store_write write = { .table = TABLE_PEERS,
 				     .kind = WRITE_PUT,
-				     .group = group,
-				     .version = version,
-				     .row = row };
-	const void *stored;
+				     .group = half->group,
+				     .version = half->version,
+				     .row = half->row };
+	const struct peer_row *stored;
+	const void *found;
 
-	if (!store_row(store, TABLE_PEERS, row, mem, &stored, err))
+	if (!store_row(store, TABLE_PEERS, half->row, mem, &found, err))
 		return false;
-	return !newer_half(stored, row, group) || store->ops->write(store->backend, &write, 1, err);
+	stored = found;
+	*done = newer_half(stored, half->row, half->group) &&
+		(!half->expected || *half->expected == (stored ? stored->wish_version : 0));
+	return !*done || store->ops->write(store->backend, &write, 1, err);
 }
 
-static bool write_half_locked(struct store *store, const struct peer_row *row, uint8_t group,
-			      uint64_t version, struct err *err)
+static bool write_half_locked(struct store *store, const struct half *half, bool *done,
+			      struct err *err)
 {
-	uint32_t lock = PEER_LOCK | row->peer_no;
+	uint32_t lock = PEER_LOCK | half->row->peer_no;
 	bool ok;
 
 	if (!store_serial(store))
-		return write_half(store, row, group, version, err);
+		return write_half(store, half, done, err);
 	store->ops->lock(store->backend, &lock, 1);
-	ok = write_half(store, row, group, version, err);
+	ok = write_half(store, half, done, err);
 	store->ops->unlock(store->backend, &lock, 1);
 	return ok;
 }
 
-bool store_peer_wish(struct store *store, const struct peer_row *row, struct err *err)
+static bool write_wish(struct store *store, const struct peer_row *row, const uint64_t *expected,
+		       bool *done, struct err *err)
 {
-	if (!write_half_locked(store, row, GROUP_WISH, row->wish_version, err))
+	const struct half half = { row, GROUP_WISH, row->wish_version, expected };
+
+	if (!write_half_locked(store, &half, done, err))
 		return false;
 	pthread_mutex_lock(&store->mutex);
 	store->zones_until = INT64_MIN;
@@ -107,9 +121,25 @@ bool store_peer_wish(struct store *store, const struct peer_row *row, struct err
 	return true;
 }
 
+bool store_peer_wish(struct store *store, const struct peer_row *row, struct err *err)
+{
+	bool done;
+
+	return write_wish(store, row, NULL, &done, err);
+}
+
+bool store_swap_peer_wish(struct store *store, const struct peer_row *row, uint64_t expected,
+			  bool *done, struct err *err)
+{
+	return write_wish(store, row, &expected, done, err);
+}
+
 bool store_peer_report(struct store *store, const struct peer_row *row, struct err *err)
 {
-	return write_half_locked(store, row, GROUP_REPORT, row->report_version, err);
+	const struct half half = { row, GROUP_REPORT, row->report_version, NULL };
+	bool done;
+
+	return write_half_locked(store, &half, &done, err);
 }
 
 /* ---- zones -------------------------------------------------------------------------------- */

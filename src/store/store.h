@@ -272,6 +272,10 @@ bool store_peers(struct store *store, struct arena *mem, struct peer_row **out, 
 /* Writes one half; the version must be higher than the one it replaces or it loses. */
 bool store_peer_wish(struct store *store, const struct peer_row *row, struct err *err) MUST_CHECK;
 bool store_peer_report(struct store *store, const struct peer_row *row, struct err *err) MUST_CHECK;
+/* Writes the wish half if the one that is stored has the version `expected` (0: there is none);
+ * *done tells whether it did.  Of two who read the same wish one has to read again. */
+bool store_swap_peer_wish(struct store *store, const struct peer_row *row, uint64_t expected,
+			  bool *done, struct err *err) MUST_CHECK;
 /* Zones of all peers, as request_status() wants them; refreshed when peers change. */
 struct peer_zones store_zones(struct store *store, struct arena *mem);
 

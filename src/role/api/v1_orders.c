@@ -50,10 +50,10 @@ bool v1_gc_peer(struct call *c, struct err *err)
 	const struct api_options *o = &c->api->options;
 	struct peer_row *row;
 
-	if (!v1_peer_find(c, c->params[0], &row, err))
+	if (!v1_peer_find(c, &row, err))
 		return false;
 	if (!row)
-		return reply_missing(c, "peer");
+		return true;
 	if (!o->orders.collect)
 		return reply_error(c, API_UNAVAILABLE, "no worker runs in this process");
 	switch (o->orders.collect(o->orders.ctx, row->peer_no)) {

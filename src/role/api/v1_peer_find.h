@@ -3,6 +3,6 @@
 
 #include "role/api/call.h"
 
-/* By its id (either text of it), its number or its name; NULL in *out if there is none. */
-bool v1_peer_find(struct call *c, struct slice word, struct peer_row **out,
-		  struct err *err) MUST_CHECK;
+/* By its id (either text of it), else its number, else its name; a peer that was sent away is
+ * not found.  NULL in *out: it was replied to, 404 or, for a name that several have, 409. */
+bool v1_peer_find(struct call *c, struct peer_row **out, struct err *err) MUST_CHECK;

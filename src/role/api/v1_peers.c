@@ -1,13 +1,11 @@
-/* /v1/peers and /v1/drift. */
+/* /v1/peers. */
 #include <stdio.h>
 
+#include "model/excerpt.h"
 #include "model/peer_id.h"
 #include "model/version.h"
 #include "role/api/settings.h"
 #include "role/api/v1_peer_find.h"
-
-#define DRIFT_LOOK  100000 /* copies of one peer that are counted */
-#define DRIFT_PIECE 1000
 
 static const char *const wish_names[] = {
 	[PEER_ACTIVE] = "active",
@@ -72,19 +70,11 @@ bool v1_list_peers(struct call *c, struct err *err)
 	json_key(&w, "peers");
 	json_begin_array(&w);
 	for (size_t i = 0; i < n; i++)
-		write_peer(c, &w, &rows[i]);
+		if (rows[i].wish != PEER_FORGOTTEN)
+			write_peer(c, &w, &rows[i]);
 	json_end_array(&w);
 	json_end_object(&w);
 	return reply_json(c, 200);
-}
-
-/* Digits alone are a peer's number. */
-static bool same_number(struct slice word, uint32_t peer_no)
-{
-	char text[12];
-
-	snprintf(text, sizeof(text), "%u", peer_no);
-	return slice_eq_str(word, text);
 }
 
 static bool same_id(const struct peer_id *wanted, struct slice peer_id)
@@ -96,22 +86,63 @@ static bool same_id(const struct peer_id *wanted, struct slice peer_id)
 	       slice_eq(peer_id_slice(&peer), peer_id_slice(wanted));
 }
 
-bool v1_peer_find(struct call *c, struct slice word, struct peer_row **out, struct err *err)
+/* What a word may mean, the surest first. */
+enum meaning { BY_ID, BY_NUMBER, BY_NAME };
+
+static bool is_meant(const struct peer_row *row, struct slice word, enum meaning meaning)
 {
 	struct peer_id wanted;
-	struct peer_row *rows;
 	struct err ignored;
-	bool is_id = peer_id_parse(word, &wanted, &ignored);
-	size_t n;
+	char number[12];
+
+	switch (meaning) {
+	case BY_ID:
+		return peer_id_parse(word, &wanted, &ignored) && same_id(&wanted, row->peer_id);
+	case BY_NUMBER:
+		snprintf(number, sizeof(number), "%u", row->peer_no);
+		return slice_eq_str(word, number);
+	case BY_NAME:
+		return word.len > 0 && slice_eq(row->name, word);
+	}
+	return false;
+}
+
+/* How many there are; *out is the first of them.  Who was sent away is none. */
+static size_t count_meant(struct peer_row *rows, size_t n, struct slice word, enum meaning meaning,
+			  struct peer_row **out)
+{
+	size_t found = 0;
+
+	for (size_t i = n; i-- > 0;) {
+		if (rows[i].wish == PEER_FORGOTTEN || !is_meant(&rows[i], word, meaning))
+			continue;
+		*out = &rows[i];
+		found++;
+	}
+	return found;
+}
+
+bool v1_peer_find(struct call *c, struct peer_row **out, struct err *err)
+{
+	struct slice word = c->params[0];
+	struct peer_row *rows, *first = NULL;
+	size_t n, found = 0;
 
 	*out = NULL;
 	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
 		return false;
-	for (size_t i = 0; i < n && !*out; i++)
-		if (is_id ? same_id(&wanted, rows[i].peer_id)
-			  : same_number(word, rows[i].peer_no) ||
-				    (word.len > 0 && slice_eq(rows[i].name, word)))
-			*out = &rows[i];
+	for (int m = BY_ID; m <= BY_NAME && found == 0; m++)
+		found = count_meant(rows, n, word, (enum meaning)m, &first);
+	if (found == 0)
+		return reply_missing(c, "peer");
+	if (found > 1)
+		return reply_error(c, API_CONFLICT,
+				   arena_printf(c->mem,
+						"%zu peers are named \"%s\", the first is %.*s: "
+						"take the id of the one that is meant",
+						found, excerpt(word).text,
+						SLICE_FMT(first->peer_id)));
+	*out = first;
 	return true;
 }
 
@@ -119,9 +150,9 @@ bool v1_get_peer(struct call *c, struct err *err)
 {
 	struct peer_row *row;
 
-	if (!v1_peer_find(c, c->params[0], &row, err))
+	if (!v1_peer_find(c, &row, err))
 		return false;
-	return row ? reply_peer(c, row, 200) : reply_missing(c, "peer");
+	return !row || reply_peer(c, row, 200);
 }
 
 /* Its worker gives a peer zone and tags when it first meets it, unless an operator did: his
@@ -131,29 +162,37 @@ static bool is_introduced(const struct peer_row *row)
 	return row->wish_version > 0;
 }
 
-/* Stores the operator's half of the row. */
-static bool put_wish(struct call *c, struct peer_row *row, struct err *err)
+/* Stores the operator's half of the row unless somebody changed it since it was read: then
+ * *done is false, and it must be read and changed again. */
+static bool put_wish(struct call *c, struct peer_row *row, bool *done, struct err *err)
 {
 	const struct api_options *o = &c->api->options;
+	uint64_t read = row->wish_version;
 
-	row->wish_version = version_next(row->wish_version, clock_wall_us(o->clock), o->instance);
-	if (!store_peer_wish(o->store, row, err))
+	row->wish_version = version_next(read, clock_wall_us(o->clock), o->instance);
+	if (!store_swap_peer_wish(o->store, row, read, done, err))
 		return false;
-	reply_when_durable(c, store_mark(o->store));
+	if (*done)
+		reply_when_durable(c, store_mark(o->store));
 	return true;
 }
 
 static bool set_wish(struct call *c, enum peer_wish wish, struct err *err)
 {
 	struct peer_row *row;
+	bool done = false;
 
-	if (!v1_peer_find(c, c->params[0], &row, err))
-		return false;
-	if (!row || (wish != PEER_FORGOTTEN && !is_introduced(row)))
-		return reply_missing(c, "peer");
-	if (row->wish != wish) {
+	while (!done) {
+		if (!v1_peer_find(c, &row, err))
+			return false;
+		if (!row)
+			return true;
+		if (wish != PEER_FORGOTTEN && !is_introduced(row))
+			return reply_missing(c, "peer");
+		if (row->wish == wish)
+			break;
 		row->wish = (uint8_t)wish;
-		if (!put_wish(c, row, err))
+		if (!put_wish(c, row, &done, err))
 			return false;
 	}
 	return reply_peer(c, row, 200);
@@ -198,20 +237,24 @@ static bool holds_any(struct call *c, uint32_t peer_no, bool *any, struct err *e
 bool v1_remove_peer(struct call *c, struct err *err)
 {
 	struct peer_row *row;
-	bool any;
+	bool any, done = false;
 
-	if (!v1_peer_find(c, c->params[0], &row, err))
-		return false;
-	if (!row || row->wish == PEER_FORGOTTEN)
-		return reply_missing(c, "peer");
-	if (!holds_any(c, row->peer_no, &any, err))
-		return false;
-	if (any)
-		return reply_error(c, API_CONFLICT,
-				   "the peer still has copies: drain it and wait, or forget it if "
-				   "it is lost");
-	row->wish = PEER_FORGOTTEN;
-	return put_wish(c, row, err) && reply_empty(c, 204);
+	while (!done) {
+		if (!v1_peer_find(c, &row, err))
+			return false;
+		if (!row)
+			return true;
+		if (!holds_any(c, row->peer_no, &any, err))
+			return false;
+		if (any)
+			return reply_error(c, API_CONFLICT,
+					   "the peer still has copies: drain it and wait, or "
+					   "forget it if it is lost");
+		row->wish = PEER_FORGOTTEN;
+		if (!put_wish(c, row, &done, err))
+			return false;
+	}
+	return reply_empty(c, 204);
 }
 
 /* ---- names, zones, tags ------------------------------------------------------------------ */
@@ -230,10 +273,26 @@ static const struct json_field peer_fields[] = {
 	{ "tags", JSON_LIST, AT(tags) },
 };
 
+/* A name must not be taken for what else tells peers apart. */
+static bool check_name(struct slice name, struct err *err)
+{
+	struct peer_id peer;
+	struct err ignored;
+	size_t digits = 0;
+
+	while (digits < name.len && name.ptr[digits] >= '0' && name.ptr[digits] <= '9')
+		digits++;
+	if (name.len > 0 && (digits == name.len || peer_id_parse(name, &peer, &ignored)))
+		return err_set(err, ERR_INVALID,
+			       "name is \"%s\"; numbers and peer ids are not allowed",
+			       excerpt(name).text);
+	return word_check(name, "name", err);
+}
+
 static bool change_peer(struct call *c, const struct peer_in *in, struct peer_row *row,
 			struct err *err)
 {
-	if (!word_check(in->name, "name", err) || !word_check(in->zone, "zone", err))
+	if (!check_name(in->name, err) || !word_check(in->zone, "zone", err))
 		return false;
 	if (in->name.ptr)
 		row->name = in->name;
@@ -258,19 +317,27 @@ bool v1_patch_peer(struct call *c, struct err *err)
 	struct peer_in in = { 0 };
 	struct err why = { 0 };
 	struct peer_row *row;
+	bool done = false;
 	uint64_t given;
 
 	if (!doc)
 		return true;
-	if (!v1_peer_find(c, c->params[0], &row, err))
-		return false;
-	if (!row || !is_introduced(row))
-		return reply_missing(c, "peer");
 	if (!json_fields(json_root(doc), "", peer_fields + 2, ARRAY_LEN(peer_fields) - 2,
-			 JSON_UNKNOWN_REFUSED, &in, &given, &why) ||
-	    !change_peer(c, &in, row, &why))
+			 JSON_UNKNOWN_REFUSED, &in, &given, &why))
 		return reply_error(c, API_INVALID, why.text);
-	return put_wish(c, row, err) && reply_peer(c, row, 200);
+	while (!done) {
+		if (!v1_peer_find(c, &row, err))
+			return false;
+		if (!row)
+			return true;
+		if (!is_introduced(row))
+			return reply_missing(c, "peer");
+		if (!change_peer(c, &in, row, &why))
+			return reply_error(c, API_INVALID, why.text);
+		if (!put_wish(c, row, &done, err))
+			return false;
+	}
+	return reply_peer(c, row, 200);
 }
 
 /* The peer id that the body means: given, or of the Kubo at `url`.  False: replied to, or a
@@ -302,16 +369,32 @@ static bool peer_of(struct call *c, const struct peer_in *in, struct slice *id, 
 	return true;
 }
 
+/* The row of a number that store_peer_no() gave. */
+static bool row_of(struct call *c, uint32_t peer_no, struct peer_row **out, struct err *err)
+{
+	struct peer_row *rows;
+	size_t n;
+
+	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		*out = &rows[i];
+		if (rows[i].peer_no == peer_no)
+			return true;
+	}
+	return err_set(err, ERR_INTERNAL, "a peer that was added is not there");
+}
+
 bool v1_add_peer(struct call *c, struct err *err)
 {
 	CLEANUP(json_doc_free) struct json_doc *doc = call_json(c);
 	struct peer_in in = { 0 };
 	struct err why = { 0 };
-	struct peer_row *row;
+	struct peer_row *row = NULL;
+	bool fault, done = false;
 	uint32_t peer_no;
 	struct slice id;
 	uint64_t given;
-	bool fault;
 
 	if (!doc)
 		return true;
@@ -321,123 +404,14 @@ bool v1_add_peer(struct call *c, struct err *err)
 		return reply_error(c, API_INVALID, why.text);
 	if (!peer_of(c, &in, &id, &fault, err))
 		return !fault;
-	if (!store_peer_no(c->api->options.store, id, &peer_no, err) ||
-	    !v1_peer_find(c, id, &row, err))
+	if (!store_peer_no(c->api->options.store, id, &peer_no, err))
 		return false;
-	if (!row)
-		return err_set(err, ERR_INTERNAL, "a peer that was added is not there");
-	if (!change_peer(c, &in, row, err))
-		return false;
-	row->wish = PEER_ACTIVE;
-	return put_wish(c, row, err) && reply_peer(c, row, 201);
-}
-
-/* ---- drift -------------------------------------------------------------------------------- */
-
-struct drift {
-	uint64_t missing, surplus;
-	bool complete;
-	struct buf copies; /* of the JSON array, up to `left` of them */
-	int64_t left;
-};
-
-static void write_open(struct json_writer *w, const struct peer_row *peer,
-		       const struct peer_open *row)
-{
-	char text[CID_TEXT_MAX];
-	struct err ignored;
-	struct cid cid;
-
-	if (!cid_decode(row->cid, &cid, &ignored))
-		return;
-	json_begin_object(w);
-	json_key_str(w, "cid", SLICE_OF(text, cid_text(&cid, 0, text)));
-	json_key_str(w, "peer", peer->peer_id);
-	json_key_cstr(w, "op", row->desired ? "pin" : "unpin");
-	json_key_u64(w, "attempts", row->attempts);
-	json_key_time_if(w, "since", row->since);
-	json_key_time_if(w, "next_retry", row->next_at);
-	json_end_object(w);
-}
-
-static bool look_peer(struct call *c, const struct peer_row *peer, struct json_writer *list,
-		      struct drift *total, struct json_writer *w, struct err *err)
-{
-	CLEANUP(arena_free) struct arena *mem = arena_new();
-	__attribute__((cleanup(buf_free_at_scope_end))) struct buf after = { 0 };
-	uint64_t missing = 0, surplus = 0, looked = 0;
-	struct peer_open *rows;
-	size_t n;
-
-	do {
-		arena_reset(mem);
-		if (!store_open_copies(c->api->options.store, peer->peer_no, buf_slice(&after),
-				       DRIFT_PIECE, mem, &rows, &n, err))
+	while (!done) {
+		if (!row_of(c, peer_no, &row, err) || !change_peer(c, &in, row, err))
 			return false;
-		for (size_t i = 0; i < n; i++) {
-			missing += rows[i].desired;
-			surplus += !rows[i].desired;
-			if (total->left > 0) {
-				total->left--;
-				write_open(list, peer, &rows[i]);
-			}
-		}
-		looked += n;
-		after.len = 0;
-		if (n > 0)
-			buf_add_slice(&after, rows[n - 1].cid);
-	} while (n == DRIFT_PIECE && looked < DRIFT_LOOK);
-	total->complete = total->complete && n < DRIFT_PIECE;
-	total->missing += missing;
-	total->surplus += surplus;
-	json_begin_object(w);
-	json_key_str(w, "peer", peer->peer_id);
-	json_key_u64(w, "missing", missing);
-	json_key_u64(w, "surplus", surplus);
-	json_end_object(w);
-	return true;
-}
-
-static bool look_all(struct call *c, struct drift *total, struct err *err)
-{
-	const struct api_orders *o = &c->api->options.orders;
-	struct json_writer w = reply_writer(c), list = json_writer(&total->copies);
-	struct peer_row *peers;
-	size_t n;
-
-	if (!store_peers(c->api->options.store, c->mem, &peers, &n, err))
-		return false;
-	json_begin_array(&list);
-	json_begin_object(&w);
-	json_key(&w, "peers");
-	json_begin_array(&w);
-	for (size_t i = 0; i < n; i++) {
-		if (!look_peer(c, &peers[i], &list, total, &w, err))
+		row->wish = PEER_ACTIVE;
+		if (!put_wish(c, row, &done, err))
 			return false;
 	}
-	json_end_array(&w);
-	json_end_array(&list);
-	json_key_u64(&w, "missing", total->missing);
-	json_key_u64(&w, "surplus", total->surplus);
-	if (o->held_back)
-		json_key_u64(&w, "held_back", o->held_back(o->ctx));
-	json_key_bool(&w, "complete", total->complete);
-	json_key(&w, "copies");
-	json_raw(&w, buf_slice(&total->copies));
-	json_end_object(&w);
-	return true;
-}
-
-bool v1_drift(struct call *c, struct err *err)
-{
-	struct drift total = { .complete = true };
-	struct query q;
-	bool ok;
-
-	if (!page_read(c, &q))
-		return true;
-	total.left = q.limit;
-	ok = look_all(c, &total, err);
-	buf_free(&total.copies);
-	return ok && reply_json(c, 200);
+	return reply_peer(c, row, 201);
 }

@@ -226,6 +226,30 @@ static void the_newer_half_of_a_peer_wins_alone(void **state)
 	assert_int_equal(peers[0].used_bytes, 8);
 }
 
+static void a_wish_is_swapped_only_over_the_one_that_was_read(void **state)
+{
+	struct fixture *fx = *state;
+	struct peer_row row = { .wish_version = 20, .wish = PEER_PAUSED };
+	struct peer_row *peers;
+	struct err err;
+	bool done;
+	size_t n;
+
+	MUST(store_peer_no(fx->store, SLICE_LIT("p"), &row.peer_no, &err));
+	MUST(store_swap_peer_wish(fx->store, &row, 7, &done, &err));
+	assert_false(done);
+	MUST(store_swap_peer_wish(fx->store, &row, 0, &done, &err));
+	assert_true(done);
+	row.wish_version = 30;
+	row.wish = PEER_DRAINING;
+	MUST(store_swap_peer_wish(fx->store, &row, 0, &done, &err));
+	assert_false(done);
+	MUST(store_swap_peer_wish(fx->store, &row, 20, &done, &err));
+	assert_true(done);
+	MUST(store_peers(fx->store, fx->mem, &peers, &n, &err));
+	assert_int_equal(peers[0].wish, PEER_DRAINING);
+}
+
 static void set_zone_x(struct fact *revision)
 {
 	static struct slice zone = { (const uint8_t *)"x", 1 };
@@ -533,6 +557,7 @@ int main(int argc, char **argv)
 		CASE(expiries_come_from_their_hours_and_hours_are_dropped),
 		CASE(a_peer_has_one_number_whoever_asks_first),
 		CASE(the_newer_half_of_a_peer_wins_alone),
+		CASE(a_wish_is_swapped_only_over_the_one_that_was_read),
 		CASE(zones_are_those_of_the_peers_and_statuses_obey_them),
 		CASE(a_zone_that_changes_while_it_is_read_is_read_again),
 		CASE(a_wake_of_before_1970_is_found_again),
