@@ -205,11 +205,13 @@ static void close_stream(struct exchange *x)
 
 static void run_piece(struct exchange *x, enum job job)
 {
-	bool end = false, ok;
+	enum http_next then = HTTP_NEXT_NOW;
 	struct err err = { 0 };
+	bool end, ok;
 
 	if (job == JOB_NEXT) {
-		ok = x->stream->next(x->stream_arg, &x->piece, &end, &err);
+		ok = x->stream->next(x->stream_arg, &x->piece, &then, &err);
+		end = then == HTTP_NEXT_END;
 	} else {
 		ok = x->consume->chunk(x->stream_arg, buf_slice(&x->chunk), x->chunk_last,
 				       &x->piece, &err);
@@ -224,7 +226,7 @@ static void run_piece(struct exchange *x, enum job job)
 	x->end = end;
 	x->failed = !ok;
 	x->closed = !ok || end;
-	x->idle = job == JOB_NEXT && !end && x->piece.len == 0;
+	x->idle = then == HTTP_NEXT_LATER;
 	if (x->out.len == 0) {
 		struct buf spare = x->out;
 

@@ -190,16 +190,21 @@ void http_token_reply(struct http_token *token, unsigned status, const char *con
 
 /* ---- streams -------------------------------------------------------------------------- */
 
+enum http_next {
+	HTTP_NEXT_NOW,   /* there is more, or it has to be looked for: call again at once */
+	HTTP_NEXT_LATER, /* nothing now: call again after 1 s */
+	HTTP_NEXT_END,   /* that was the last piece */
+};
+
 struct http_stream_ops {
 	/*
-	 * Appends the next piece to `out`; sets *end with the last one.  Called while
-	 * less than 256 KiB are on their way to the client.  Nothing appended and not the end:
-	 * nothing now; it is called again after 1 s.  False: the response is cut so that the
-	 * client notices.
+	 * Appends the next piece, which may be empty, to `out` and says how to go on.  Called
+	 * while less than 256 KiB are on their way to the client.  False: the response is cut so
+	 * that the client notices.
 	 * A stream that may be silent for minutes should send a blank line now and then: of
 	 * a client that pipelined more than max_pipelined and left, nothing else tells.
 	 */
-	bool (*next)(void *arg, struct buf *out, bool *end, struct err *err);
+	bool (*next)(void *arg, struct buf *out, enum http_next *then, struct err *err);
 	/* Exactly once, on a worker, after the end, a failure or the client's leaving. */
 	void (*close)(void *arg);
 };

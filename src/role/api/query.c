@@ -169,6 +169,7 @@ static bool read_limit(struct reading *r, struct slice value, struct err *err)
 	if (n < 1 || n > LIMIT_MAX)
 		return bad("limit", value, "it must be a number from 1 to 1000", err);
 	r->query->limit = n;
+	r->query->limited = true;
 	return true;
 }
 
@@ -316,6 +317,9 @@ bool query_read(struct slice text, enum query_kind kind, struct arena *mem, stru
 		return err_set(err, ERR_INVALID,
 			       "order=store takes no filters; leave them out, or take "
 			       "order=newest");
+	if (out->store_order && out->cursor.ptr)
+		return err_set(err, ERR_INVALID,
+			       "order=store takes no cursor; its stream begins with the first pin");
 	return true;
 }
 

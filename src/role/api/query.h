@@ -19,6 +19,7 @@ struct query {
 	int64_t limit;
 	struct slice cursor;
 	bool count, copies, store_order;
+	bool limited;    /* `limit` was given */
 	bool any_filter; /* something narrows the listing */
 };
 

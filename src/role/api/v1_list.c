@@ -4,7 +4,7 @@
 
 #define COUNT_EXACT 10000
 #define PIECE_BYTES (256 * 1024)
-#define PIECE_PINS  1000
+#define PIECE_PINS  250
 
 /* A row with its copies, if they are asked for. */
 static bool write_row(struct call *c, const struct query *q, struct json_writer *w,
@@ -34,18 +34,6 @@ static bool write_count(struct call *c, const struct query *q, struct json_write
 	return true;
 }
 
-/* A cursor is bytes of the store; hex keeps it plain in a URL. */
-static void json_key_cursor(struct json_writer *w, struct slice cursor, struct arena *mem)
-{
-	char *hex = arena_alloc(mem, 2 * cursor.len + 1);
-
-	for (size_t i = 0; i < cursor.len; i++) {
-		hex[2 * i] = "0123456789abcdef"[cursor.ptr[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[cursor.ptr[i] & 15];
-	}
-	json_key_str(w, "next", SLICE_OF(hex, 2 * cursor.len));
-}
-
 static bool reply_page(struct call *c, struct query *q, struct err *err)
 {
 	struct json_writer w = reply_writer(c);
@@ -68,7 +56,7 @@ static bool reply_page(struct call *c, struct query *q, struct err *err)
 	}
 	json_end_array(&w);
 	if (page.next.len > 0)
-		json_key_cursor(&w, page.next, c->mem);
+		json_key_str(&w, "next", page.next);
 	if (page.cut)
 		json_key_bool(&w, "cut", true);
 	if (q->count && !write_count(c, q, &w, err))
@@ -87,6 +75,7 @@ struct stream { /* NDJSON of all pins; its arena is emptied after each piece */
 	size_t n_peers;
 	struct peer_zones zones; /* likewise */
 	struct buf position;     /* cursor, or place in the store */
+	struct buf first;        /* the first piece, until it goes */
 	struct buf *out;
 	bool more;
 };
@@ -110,7 +99,7 @@ static bool next_newest(struct stream *s, struct buf *out, struct err *err)
 	struct pin_page page;
 
 	inner.mem = s->mem;
-	if (!store_list(s->c->api->options.store, s->c->owner, &s->q.filter, cursor, PIECE_PINS / 4,
+	if (!store_list(s->c->api->options.store, s->c->owner, &s->q.filter, cursor, PIECE_PINS,
 			s->mem, &page, err))
 		return false;
 	for (size_t i = 0; i < page.n; i++) {
@@ -183,13 +172,26 @@ static bool next_in_store(struct stream *s, struct buf *out, struct err *err)
 	return store_scan(s->c->api->options.store, s->c->owner, 0, 1, from, write_scanned, s, err);
 }
 
-static bool next_piece(void *arg, struct buf *out, bool *end, struct err *err)
+static bool make_piece(struct stream *s, struct buf *out, struct err *err)
 {
-	struct stream *s = arg;
 	bool ok = s->q.store_order ? next_in_store(s, out, err) : next_newest(s, out, err);
 
 	arena_reset(s->mem);
-	*end = !s->more;
+	return ok;
+}
+
+static bool next_piece(void *arg, struct buf *out, enum http_next *then, struct err *err)
+{
+	struct stream *s = arg;
+	bool ok = true;
+
+	if (s->first.len > 0) {
+		buf_add_slice(out, buf_slice(&s->first));
+		buf_free(&s->first);
+	} else if (s->more) {
+		ok = make_piece(s, out, err);
+	}
+	*then = s->more ? HTTP_NEXT_NOW : HTTP_NEXT_END;
 	return ok;
 }
 
@@ -199,8 +201,11 @@ static void close_stream(void *arg)
 
 	arena_free(s->mem);
 	buf_free(&s->position);
+	buf_free(&s->first);
 }
 
+/* The first piece is made before the reply begins: a fault, or a cursor that is none, still gets
+ * the status it has on a page. */
 static bool reply_stream(struct call *c, const struct query *q, struct err *err)
 {
 	static const struct http_stream_ops ops = { .next = next_piece, .close = close_stream };
@@ -212,37 +217,13 @@ static bool reply_stream(struct call *c, const struct query *q, struct err *err)
 	s->zones = store_zones(c->api->options.store, c->mem);
 	s->mem = arena_new();
 	buf_add_slice(&s->position, q->cursor);
+	if (!make_piece(s, &s->first, err)) {
+		close_stream(s);
+		return false;
+	}
 	c->res->status = 200;
 	c->res->content_type = "application/x-ndjson";
 	http_response_stream(c->res, &ops, s);
-	return true;
-}
-
-static int hex_digit(uint8_t c)
-{
-	const char *found = c ? strchr("0123456789abcdef", c) : NULL;
-
-	return found ? (int)(found - "0123456789abcdef") : -1;
-}
-
-static bool read_cursor(struct call *c, struct query *q, struct err *err)
-{
-	size_t n = q->cursor.len / 2;
-	uint8_t *bytes = arena_alloc(c->mem, n + 1);
-
-	for (size_t i = 0; i < n; i++) {
-		int high = hex_digit(q->cursor.ptr[2 * i]),
-		    low = hex_digit(q->cursor.ptr[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return err_set(err, ERR_INVALID,
-				       "cursor is none: take it from \"next\" of the page before");
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	if (q->cursor.len % 2)
-		return err_set(err, ERR_INVALID,
-			       "cursor is none: take it from \"next\" of the page before");
-	q->cursor = SLICE_OF(bytes, n);
 	return true;
 }
 
@@ -252,8 +233,11 @@ bool v1_list_pins(struct call *c, struct err *err)
 	struct err why = { 0 };
 	struct query q;
 
-	if (!query_read(c->req->query, QUERY_V1, c->mem, &q, &why) || !read_cursor(c, &q, &why))
+	if (!query_read(c->req->query, QUERY_V1, c->mem, &q, &why))
 		return reply_error(c, API_INVALID, why.text);
+	if (stream && (q.limited || q.count))
+		return reply_error(c, API_INVALID,
+				   "a stream has all pins: limit and count are for pages");
 	if (stream)
 		return reply_stream(c, &q, err);
 	if (q.store_order)

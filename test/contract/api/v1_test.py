@@ -243,7 +243,14 @@ class V1(unittest.TestCase):
         self.assertEqual(newest, sorted(newest, reverse=True))
         named = self.ask("GET", "/v1/pins?name=s7", headers={"Accept": NDJSON}).lines
         self.assertEqual([p["name"] for p in named], ["s7"])
-        self.assert_problem(self.ask("GET", "/v1/pins?order=store&name=s7", headers={"Accept": NDJSON}), 400, "invalid")
+        cursor = self.ask("GET", "/v1/pins", limit=1).json["next"]
+        rest = self.ask("GET", "/v1/pins", cursor=cursor, headers={"Accept": NDJSON}).lines
+        self.assertEqual([p["id"] for p in rest], newest[1:])
+
+    def test_a_stream_that_cannot_be_is_refused_as_a_page_is(self):
+        self.queued("refused stream")
+        for bad in ("cursor=00", "cursor=zz", "order=store&name=s7", "order=store&cursor=00", "order=store&cursor=", "limit=10", "count=true", "tag="):
+            self.assert_problem(self.ask("GET", "/v1/pins?" + bad, headers={"Accept": NDJSON}), 400, "invalid")
 
     def test_bulk_answers_each_line_in_order(self):
         good = cid_of("bulk")

@@ -201,9 +201,10 @@ struct count {
 	struct probe *probe;
 	uint64_t left, size, taken;
 	uint64_t fail_at;
+	bool seeks; /* empty pieces are no pause */
 };
 
-static bool next(void *arg, struct buf *out, bool *end, struct err *err)
+static bool next(void *arg, struct buf *out, enum http_next *then, struct err *err)
 {
 	struct count *count = arg;
 
@@ -216,7 +217,10 @@ static bool next(void *arg, struct buf *out, bool *end, struct err *err)
 		memset(buf_reserve(out, count->size), 's', count->size);
 		out->len += count->size;
 	}
-	*end = --count->left == 0;
+	if (--count->left == 0)
+		*then = HTTP_NEXT_END;
+	else if (count->size == 0 && !count->seeks)
+		*then = HTTP_NEXT_LATER;
 	return true;
 }
 
@@ -234,8 +238,12 @@ static void stream(struct probe *probe, struct http_request *req, struct http_re
 	static const struct http_stream_ops ops = { next, closed };
 	struct count *count = arena_new_of(req->mem, struct count);
 
-	*count = (struct count){ probe, param(req, "n", 4), param(req, "size", 10), 0,
-				 param(req, "fail", UINT64_MAX) };
+	*count = (struct count){ probe,
+				 param(req, "n", 4),
+				 param(req, "size", 10),
+				 0,
+				 param(req, "fail", UINT64_MAX),
+				 param(req, "seeks", 0) != 0 };
 	res->status = 200;
 	res->content_type = "application/x-ndjson";
 	http_response_stream(res, &ops, count);

@@ -236,6 +236,12 @@ class Streams(ProbeTest):
     def test_a_stream_with_nothing_to_say_is_asked_again(self):
         self.assertEqual(self.start().ask("/stream?n=2&size=0").body, b"")
 
+    def test_a_stream_that_has_to_look_for_what_it_sends_is_not_cut(self):
+        with self.start().connect() as c:
+            c.request("/stream?n=200&size=0&seeks=1")
+            c.sock.shutdown(socket.SHUT_WR)
+            self.assertEqual((c.answer().status, c.rest), (200, b""))
+
     def test_a_slow_reader_stops_the_stream(self):
         probe = self.start()
         with probe.connect() as c:
