@@ -67,7 +67,7 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 	} bus;
 	struct {
 		int64_t loops, workers, backlog;
-		uint64_t max_head, max_body, max_pipelined;
+		uint64_t max_head, max_body, max_buffered, max_pipelined;
 		int64_t max_connections, max_per_address, max_queued;
 		int64_t head_us, body_us, idle_us, write_us, queue_us;
 		int64_t drain_us;

@@ -345,6 +345,7 @@ static bool listen_http(struct server *s, struct err *err)
 		.tls_key = *c->tls.key_file ? c->tls.key_file : NULL,
 		.max_head = (uint32_t)c->http.max_head,
 		.max_body = c->http.max_body,
+		.max_buffered = c->http.max_buffered,
 		.max_pipelined = c->http.max_pipelined,
 		.max_connections = (unsigned)c->http.max_connections,
 		.max_per_address = (unsigned)c->http.max_per_address,

@@ -184,8 +184,6 @@ static bool begin(struct conn *c, bool body_came)
 							      x->req.path) == HTTP_BODY_STREAM;
 		if (x->req.body_stream)
 			limit = UINT64_MAX;
-		else if (o->app.body_limit)
-			limit = o->app.body_limit(o->app.ctx, x->req.method, x->req.path);
 	}
 	if (c->h1.status != 0 || !http1_body_to(&c->h1, &x->in, limit)) {
 		loop_count(c->loop, COUNT_PARSE_ERRORS, 1);

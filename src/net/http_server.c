@@ -355,7 +355,7 @@ static void fill_defaults(struct http_server_options *o)
 	DEFAULT(workers, 8);
 	DEFAULT(backlog, 1024);
 	DEFAULT(max_head, 16 * 1024);
-	DEFAULT(max_body, 1024 * 1024);
+	DEFAULT(max_body, 256 * 1024);
 	DEFAULT(max_buffered, 256 * 1024 * 1024);
 	DEFAULT(max_pipelined, 16 * 1024);
 	DEFAULT(max_connections, 16384);

@@ -57,10 +57,6 @@ struct http_app {
 	/* On a worker; may block. */
 	void (*handler)(void *ctx, struct http_request *req, struct http_response *res);
 
-	/* Bytes a whole body may have, at most; the default is options.max_body.
-	 * Streamed bodies have no limit. */
-	size_t (*body_limit)(void *ctx, enum http_method method, struct slice path);
-
 	/* Default: always whole. */
 	enum http_body_mode (*body_mode)(void *ctx, enum http_method method, struct slice path);
 
@@ -91,7 +87,7 @@ struct http_server_options {
 
 	/* Limits of size and number. */
 	uint32_t max_head;        /* bytes of request line and headers, else 431 or 414; 16 KiB */
-	size_t max_body;          /* bytes of a whole body, else 413; 1 MiB */
+	size_t max_body;          /* bytes of a whole body, else 413; 256 KiB */
 	size_t max_buffered;      /* bytes of all whole bodies together, else 503; 256 MiB */
 	size_t max_pipelined;     /* bytes kept behind the request in work; 16 KiB */
 	unsigned max_connections; /* beyond: 503; 16,384 */

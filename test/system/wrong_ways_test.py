@@ -217,6 +217,13 @@ class Starting(Case):
         until(lambda: shown() == ssl.PEM_cert_to_DER_cert(new_cert.read_text()), "the new certificate is served")
         pinfold.stop()
 
+    def test_the_limit_of_a_body_is_the_one_that_was_configured(self):
+        for limit, good in (("2KiB", 1900), ("1MiB", 900_000)):
+            pinfold = Pinfold(self.dir / limit, [FakeKubo().url], store_kind="mem", http_max_body=limit).start()
+            bodies = [json.dumps({"cid": cid_of("body")}).ljust(n) for n in (good, good * 2)]
+            self.assertEqual([pinfold.ask("POST", "/v1/pins", raw=body).status for body in bodies], [202, 413])
+            pinfold.stop()
+
     def test_a_store_in_memory_serves_and_forgets(self):
         kubo = FakeKubo()
         pinfold = Pinfold(self.dir / "mem", [kubo.url], store_kind="mem").start()

@@ -10,8 +10,6 @@
 #include "role/api/call.h"
 #include "role/api/once.h"
 
-#define BODY_MAX (256 * 1024)
-
 static const struct route routes[] = {
 	{ METHOD_POST, "/pins", SCOPE_WRITE, false, create_pin },
 	{ METHOD_GET, "/pins", SCOPE_READ, false, psa_list },
@@ -259,7 +257,7 @@ static bool is_json(struct slice type)
 
 struct json_doc *call_json(struct call *c)
 {
-	static const struct json_limits limits = { .max_bytes = BODY_MAX, .max_depth = 8 };
+	static const struct json_limits limits = { .max_depth = 8 };
 	const struct slice *type = http_header_get(c->req, "Content-Type");
 	struct json_doc *doc = NULL;
 	struct err why = { 0 };
@@ -522,11 +520,6 @@ static void handle(void *ctx, struct http_request *req, struct http_response *re
 	}
 }
 
-static size_t body_limit(void *ctx UNUSED, enum http_method method UNUSED, struct slice path UNUSED)
-{
-	return BODY_MAX;
-}
-
 static enum http_body_mode body_mode(void *ctx UNUSED, enum http_method method, struct slice path)
 {
 	struct slice params[ROUTE_PARAMS];
@@ -561,7 +554,6 @@ void api_app(struct api *api, struct http_app *out)
 	*out = (struct http_app){
 		.ctx = api,
 		.handler = handle,
-		.body_limit = body_limit,
 		.body_mode = body_mode,
 		.error_body = error_body,
 		.answered = answered,

@@ -308,11 +308,6 @@ static enum http_body_mode body_mode(void *ctx UNUSED, enum http_method method U
 	return slice_eq_str(path, "/bulk") ? HTTP_BODY_STREAM : HTTP_BODY_WHOLE;
 }
 
-static size_t body_limit(void *ctx UNUSED, enum http_method method UNUSED, struct slice path)
-{
-	return slice_eq_str(path, "/echo") ? 1 << 20 : 1000;
-}
-
 static void error_body(void *ctx UNUSED, unsigned status, const char *why, struct slice path,
 		       struct buf *out, const char **content_type)
 {
@@ -479,7 +474,6 @@ int main(int argc, char **argv)
 	struct probe *probe = xcalloc(1, sizeof(*probe));
 	struct http_server_options o = { .app = { .ctx = probe,
 						  .handler = handle,
-						  .body_limit = body_limit,
 						  .body_mode = body_mode,
 						  .error_body = error_body } };
 	CLEANUP(http_server_free) struct http_server *server = NULL;

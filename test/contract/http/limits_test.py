@@ -37,7 +37,7 @@ class Limits(ProbeTest):
         self.assertEqual(probe.stats()["parse_errors"], 3)
 
     def test_a_body_that_is_too_long_is_refused_while_it_is_being_sent(self):
-        probe = self.start()
+        probe = self.start(max_body=1000)
         with probe.connect() as c:
             c.send(b"POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n")
             c.sock.settimeout(PATIENCE)
@@ -48,7 +48,7 @@ class Limits(ProbeTest):
             c.send(b"POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
                    b"3e9\r\n" + b"x" * 1001 + b"\r\n")
             self.refused(c, 413)
-        self.assertEqual(probe.ask("/echo", method="POST", body=b"x" * 1001).status, 200)
+        self.assertEqual(probe.ask("/echo", method="POST", body=b"x" * 1000).status, 200)
 
     def test_bodies_are_limited_over_all(self):
         probe = self.start(max_buffered=150000)

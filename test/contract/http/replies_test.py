@@ -98,7 +98,7 @@ class Replies(ProbeTest):
                 self.assertEqual(c.answer().status, 200)
 
     def test_no_continue_is_sent_for_a_body_that_is_refused(self):
-        with self.start().connect() as c:
+        with self.start(max_body=1000).connect() as c:
             c.send(b"POST /hello HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
                    b"Content-Length: 1001\r\n\r\n")
             self.assertEqual(c.answer().status, 413)
