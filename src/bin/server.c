@@ -452,40 +452,42 @@ static bool drive_added(struct server *s, struct err *err)
 static bool make_api(struct server *s, struct err *err)
 {
 	const struct config *c = s->config;
+	const struct owner_bounds bounds = {
+		.max_pins = (uint64_t)c->owner.quota_pins,
+		.max_bytes = c->owner.quota_bytes,
+		.max_requests_per_s = (uint32_t)c->owner.requests_per_second,
+		.max_fetches = (uint32_t)c->owner.concurrent_fetches,
+	};
 
 	if (!keys_open(s->store, &s->clock, &s->rand, &s->keys, err) ||
 	    !keys_ensure_admin(s->keys, c->data, err))
 		return false;
-	s->pins = pins_new(
-		&(struct pins_options){ .store = s->store,
-					.bus = s->bus,
-					.clock = &s->clock,
-					.instance = INSTANCE,
-					.expiring_us = c->ttl.scan_us,
-					.sole_since_us = clock_wall_us(&s->clock),
-					.rf_min = (int32_t)c->owner.rf_min,
-					.rf_max = (int32_t)c->owner.rf_max,
-					.bounds = { .max_pins = (uint64_t)c->owner.quota_pins,
-						    .max_bytes = c->owner.quota_bytes } });
-	s->api = api_new(
-		&(struct api_options){ .store = s->store,
-				       .pins = s->pins,
-				       .keys = s->keys,
-				       .clock = &s->clock,
-				       .instance = INSTANCE,
-				       .expiring_us = c->ttl.scan_us,
-				       .requests_per_s = (uint32_t)c->owner.requests_per_second,
-				       .peer_up_us = c->peer.suspect_us,
-				       .metrics = s->metrics,
-				       .add_peer = add_peer,
-				       .add_peer_ctx = s,
-				       .orders = { .ctx = s,
-						   .rebalance = order_rebalance,
-						   .collect = order_gc,
-						   .progress = tell_progress,
-						   .held_back = tell_held_back },
-				       .ready = ready,
-				       .ready_ctx = s });
+	s->pins = pins_new(&(struct pins_options){ .store = s->store,
+						   .bus = s->bus,
+						   .clock = &s->clock,
+						   .instance = INSTANCE,
+						   .expiring_us = c->ttl.scan_us,
+						   .sole_since_us = clock_wall_us(&s->clock),
+						   .rf_min = (int32_t)c->owner.rf_min,
+						   .rf_max = (int32_t)c->owner.rf_max,
+						   .bounds = bounds });
+	s->api = api_new(&(struct api_options){ .store = s->store,
+						.pins = s->pins,
+						.keys = s->keys,
+						.clock = &s->clock,
+						.instance = INSTANCE,
+						.expiring_us = c->ttl.scan_us,
+						.peer_up_us = c->peer.suspect_us,
+						.metrics = s->metrics,
+						.add_peer = add_peer,
+						.add_peer_ctx = s,
+						.orders = { .ctx = s,
+							    .rebalance = order_rebalance,
+							    .collect = order_gc,
+							    .progress = tell_progress,
+							    .held_back = tell_held_back },
+						.ready = ready,
+						.ready_ctx = s });
 	return true;
 }
 

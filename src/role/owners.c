@@ -162,18 +162,31 @@ static bool refresh_usage(struct owners *o, struct slice owner, struct err *err)
 	return true;
 }
 
-static struct owner_bounds bounds_of(const struct owners *o, const struct owner_row *row)
+static uint64_t bound_of(uint64_t own, uint64_t unbound, uint64_t of_all)
 {
+	return own == unbound ? 0 : own > 0 ? own : of_all;
+}
+
+struct owner_bounds owners_bounds(const struct owners *owners, const struct owner_row *row)
+{
+	const struct owner_bounds *all = &owners->bounds;
+	uint32_t fetches = row->max_fetches;
+
+	if (fetches == 0 || (all->max_fetches > 0 && fetches > all->max_fetches))
+		fetches = all->max_fetches;
 	return (struct owner_bounds){
-		.max_pins = row->max_pins ? row->max_pins : o->bounds.max_pins,
-		.max_bytes = row->max_bytes ? row->max_bytes : o->bounds.max_bytes,
+		.max_pins = bound_of(row->max_pins, OWNER_UNBOUND, all->max_pins),
+		.max_bytes = bound_of(row->max_bytes, OWNER_UNBOUND, all->max_bytes),
+		.max_requests_per_s = (uint32_t)bound_of(row->max_requests_per_s, UINT32_MAX,
+							 all->max_requests_per_s),
+		.max_fetches = (uint32_t)bound_of(fetches, UINT32_MAX, 0),
 	};
 }
 
 static enum owners_room look(struct owners *o, const struct owner_row *row, size_t n,
 			     bool refreshed, bool *fresh)
 {
-	struct owner_bounds bounds = bounds_of(o, row);
+	struct owner_bounds bounds = owners_bounds(o, row);
 	struct slot *s = slot_of(o, row->owner);
 	int64_t used = (int64_t)s->pins + s->settled + s->in_flight;
 
@@ -191,7 +204,7 @@ static enum owners_room look(struct owners *o, const struct owner_row *row, size
 bool owners_reserve(struct owners *owners, const struct owner_row *row, size_t n,
 		    enum owners_room *out, struct err *err)
 {
-	struct owner_bounds bounds = bounds_of(owners, row);
+	struct owner_bounds bounds = owners_bounds(owners, row);
 	bool fresh = false, refreshed = false;
 
 	*out = OWNERS_ROOM;

@@ -15,9 +15,12 @@
 #include "store/store.h"
 
 struct owners;
-struct owner_bounds { /* of owners whose row has none; 0: no bound */
+struct owner_bounds { /* 0: no bound */
 	uint64_t max_pins, max_bytes;
+	uint32_t max_requests_per_s, max_fetches;
 };
+
+/* `bounds` hold for owners whose row says nothing. */
 struct owners *owners_new(struct store *store, struct clock *clock,
 			  const struct owner_bounds *bounds);
 void owners_free(struct owners *owners); /* NULL is fine */
@@ -31,6 +34,10 @@ bool owners_get(struct owners *owners, struct slice owner, struct arena *mem,
  * and forgets what was cached of it here; *done tells whether it was. */
 bool owners_set(struct owners *owners, const struct owner_row *expected,
 		const struct owner_row *row, bool *done, struct err *err) MUST_CHECK;
+
+/* What holds for the owner of `row`: his own bounds, or those for all.  Of max_fetches the
+ * smaller one holds: nodes have that bound whatever an owner may. */
+struct owner_bounds owners_bounds(const struct owners *owners, const struct owner_row *row);
 
 enum owners_room {
 	OWNERS_ROOM,

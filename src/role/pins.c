@@ -47,6 +47,11 @@ bool pins_owner(struct pins *pins, struct slice owner, struct arena *mem,
 	return owners_get(pins->owners, owner, mem, out, err);
 }
 
+struct owner_bounds pins_bounds(const struct pins *pins, const struct owner_row *row)
+{
+	return owners_bounds(pins->owners, row);
+}
+
 bool pins_set_owner(struct pins *pins, const struct owner_row *expected,
 		    const struct owner_row *row, bool *done, struct err *err)
 {

@@ -173,6 +173,9 @@ bool pins_retry(struct pins *pins, const struct pins_call *call, const struct pi
 bool pins_owner(struct pins *pins, struct slice owner, struct arena *mem,
 		const struct owner_row **out, struct err *err) MUST_CHECK;
 
+/* What he may have and do, by a row from pins_owner(). */
+struct owner_bounds pins_bounds(const struct pins *pins, const struct owner_row *row);
+
 /* Writes the owner's row, updated_at being filled in, if what is stored is still `expected`
  * (NULL: nothing is); *done tells whether it was. */
 bool pins_set_owner(struct pins *pins, const struct owner_row *expected,

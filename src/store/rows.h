@@ -126,6 +126,10 @@ struct owner_total {
 	int64_t bytes;
 };
 
+/* In place of a bound of an owner_row (the low half in the short ones): none, whatever the
+ * program's bound for all is. */
+#define OWNER_UNBOUND UINT64_MAX
+
 /* ((owner)) */
 struct owner_row {
 	struct slice owner;
@@ -135,7 +139,7 @@ struct owner_row {
 	int64_t ttl_max_us;     /* 0 = no bound */
 	struct slice_list zones;
 	int32_t priority;
-	uint64_t max_pins; /* 0 = no bound, for all of these */
+	uint64_t max_pins; /* 0 = the program's, for all of these */
 	uint64_t max_bytes;
 	uint32_t max_requests_per_s;
 	uint32_t max_fetches;

@@ -41,7 +41,6 @@ struct api_options { /* what they point to outlives the api */
 	unsigned instance;   /* of `store` */
 	int64_t expiring_us; /* of `store` */
 
-	uint32_t requests_per_s; /* per owner, where the owner's row does not say; 0: no limit */
 	int64_t peer_up_us;      /* a peer counts as up so long after it was last seen; 0: 90 s */
 	struct metrics *metrics; /* answers are counted in it; what /metrics shows */
 

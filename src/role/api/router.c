@@ -424,7 +424,7 @@ static bool within_rate(struct call *c, bool *within, struct err *err)
 	*within = true;
 	if (!pins_owner(c->api->options.pins, owner, c->mem, &row, err))
 		return false;
-	per_s = row->max_requests_per_s ? row->max_requests_per_s : c->api->options.requests_per_s;
+	per_s = pins_bounds(c->api->options.pins, row).max_requests_per_s;
 	if (per_s == 0)
 		return true;
 	*within =

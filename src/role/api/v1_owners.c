@@ -32,10 +32,14 @@ static const struct json_field owner_fields[] = {
 	[F_MAX_TTL] = { "max_ttl", JSON_STR, AT(max_ttl) },
 	[F_ZONES] = { "zones", JSON_LIST, AT(zones) },
 	[F_PRIORITY] = { "priority", JSON_INT, AT(priority), .min = -100, .max = 100 },
-	[F_PINS] = { "max_pins", JSON_INT, AT(max_pins), .min = 0, .max = INT64_MAX },
-	[F_BYTES] = { "max_bytes", JSON_INT, AT(max_bytes), .min = 0, .max = INT64_MAX },
-	[F_PER_S] = { "max_requests_per_second", JSON_INT, AT(per_s), .min = 0, .max = 1000000 },
-	[F_FETCHES] = { "max_fetches", JSON_INT, AT(fetches), .min = 0, .max = 1000000 },
+	[F_PINS] = { "max_pins", JSON_INT, AT(max_pins), .nullable = true, .min = 0,
+		     .max = INT64_MAX },
+	[F_BYTES] = { "max_bytes", JSON_INT, AT(max_bytes), .nullable = true, .min = 0,
+		      .max = INT64_MAX },
+	[F_PER_S] = { "max_requests_per_second", JSON_INT, AT(per_s), .nullable = true, .min = 0,
+		      .max = 1000000 },
+	[F_FETCHES] = { "max_fetches", JSON_INT, AT(fetches), .nullable = true, .min = 0,
+			.max = 1000000 },
 };
 
 static void key_duration_if(struct json_writer *w, const char *name, int64_t us)
@@ -48,8 +52,10 @@ static void key_duration_if(struct json_writer *w, const char *name, int64_t us)
 	json_key_cstr(w, name, text);
 }
 
-static void write_owner(struct json_writer *w, const struct owner_row *row)
+static void write_owner(struct call *c, struct json_writer *w, const struct owner_row *row)
 {
+	const struct owner_bounds bounds = pins_bounds(c->api->options.pins, row);
+
 	json_begin_object(w);
 	json_key_str(w, "owner", row->owner);
 	json_key_bool(w, "disabled", row->disabled);
@@ -60,10 +66,10 @@ static void write_owner(struct json_writer *w, const struct owner_row *row)
 	if (row->zones.n > 0)
 		json_key_strings(w, "zones", row->zones);
 	json_key_i64(w, "priority", row->priority);
-	json_key_u64(w, "max_pins", row->max_pins);
-	json_key_u64(w, "max_bytes", row->max_bytes);
-	json_key_u64(w, "max_requests_per_second", row->max_requests_per_s);
-	json_key_u64(w, "max_fetches", row->max_fetches);
+	json_key_u64(w, "max_pins", bounds.max_pins);
+	json_key_u64(w, "max_bytes", bounds.max_bytes);
+	json_key_u64(w, "max_requests_per_second", bounds.max_requests_per_s);
+	json_key_u64(w, "max_fetches", bounds.max_fetches);
 	json_key_time_if(w, "updated", row->updated_at);
 	json_end_object(w);
 }
@@ -86,7 +92,7 @@ bool v1_list_owners(struct call *c, struct err *err)
 	json_key(&w, "owners");
 	json_begin_array(&w);
 	for (size_t i = 0; i < n; i++)
-		write_owner(&w, rows[i]);
+		write_owner(c, &w, rows[i]);
 	json_end_array(&w);
 	if (n == (size_t)q.limit)
 		json_key_str(&w, "next", ((const struct owner_row *)rows[n - 1])->owner);
@@ -103,7 +109,7 @@ static bool reply_owner(struct call *c, const struct owner_row *row)
 {
 	struct json_writer w = reply_writer(c);
 
-	write_owner(&w, row);
+	write_owner(c, &w, row);
 	return reply_json(c, 200);
 }
 
@@ -139,9 +145,15 @@ static bool read_zones(struct call *c, const json_t *value, struct slice_list *o
 	return true;
 }
 
+/* null (-1): the program's bound for all; 0: none. */
+static uint64_t as_bound(int64_t given)
+{
+	return given < 0 ? 0 : given == 0 ? OWNER_UNBOUND : (uint64_t)given;
+}
+
 static bool change_owner(struct call *c, const json_t *body, struct owner_row *row, struct err *err)
 {
-	struct owner_in in = { 0 };
+	struct owner_in in = { .max_pins = -1, .max_bytes = -1, .per_s = -1, .fetches = -1 };
 	uint64_t given;
 
 	if (!json_fields(body, "", owner_fields, ARRAY_LEN(owner_fields), JSON_UNKNOWN_REFUSED, &in,
@@ -152,13 +164,13 @@ static bool change_owner(struct call *c, const json_t *body, struct owner_row *r
 	if (given >> F_PRIORITY & 1)
 		row->priority = (int32_t)in.priority;
 	if (given >> F_PINS & 1)
-		row->max_pins = (uint64_t)in.max_pins;
+		row->max_pins = as_bound(in.max_pins);
 	if (given >> F_BYTES & 1)
-		row->max_bytes = (uint64_t)in.max_bytes;
+		row->max_bytes = as_bound(in.max_bytes);
 	if (given >> F_PER_S & 1)
-		row->max_requests_per_s = (uint32_t)in.per_s;
+		row->max_requests_per_s = (uint32_t)as_bound(in.per_s);
 	if (given >> F_FETCHES & 1)
-		row->max_fetches = (uint32_t)in.fetches;
+		row->max_fetches = (uint32_t)as_bound(in.fetches);
 	if (in.replicas && !v1_read_replicas(in.replicas, &row->rf_min, &row->rf_max, err))
 		return false;
 	if (in.replicas && (row->rf_min > row->rf_max || (row->rf_min < 0) != (row->rf_max < 0)))
@@ -201,6 +213,7 @@ bool v1_usage(struct call *c, struct err *err)
 {
 	struct json_writer w = reply_writer(c);
 	const struct owner_row *row;
+	struct owner_bounds bounds;
 	struct owner_usage usage;
 
 	if (!store_usage(c->api->options.store, c->owner, &usage, err) ||
@@ -215,10 +228,11 @@ bool v1_usage(struct call *c, struct err *err)
 	json_end_object(&w);
 	json_key_u64(&w, "bytes", usage.bytes);
 	json_key_bool(&w, "approximate", usage.approximate);
-	if (row->max_pins)
-		json_key_u64(&w, "max_pins", row->max_pins);
-	if (row->max_bytes)
-		json_key_u64(&w, "max_bytes", row->max_bytes);
+	bounds = pins_bounds(c->api->options.pins, row);
+	if (bounds.max_pins)
+		json_key_u64(&w, "max_pins", bounds.max_pins);
+	if (bounds.max_bytes)
+		json_key_u64(&w, "max_bytes", bounds.max_bytes);
 	json_end_object(&w);
 	return reply_json(c, 200);
 }

@@ -207,7 +207,9 @@ static void build(struct probe *p, struct store_mem *data)
 					       .clock = &p->clock,
 					       .rand = &p->rand };
 	const struct bus_local_options bus = { .queue_max = 100000 };
-	struct pins_options pins = { .clock = &p->clock, .instance = 1 };
+	struct pins_options pins = { .clock = &p->clock,
+				     .instance = 1,
+				     .bounds = { .max_pins = 1000000 } };
 	struct api_options api = { .clock = &p->clock, .instance = 1 };
 	struct err err;
 

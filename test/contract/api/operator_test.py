@@ -68,6 +68,15 @@ class Operator(unittest.TestCase):
         self.assertEqual(self.ask("POST", path + "/forget").json["wish"], "forgotten")
         self.assertEqual(self.ask("GET", path).status, 404)
 
+    def test_no_limit_is_another_thing_than_the_limit_for_all(self):
+        path, usage = "/v1/owners/limits", {"Pinfold-Owner": "limits"}
+        for given, shown in ((5, 5), (0, 0), (None, 1000000), (0, 0)):
+            reply = self.ask("PATCH", path, {"max_pins": given})
+            self.assertEqual((reply.status, reply.json["max_pins"]), (200, shown))
+            self.assertEqual(self.ask("PATCH", path, {"priority": 1}).json["max_pins"], shown, "what is absent stays")
+            self.assertEqual(self.ask("GET", "/v1/usage", headers=usage).json.get("max_pins", 0), shown)
+        self.assertEqual(self.ask("GET", "/v1/owners/nobody").json["max_pins"], 1000000)
+
 
 if __name__ == "__main__":
     unittest.main()
