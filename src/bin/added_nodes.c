@@ -55,17 +55,38 @@ static bool there(struct slice_list list, struct slice url)
 	return false;
 }
 
+static bool check_url(struct slice url, struct err *err)
+{
+	if (url.len > ADDED_URL_MAX)
+		return err_set(err, ERR_INVALID, "url has %zu bytes; at most %d are allowed",
+			       url.len, ADDED_URL_MAX);
+	for (size_t i = 0; i < url.len; i++)
+		if (url.ptr[i] <= ' ')
+			return err_set(err, ERR_INVALID, "url: white space is not allowed");
+	return true;
+}
+
 bool added_nodes_keep(struct store *store, struct slice url, struct arena *mem, struct err *err)
 {
+	if (!check_url(url, err))
+		return false;
 	for (int i = 0; i < SWAPS_MAX; i++) {
-		const struct setting *old;
 		struct setting new = { .name = SETTING };
+		struct slice_list list = { 0 };
+		const struct setting *old;
 		bool done;
 
 		if (!load_row(store, mem, &old, err))
 			return false;
-		if (old && there(lines(old->value, mem), url))
+		if (old)
+			list = lines(old->value, mem);
+		if (there(list, url))
 			return true;
+		if (list.n == ADDED_NODES_MAX)
+			return err_set(err, ERR_INVALID,
+				       "url: %d nodes were added, which is the most: name some in "
+				       "the configuration",
+				       ADDED_NODES_MAX);
 		new.value = slice_str(arena_printf(mem, "%.*s%.*s\n",
 						   SLICE_FMT(old ? old->value : SLICE_LIT("")),
 						   SLICE_FMT(url)));
@@ -77,24 +98,23 @@ bool added_nodes_keep(struct store *store, struct slice url, struct arena *mem, 
 	return err_set(err, ERR_UNAVAILABLE, "others add nodes too fast");
 }
 
-bool added_node_ask(struct clock *clock, struct slice url, int64_t for_us, struct arena *mem,
-		    struct slice *peer_id, struct err *err)
+bool added_node_ask(struct clock *clock, const struct kubo_node *node, int64_t for_us,
+		    struct arena *mem, struct slice *peer_id, struct err *err)
 {
 	CLEANUP(kubo_free) struct kubo *kubo = NULL;
-	const struct kubo_node node = { .url = arena_printf(mem, "%.*s", SLICE_FMT(url)) };
 	const struct kubo_op who = { .kind = KUBO_ID, .timeout_us = for_us };
 	int64_t until = clock_mono_us(clock) + for_us + US_PER_S;
 	struct kubo_done done;
 	unsigned index;
 	uint64_t id;
 
-	if (!kubo_curl_new(clock, &kubo, err) || !kubo_add_node(kubo, &node, &index, err) ||
+	if (!kubo_curl_new(clock, &kubo, err) || !kubo_add_node(kubo, node, &index, err) ||
 	    !kubo_start(kubo, &who, &id, err))
 		return false;
 	if (!kubo_next(kubo, until, &done))
-		return err_set(err, ERR_INVALID, "url: %s does not answer", node.url);
+		return err_set(err, ERR_INVALID, "url: %s does not answer", node->url);
 	if (done.outcome != KUBO_OK)
-		return err_set(err, ERR_INVALID, "url: %s: %s", node.url, done.text);
+		return err_set(err, ERR_INVALID, "url: %s: %s", node->url, done.text);
 	*peer_id = arena_copy(mem, slice_str(done.who.peer_id));
 	return true;
 }

@@ -168,7 +168,15 @@ bool config_kubo_objects(const json_t *value, struct arena *mem, struct config *
 
 void config_kubo_finish(struct config *config)
 {
-	for (size_t i = 0; i < config->n_kubo; i++)
-		if (config->kubo[i].auth == KUBO_AUTH_NONE && *config->worker.kubo_auth)
-			(void)!set_auth(&config->kubo[i], config->worker.kubo_auth);
+	struct config_kubo *unnamed = &config->added_kubo;
+
+	*unnamed = (struct config_kubo){ .zone = "" };
+	if (!*config->worker.kubo_auth || !set_auth(unnamed, config->worker.kubo_auth))
+		return;
+	for (size_t i = 0; i < config->n_kubo; i++) {
+		if (config->kubo[i].auth != KUBO_AUTH_NONE)
+			continue;
+		config->kubo[i].auth = unnamed->auth;
+		config->kubo[i].secret = unnamed->secret;
+	}
 }

@@ -12,7 +12,7 @@ bool config_kubo_urls(struct texts urls, struct arena *mem, struct config *confi
 bool config_kubo_objects(const json_t *value, struct arena *mem, struct config *config,
 			 struct err *err) MUST_CHECK;
 
-/* Gives worker.kubo_auth to the nodes that have none of their own. */
+/* Gives worker.kubo_auth to the nodes that have none of their own, and to those to come. */
 void config_kubo_finish(struct config *config);
 
 /* The first line of the file, without its end; NULL: it cannot be read (errno tells), is

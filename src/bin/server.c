@@ -413,27 +413,31 @@ static bool driven(struct server *s, struct slice peer_id)
 	return false;
 }
 
-static void drive(struct server *s, struct slice url)
+static struct kubo_node added_node(struct server *s, struct slice url, struct arena *mem)
 {
-	char text[512];
+	const struct config_kubo *k = &s->config->added_kubo;
 
-	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(url));
-	worker_add_node(s->worker, &(struct worker_node_options){ .kubo = { .url = text } });
+	return (struct kubo_node){
+		.url = arena_printf(mem, "%.*s", SLICE_FMT(url)),
+		.auth = k->auth,
+		.secret = k->secret,
+	};
 }
 
 static bool add_peer(void *ctx, struct slice url, struct arena *mem, struct slice *peer_id,
 		     struct err *err)
 {
 	struct server *s = ctx;
+	const struct worker_node_options node = { .kubo = added_node(s, url, mem) };
 
-	if (!added_node_ask(&s->clock, url, s->config->worker.heartbeat_timeout_us, mem, peer_id,
-			    err))
+	if (!added_node_ask(&s->clock, &node.kubo, s->config->worker.heartbeat_timeout_us, mem,
+			    peer_id, err))
 		return false;
 	if (driven(s, *peer_id))
 		return true;
 	if (!added_nodes_keep(s->store, url, mem, err))
 		return false;
-	drive(s, url);
+	worker_add_node(s->worker, &node);
 	return true;
 }
 
@@ -445,7 +449,8 @@ static bool drive_added(struct server *s, struct err *err)
 	if (!added_nodes_load(s->store, s->mem, &added, err))
 		return false;
 	for (size_t i = 0; i < added.n; i++)
-		drive(s, added.at[i]);
+		worker_add_node(s->worker, &(struct worker_node_options){
+						   .kubo = added_node(s, added.at[i], s->mem) });
 	return true;
 }
 

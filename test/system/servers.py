@@ -236,8 +236,8 @@ class Pinfold:
 class FakeKubo:
     """One node in memory that does at once what it is told; see fake_kubo_server.c."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([FAKE_KUBO], stdin=subprocess.PIPE, text=True,
+    def __init__(self, *args):
+        self.process = subprocess.Popen([FAKE_KUBO, *args], stdin=subprocess.PIPE, text=True,
                                         stdout=subprocess.PIPE)
         _started.callback(self.stop)
         self.url = self.process.stdout.readline().strip()

@@ -294,8 +294,12 @@ class Orders(Case):
         made = json.loads(p.cli("key", "create", "--json", "--owner", "alice").stdout)
         self.assertEqual(p.ask("GET", "/v1/status", key=made["key"]).json["owner"], "alice")
 
-    def test_a_node_that_was_added_by_url_is_driven_after_a_restart(self):
+    def test_a_node_that_was_added_by_url_is_driven_after_a_restart_with_the_secret_of_all(self):
+        self.kubo = FakeKubo("--auth", "Bearer s3cret")
         p = Pinfold(self.dir / "added", ["http://127.0.0.1:1"]).start()
+        self.assertIn("Access Denied", p.cli("peer", "add", self.kubo.url, code=1).stderr)
+        p.stop()
+        p = Pinfold(self.dir / "added", ["http://127.0.0.1:1"], worker_kubo_auth_file=self.file("secret", "bearer:s3cret\n")).start()
         for url in ("http://127.0.0.1:1", "ftp://x", "unix:/none.sock"):
             self.assertIn(url, p.cli("peer", "add", url, code=1).stderr)
         self.assertEqual(p.peers(), [])
