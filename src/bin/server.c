@@ -24,8 +24,7 @@
 #include "store/metered.h"
 #include "store/rocksdb/store_rocksdb.h"
 
-#define INSTANCE     0 /* the only one of this store */
-#define EXPIRING_MIN 1 /* us */
+#define INSTANCE 0 /* the only one of this store */
 
 struct server {
 	const struct config *config;
@@ -368,16 +367,6 @@ static bool listen_http(struct server *s, struct err *err)
 	return true;
 }
 
-static bool ready(void *ctx, char why[160])
-{
-	struct store_counters c;
-
-	store_counters(((struct server *)ctx)->store, &c);
-	if (c.read_only)
-		snprintf(why, 160, "%s", c.reason);
-	return !c.read_only;
-}
-
 static bool order_rebalance(void *ctx, bool dry_run, bool force, int64_t for_us,
 			    struct rebalance_preview *out, struct err *err)
 {
@@ -481,7 +470,6 @@ static bool make_api(struct server *s, struct err *err)
 						.keys = s->keys,
 						.clock = &s->clock,
 						.instance = INSTANCE,
-						.expiring_us = c->ttl.scan_us,
 						.peer_up_us = c->peer.suspect_us,
 						.metrics = s->metrics,
 						.add_peer = add_peer,
@@ -490,9 +478,7 @@ static bool make_api(struct server *s, struct err *err)
 							    .rebalance = order_rebalance,
 							    .collect = order_gc,
 							    .progress = tell_progress,
-							    .held_back = tell_held_back },
-						.ready = ready,
-						.ready_ctx = s });
+							    .held_back = tell_held_back } });
 	return true;
 }
 

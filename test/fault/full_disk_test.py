@@ -69,6 +69,7 @@ class FullDisk(Story):
         ready = p.ask("GET", "/readyz", key="")
         self.assertEqual(ready.status, 503)
         self.assertIn(b"space", ready.body)
+        self.assertNotIn(b"/", ready.body, "no path")
         self.assertEqual(p.ask("GET", "/healthz", key="").status, 200)
         self.switch.unlink()
         until(lambda: self.add("room").status == 202, "there is room again")

@@ -38,15 +38,10 @@ struct api_options { /* what they point to outlives the api */
 	struct pins *pins;
 	struct keys *keys;
 	struct clock *clock;
-	unsigned instance;   /* of `store` */
-	int64_t expiring_us; /* of `store` */
+	unsigned instance; /* of `store` */
 
 	int64_t peer_up_us;      /* a peer counts as up so long after it was last seen; 0: 90 s */
 	struct metrics *metrics; /* answers are counted in it; what /metrics shows */
-
-	/* May requests be served?  Else it says why not.  NULL: yes. */
-	bool (*ready)(void *ctx, char why[160]);
-	void *ready_ctx;
 
 	struct api_orders orders;
 

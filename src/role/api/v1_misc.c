@@ -1,4 +1,5 @@
 /* What is neither pins nor settings: status, the interface's description, health, metrics. */
+#include "base/log.h"
 #include "model/time_text.h"
 #include "role/api/call.h"
 #include "role/api/pin_json.h"
@@ -46,13 +47,15 @@ bool get_health(struct call *c, struct err *err UNUSED)
 
 bool get_ready(struct call *c, struct err *err UNUSED)
 {
-	const struct api_options *o = &c->api->options;
-	char why[160] = "";
+	struct store_counters counters;
 
-	if (!o->ready || o->ready(o->ready_ctx, why))
+	store_counters(c->api->options.store, &counters);
+	if (!counters.read_only)
 		return reply_text(c, 200, "ready\n");
+	/* Anybody may ask: paths and the system's words are for the log alone. */
+	log_warn("not ready: %s", counters.reason);
 	http_response_header(c->res, "Retry-After", SLICE_LIT("1"));
-	return reply_text(c, 503, arena_printf(c->mem, "%s\n", why));
+	return reply_text(c, 503, "no writes: there is no space on the disk, or it failed\n");
 }
 
 bool get_metrics(struct call *c, struct err *err UNUSED)
