@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "role/api/pin_json.h"
 #include "store/mem/store_mem.h"
 
 #define ID "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X"
@@ -178,6 +179,33 @@ static void a_few_are_enough(void **state)
 	assert_int_equal(n, DELEGATES_MAX);
 }
 
+static void an_error_of_any_length_is_shown_as_far_as_there_is_room(void **state)
+{
+	struct fixture *f = *state;
+	const struct owner_pin pin = pin_of(a_cid, 1);
+	char error[1001];
+	struct copy copy = { .desired = true,
+			     .gen = 1000,
+			     .state_gen = 1000,
+			     .state = COPY_ERROR,
+			     .attempts = 1,
+			     .error = SLICE_OF(error, 1000) };
+	const struct cid_view view = { .copies = &copy, .n_copies = 1 };
+	const struct pin_extra extra = { .delegates = f->delegates, .view = &view };
+	struct json_writer w = json_writer(&f->json);
+	const char *details;
+	struct err err;
+
+	memset(error, 'e', sizeof(error));
+	assert_true(delegates_refresh(f->delegates, &err));
+	psa_write_status(&w, &pin, &extra);
+	buf_add_byte(&f->json, '\0');
+	details = strstr((const char *)f->json.ptr, "failed: e");
+	assert_non_null(details);
+	assert_true(strspn(details + 8, "e") < 400);
+	assert_true(details[8 + strspn(details + 8, "e")] == '"');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +216,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(where_nobody_is_up_any_peer_is_better_than_none,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_few_are_enough, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_error_of_any_length_is_shown_as_far_as_there_is_room, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("role/api/delegates", tests, NULL, NULL);
 }

@@ -318,6 +318,8 @@ static void write_details(struct json_writer *w, const struct owner_pin *row,
 	if (failed && row->status != STATUS_PINNED)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "; attempt %u failed: %.*s",
 			      failed->attempts, SLICE_FMT(failed->error));
+	if (n >= (int)sizeof(text)) /* whoever wrote the row: what did not fit is not shown */
+		n = (int)sizeof(text) - 1;
 	json_key_str(w, "status_details", SLICE_OF(text, (size_t)n));
 }
 
