@@ -12,6 +12,7 @@
 #include "bin/config_kubo.h"
 #include "bin/nearest.h"
 #include "bin/option_value.h"
+#include "model/pin.h"
 
 struct load { /* one config_load() */
 	const struct config_input *in;
@@ -378,8 +379,10 @@ static void check_together(struct load *l)
 		problem(l, "worker.retry_min must not be longer than worker.retry_max");
 	if (c->peer.suspect_us > c->peer.down_us)
 		problem(l, "peer.suspect_after must not be longer than peer.down_after");
-	if (c->owner.rf_max != -1 && (c->owner.rf_min == -1 || c->owner.rf_min > c->owner.rf_max))
-		problem(l, "owner.replicas_min must not be more than owner.replicas_max");
+	if (!pin_replicas_ok(c->owner.rf_min, c->owner.rf_max))
+		problem(l, "owner.replicas_min must not be more than owner.replicas_max; both are "
+			   "from 1, "
+			   "or -1");
 	if (!*c->data)
 		problem(l, "data: must name a directory");
 }

@@ -122,9 +122,10 @@ const struct option_row option_rows[] = {
 	DURATION("http.drain_timeout", http.drain_us, "30s", "0s", "1h",
 		 "What requests in work get at the end of the process."),
 
-	INT("owner.replicas_min", owner.rf_min, "1", "-1", "1000",
+	INT("owner.replicas_min", owner.rf_min, "1", "-1", "100",
 	    "Copies below which a pin is not yet pinned; -1: one on every peer."),
-	INT("owner.replicas_max", owner.rf_max, "1", "-1", "1000", "Copies that are made."),
+	INT("owner.replicas_max", owner.rf_max, "1", "-1", "100",
+	    "Copies that are made; -1, as the least too: one on every peer."),
 	INT("owner.quota_pins", owner.quota_pins, "0", "0", "1000000000000", "Pins; 0: no limit."),
 	SIZE("owner.quota_bytes", owner.quota_bytes, "0", "0", NULL,
 	     "Bytes, soft since sizes are known late; 0: no limit."),

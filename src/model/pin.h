@@ -24,6 +24,14 @@
 #define FACTS_PER_CID       5000 /* of one owner for one CID; ended and replaced ones count too */
 #define REPLICAS_EVERYWHERE (-1)
 
+/* May a request ask for so many copies: the least that counts as pinned, and how many are made? */
+static inline bool pin_replicas_ok(int64_t min, int64_t max)
+{
+	if (min == REPLICAS_EVERYWHERE || max == REPLICAS_EVERYWHERE)
+		return min == max;
+	return min >= 1 && min <= max && max <= PIN_REPLICAS_MAX;
+}
+
 enum pin_mode {
 	PIN_DIRECT = 0,
 	PIN_RECURSIVE = 1,

@@ -153,13 +153,6 @@ static bool check_meta(struct pair_list in, struct arena *mem, struct pair_list 
 	return true;
 }
 
-static bool replicas_ok(int32_t min, int32_t max)
-{
-	if (min == REPLICAS_EVERYWHERE || max == REPLICAS_EVERYWHERE)
-		return min == max;
-	return min >= 1 && min <= max && max <= PIN_REPLICAS_MAX;
-}
-
 /* Decimal digits, at most 3, with an optional sign. */
 static bool parse_small(struct slice text, int32_t *out)
 {
@@ -194,7 +187,7 @@ static bool meta_replicas(struct slice value, struct pin_ask *out, struct arena 
 	out->rf_max = out->rf_min;
 	if (dash && !parse_small(SLICE_OF(dash + 1, value.len - head - 1), &out->rf_max))
 		return false;
-	return replicas_ok(out->rf_min, out->rf_max);
+	return pin_replicas_ok(out->rf_min, out->rf_max);
 }
 
 static bool meta_ttl(struct slice value, struct pin_ask *out, struct arena *mem UNUSED,
@@ -288,7 +281,7 @@ static bool take_reserved(struct pin_ask *out, struct arena *mem, struct err *er
 
 static bool check_numbers(const struct pin_ask *ask, struct err *err)
 {
-	if (ask->given & ASK_REPLICAS && !replicas_ok(ask->rf_min, ask->rf_max))
+	if (ask->given & ASK_REPLICAS && !pin_replicas_ok(ask->rf_min, ask->rf_max))
 		return err_set(err, ERR_INVALID,
 			       "replicas are %d to %d; they must be 1 to %d, the lower first, or "
 			       "-1 for every peer",
@@ -364,8 +357,10 @@ static bool apply_expiry(const struct pin_ask *ask, const struct owner_row *owne
 static void apply_defaults(const struct owner_row *owner, int32_t rf_min, int32_t rf_max,
 			   int64_t from_us, struct fact *out)
 {
-	int64_t ttl = owner->ttl_us ? owner->ttl_us : owner->ttl_max_us;
+	int64_t ttl = owner->ttl_us, most = owner->ttl_max_us;
 
+	if (most && (!ttl || ttl > most))
+		ttl = most;
 	out->rf_min = owner->rf_min ? owner->rf_min : rf_min;
 	out->rf_max = owner->rf_max ? owner->rf_max : rf_max;
 	out->zones = owner->zones;

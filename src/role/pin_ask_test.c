@@ -257,6 +257,27 @@ static void an_expiry_lies_ahead_and_within_the_owners_bound(void **state UNUSED
 	}
 }
 
+static void an_owners_default_expiry_is_within_his_bound(void **state UNUSED)
+{
+	static const struct {
+		int64_t ttl_us, ttl_max_us, expires_at;
+	} cases[] = {
+		{ 0, 0, 0 }, { 90, 0, 1090 }, { 0, 30, 1030 }, { 90, 30, 1030 }, { 9, 30, 1009 }
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct pin_ask ask = { .given = 0 };
+		struct owner_row owner = plain_owner;
+		struct fact out;
+		struct err err;
+
+		owner.ttl_us = cases[i].ttl_us;
+		owner.ttl_max_us = cases[i].ttl_max_us;
+		assert_true(pin_ask_apply(&ask, NULL, &owner, 1, 1, 1000, &out, &err));
+		assert_int_equal(out.expires_at, cases[i].expires_at);
+	}
+}
+
 static void fingerprints_tell_calls_apart_and_not_their_spelling(void **state)
 {
 	struct arena *mem = *state;
@@ -304,6 +325,7 @@ int main(void)
 			silence_gets_the_owners_defaults_and_a_revision_keeps_the_rest, setup,
 			teardown),
 		cmocka_unit_test(an_expiry_lies_ahead_and_within_the_owners_bound),
+		cmocka_unit_test(an_owners_default_expiry_is_within_his_bound),
 		cmocka_unit_test_setup_teardown(
 			fingerprints_tell_calls_apart_and_not_their_spelling, setup, teardown),
 	};

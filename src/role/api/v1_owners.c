@@ -173,7 +173,7 @@ static bool change_owner(struct call *c, const json_t *body, struct owner_row *r
 		row->max_fetches = (uint32_t)as_bound(in.fetches);
 	if (in.replicas && !v1_read_replicas(in.replicas, &row->rf_min, &row->rf_max, err))
 		return false;
-	if (in.replicas && (row->rf_min > row->rf_max || (row->rf_min < 0) != (row->rf_max < 0)))
+	if (in.replicas && !pin_replicas_ok(row->rf_min, row->rf_max))
 		return err_set(err, ERR_INVALID, "replicas: min must not be above max");
 	return (!in.ttl.ptr || read_ttl(in.ttl, "ttl", &row->ttl_us, err)) &&
 	       (!in.max_ttl.ptr || read_ttl(in.max_ttl, "max_ttl", &row->ttl_max_us, err)) &&
