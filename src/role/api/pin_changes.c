@@ -50,30 +50,56 @@ bool replace_pin(struct call *c, struct err *err)
 	       pin_reply_result(&reply);
 }
 
-/* The revision that If-Match names; 0: any.  False: replied to. */
-static bool if_match(struct call *c, uint64_t *rev)
+/* The revision in an entity tag, with or without its quotes; 0: no pin ever had it. */
+static uint64_t tag_rev(struct slice tag)
+{
+	uint64_t rev = 0;
+
+	if (tag.len >= 2 && tag.ptr[0] == '"' && tag.ptr[tag.len - 1] == '"')
+		tag = SLICE_OF(tag.ptr + 1, tag.len - 2);
+	if (tag.len > 19)
+		return 0;
+	for (size_t i = 0; i < tag.len; i++) {
+		if (tag.ptr[i] < '0' || tag.ptr[i] > '9')
+			return 0;
+		rev = 10 * rev + (tag.ptr[i] - '0');
+	}
+	return rev;
+}
+
+/*
+ * The revision that If-Match demands; 0: any.  Of several that it lists the one the pin has, else
+ * the last that was made: a repetition under a key demands the same again.  *go false: replied to.
+ */
+static bool if_match(struct call *c, struct ulid id, uint64_t *rev, bool *go, struct err *err)
 {
 	const struct slice *value = http_header_get(c->req, "If-Match");
-	struct slice v;
+	const struct owner_pin *pin;
+	struct slice rest, tag;
 
 	*rev = 0;
+	*go = true;
 	if (!value || slice_eq_str(*value, "*"))
 		return true;
-	v = *value;
-	if (v.len >= 2 && v.ptr[0] == '"' && v.ptr[v.len - 1] == '"')
-		v = SLICE_OF(v.ptr + 1, v.len - 2);
-	for (size_t i = 0; i < v.len && v.len <= 19; i++) {
-		if (v.ptr[i] < '0' || v.ptr[i] > '9')
-			break;
-		*rev = 10 * *rev + (v.ptr[i] - '0');
-		if (i + 1 == v.len && *rev > 0)
+	if (!store_find(c->api->options.store, c->owner, id, c->mem, &pin, err))
+		return false;
+	rest = *value;
+	while (http_list_next(&rest, &tag)) {
+		uint64_t listed = tag_rev(tag);
+
+		*rev = listed > *rev ? listed : *rev;
+		if (pin && listed == pin->rev) {
+			*rev = listed;
 			return true;
+		}
 	}
-	/* What no pin ever had as its ETag matches none. */
-	return reply_error(c, API_PRECONDITION,
-			   arena_printf(c->mem, "If-Match is \"%s\", which is no revision",
-					excerpt(*value).text)),
-	       false;
+	if (*rev == 0) { /* what no pin ever had as its ETag matches none */
+		*go = false;
+		reply_error(c, API_PRECONDITION,
+			    arena_printf(c->mem, "If-Match is \"%s\", which is no revision",
+					 excerpt(*value).text));
+	}
+	return true;
 }
 
 bool patch_pin(struct call *c, struct err *err)
@@ -84,12 +110,15 @@ bool patch_pin(struct call *c, struct err *err)
 	struct pin_ask ask;
 	struct ulid id;
 	uint64_t rev;
+	bool go;
 
-	if (!call_ulid(c, &id) || !read_ask(c, false, &doc, &ask) || !if_match(c, &rev))
+	if (!call_ulid(c, &id) || !read_ask(c, false, &doc, &ask))
 		return true;
-	return pins_revise(c->api->options.pins, &call, id, rev, &ask, c->mem, &reply.result,
-			   &reply.mark, err) &&
-	       pin_reply_result(&reply);
+	if (!if_match(c, id, &rev, &go, err))
+		return false;
+	return !go || (pins_revise(c->api->options.pins, &call, id, rev, &ask, c->mem,
+				   &reply.result, &reply.mark, err) &&
+		       pin_reply_result(&reply));
 }
 
 bool delete_pin(struct call *c, struct err *err)

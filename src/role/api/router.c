@@ -251,8 +251,7 @@ static bool is_json(struct slice type)
 
 	while (n < type.len && type.ptr[n] != ';' && type.ptr[n] != ' ')
 		n++;
-	return http_name_is(SLICE_OF(type.ptr, n), "application/json") ||
-	       http_name_is(SLICE_OF(type.ptr, n), "application/merge-patch+json");
+	return http_name_is(SLICE_OF(type.ptr, n), "application/json");
 }
 
 struct json_doc *call_json(struct call *c)

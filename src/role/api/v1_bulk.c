@@ -59,6 +59,8 @@ static void read_line(struct bulk *b, struct slice text, struct bulk_item *item)
 	else if (ok)
 		ok = read_delete(json_root(item->doc), item, &err);
 	item->key = b->create ? item->ask.key : item->target.key;
+	if (ok && item->key.ptr && item->key.len == 0)
+		ok = err_set(&err, ERR_INVALID, "key is empty; leave it out, or give it one");
 	if (!ok)
 		item->why = arena_printf(b->mem, "%s", err.text);
 }
@@ -202,7 +204,16 @@ static bool blank(struct slice line)
 	return true;
 }
 
-static void take_line(struct bulk *b, struct bulk_batch *batch, struct slice line)
+static bool key_is_in(const struct bulk_batch *batch, struct slice key)
+{
+	for (size_t i = 0; i < batch->n && key.len > 0; i++) {
+		if (slice_eq(batch->items[i].key, key))
+			return true;
+	}
+	return false;
+}
+
+static void take_line(struct bulk *b, struct bulk_batch *batch, struct slice line, struct buf *out)
 {
 	struct bulk_item *item = &batch->items[batch->n];
 
@@ -210,10 +221,18 @@ static void take_line(struct bulk *b, struct bulk_batch *batch, struct slice lin
 	if (!b->overlong && blank(line))
 		return;
 	*item = (struct bulk_item){ .line = b->line };
-	if (b->overlong || line.len > LINE_MAX)
+	if (b->overlong || line.len > LINE_MAX) {
 		item->why = "the line is too long; at most 65536 bytes are allowed";
-	else
+	} else {
 		read_line(b, line, item);
+		if (key_is_in(batch, item->key)) { /* it repeats a line that must be done first */
+			json_doc_free(item->doc);
+			run_batch(b, batch, out);
+			item = &batch->items[0];
+			*item = (struct bulk_item){ .line = b->line };
+			read_line(b, line, item);
+		}
+	}
 	b->overlong = false;
 	batch->n++;
 }
@@ -244,7 +263,7 @@ static bool chunk(void *arg, struct slice bytes, bool last, struct buf *out, str
 			keep_rest(b, line);
 			line = buf_slice(&b->rest);
 		}
-		take_line(b, batch, line);
+		take_line(b, batch, line, out);
 		b->rest.len = 0;
 		bytes = SLICE_OF(bytes.ptr + len + 1, bytes.len - len - 1);
 		if (batch->n == PINS_BATCH_MAX)
@@ -252,7 +271,7 @@ static bool chunk(void *arg, struct slice bytes, bool last, struct buf *out, str
 	}
 	keep_rest(b, bytes);
 	if (last && (b->rest.len > 0 || b->overlong))
-		take_line(b, batch, buf_slice(&b->rest));
+		take_line(b, batch, buf_slice(&b->rest), out);
 	if (batch->n > 0)
 		run_batch(b, batch, out);
 	return true;
