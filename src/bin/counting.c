@@ -103,7 +103,7 @@ static void collect_http(void *ctx, struct metrics *m)
 	metrics_set(m, METRIC_HTTP_REFUSED, REFUSED_LIMIT, 0, (int64_t)stats.refused);
 	metrics_set(m, METRIC_HTTP_REFUSED, REFUSED_FRAMING, 0, (int64_t)stats.parse_errors);
 	metrics_set(m, METRIC_HTTP_REFUSED, REFUSED_TLS, 0, (int64_t)stats.tls_errors);
-	metrics_set(m, METRIC_HTTP_REFUSED, REFUSED_DEADLINE, 0, (int64_t)stats.timeouts);
+	metrics_set(m, METRIC_HTTP_REFUSED, REFUSED_DEADLINE, 0, (int64_t)stats.late);
 }
 
 /* proc(5): the second number of statm is what is resident, in pages. */

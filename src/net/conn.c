@@ -255,6 +255,7 @@ static void parse(struct conn *c, struct slice *in)
 		}
 		event = http1_feed(&c->h1, in);
 		if (c->state == CONN_BODY && event != HTTP1_ERROR && !count_body(c->x)) {
+			loop_count(c->loop, COUNT_REFUSED, 1);
 			conn_refuse(c, 503, "too many request bodies are on their way");
 			return;
 		}
@@ -428,7 +429,6 @@ void conn_update_reading(struct conn *c)
 			c->starved = true;
 			c->next_starved = c->loop->starved;
 			c->loop->starved = c;
-			deadline_clear(&c->due);
 			loop_retry_starved(c->loop);
 		}
 	}
@@ -447,7 +447,6 @@ void conn_update_reading(struct conn *c)
 void conn_feed_again(struct conn *c)
 {
 	c->starved = false;
-	conn_move(c, c->state);
 	conn_update_reading(c);
 }
 
@@ -455,15 +454,25 @@ void conn_feed_again(struct conn *c)
 
 void conn_timed_out(struct conn *c)
 {
+	if (c->starved) { /* it may have sent all in time: nobody looked */
+		leave_starved(c);
+		loop_count(c->loop, COUNT_LATE, 1);
+		conn_refuse(c, 503, "the server is overloaded");
+		return;
+	}
 	switch (c->state) {
 	case CONN_HEAD:
 	case CONN_BODY:
 		loop_count(c->loop, COUNT_TIMEOUTS, 1);
+		if (!c->x || c->x->asked_ns == 0)
+			loop_count(c->loop, COUNT_LATE, 1);
 		conn_refuse(c, 408, "the request took too long to arrive");
 		return;
 	case CONN_BUSY:
-		if (!c->x->req.body_stream && exchange_cancel(c->x))
+		if (!c->x->req.body_stream && exchange_cancel(c->x)) {
+			loop_count(c->loop, COUNT_LATE, 1);
 			conn_refuse(c, 503, "the server is overloaded");
+		}
 		return;
 	case CONN_LINGER:
 		if (conn_unsent(c) > 0) /* write_due looks after it */

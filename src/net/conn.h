@@ -28,7 +28,8 @@ struct conn {
 	struct conn *next_starved;
 	enum conn_state state;
 	struct deadline due, write_due;
-	size_t write_left; /* when write_due was set */
+	uint64_t queued;     /* bytes for the client that had to wait, so far */
+	uint64_t taken_then; /* how many of them it had taken when write_due was set */
 	struct exchange *x;
 	struct tls *tls; /* NULL: plain */
 	struct buf tail; /* received, not yet parsed: from tail_at on */

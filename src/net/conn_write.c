@@ -18,10 +18,16 @@ size_t conn_unsent(const struct conn *c)
 	return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
 }
 
+/* Bytes that had to wait and that the client took. */
+static uint64_t taken(const struct conn *c)
+{
+	return c->queued - conn_unsent(c);
+}
+
 static void watch_writing(struct conn *c)
 {
-	c->write_left = conn_unsent(c);
-	if (c->write_left == 0)
+	c->taken_then = taken(c);
+	if (conn_unsent(c) == 0)
 		deadline_clear(&c->write_due);
 	else
 		loop_deadline(c->loop, PHASE_WRITE, &c->write_due);
@@ -48,8 +54,9 @@ static void on_written(uv_write_t *req, int status)
 
 void conn_write_timed_out(struct conn *c)
 {
-	/* A long write ends late, but its bytes go: that is no stall. */
-	if (conn_unsent(c) < c->write_left) {
+	/* A long write ends late, but its bytes go, whatever else waits by now: that is no stall.
+	 */
+	if (taken(c) > c->taken_then) {
 		watch_writing(c);
 		return;
 	}
@@ -90,6 +97,7 @@ void conn_send_raw(struct conn *c, const struct slice *parts, unsigned n)
 		at += parts[i].len - skip;
 		sent -= skip;
 	}
+	c->queued += at;
 	rest = uv_buf_init(w->bytes, (unsigned)at);
 	if (uv_write(&w->req, (uv_stream_t *)&c->tcp, &rest, 1, on_written) != 0) {
 		xfree(w);
@@ -205,6 +213,8 @@ static void put_head(struct loop *loop, const struct http_response *res, enum fr
 		buf_add_str(out, res->content_type);
 		buf_add_str(out, "\r\n");
 	}
+	if (loop->server->options.app.headers)
+		buf_add_str(out, loop->server->options.app.headers);
 	buf_add_slice(out, buf_slice(&res->headers));
 	if (framing == FRAME_LENGTH && !bodiless) {
 		buf_add_str(out, "Content-Length: ");

@@ -541,6 +541,7 @@ void http_server_stats(struct http_server *server, struct http_server_stats *out
 		.tls_errors = sum[COUNT_TLS_ERRORS],
 		.parse_errors = sum[COUNT_PARSE_ERRORS],
 		.timeouts = sum[COUNT_TIMEOUTS],
+		.late = sum[COUNT_LATE],
 		.requests = sum[COUNT_REQUESTS],
 		.queued = atomic_load(&server->pool.queued),
 		.bytes_in = sum[COUNT_BYTES_IN],

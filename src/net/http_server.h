@@ -50,7 +50,7 @@ enum http_body_mode {
 	HTTP_BODY_STREAM, /* the handler runs before it: http_response_consume() */
 };
 
-/* All but handler() run on a loop's thread: they must not block.  NULL: the default. */
+/* All functions but handler() run on a loop's thread: they must not block.  NULL: the default. */
 struct http_app {
 	void *ctx;
 
@@ -65,6 +65,10 @@ struct http_app {
 	 * *content_type must be static. */
 	void (*error_body)(void *ctx, unsigned status, const char *why, struct slice path,
 			   struct buf *out, const char **content_type);
+
+	/* Headers of every answer, those of the server's own included: lines that end in CR LF,
+	 * static.  Default: none. */
+	const char *headers;
 
 	/* The answer to a request begins.  `path` is empty if it is not known; `us` is the time
 	 * since the last byte of the request (of a streamed one: since its head), -1 if it was
@@ -132,13 +136,14 @@ bool http_server_reload_tls(struct http_server *server, struct err *err) MUST_CH
 struct http_server_stats {
 	uint64_t open;     /* connections now */
 	uint64_t accepted; /* connections taken */
-	uint64_t refused;  /* connections turned away: limits */
+	uint64_t refused;  /* connections and requests turned away: limits */
 	uint64_t accept_errors;
 	uint64_t tls_errors;   /* handshakes that failed, broken records */
 	uint64_t parse_errors; /* requests refused for their framing or size */
 	uint64_t timeouts;     /* connections cut by a deadline */
-	uint64_t requests;     /* handed to a handler */
-	uint64_t queued;       /* waiting for a worker now */
+	uint64_t late;     /* requests that came, or were to be handled, too late for a handler */
+	uint64_t requests; /* handed to a handler */
+	uint64_t queued;   /* waiting for a worker now */
 	uint64_t responses[6]; /* by class: [2] is 2xx; [0] is not used */
 	uint64_t bytes_in, bytes_out;
 };

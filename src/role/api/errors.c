@@ -50,6 +50,8 @@ static const struct row {
 			   "it was logged; the request can be tried again", NULL },
 	[API_NOT_HERE] = { 501, "not_implemented", "NOT_IMPLEMENTED", "Not offered here", "",
 			   NULL },
+	[API_HTTP_VERSION] = { 505, "http_version", "HTTP_VERSION_NOT_SUPPORTED",
+			       "This version of HTTP is not spoken here", "", NULL },
 	[API_UNAVAILABLE] = { 503, "unavailable", "SERVICE_UNAVAILABLE", "Not available now",
 			      "nothing was done; try again", "5" },
 	[API_UNKNOWN] = { 504, "outcome_unknown", "OUTCOME_UNKNOWN", "The outcome is not known",

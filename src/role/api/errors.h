@@ -35,13 +35,14 @@ enum api_error {
 	API_SLOW, /* 408 */
 	API_INTERNAL,
 	API_NOT_HERE, /* 501 */
+	API_HTTP_VERSION,
 	API_UNAVAILABLE,
 	/* Nobody knows whether it was done: 504.  Also of a write that could not be made durable,
 	 * for whatever reason: it was visible, and mostly comes back when the disk does. */
 	API_UNKNOWN,
 	API_NO_SPACE,
 };
-#define API_ERRORS 24
+#define API_ERRORS 25
 
 unsigned api_error_status(enum api_error error);   /* of HTTP */
 const char *api_error_code(enum api_error error);  /* "not_found": /v1 */

@@ -324,14 +324,11 @@ struct pins_call call_pins(struct call *c)
 
 /* ---- before the handler ----------------------------------------------------------------- */
 
-static void cors(struct call *c)
-{
-	/* The key is in a header and never in a cookie, so any origin may ask. */
-	header(c, "Access-Control-Allow-Origin", "*");
-	header(c, "Access-Control-Expose-Headers",
-	       "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Link, "
-	       "ETag, Idempotency-Replayed");
-}
+/* The key is in a header and never in a cookie, so any origin may ask. */
+static const char cors[] =
+	"Access-Control-Allow-Origin: *\r\n"
+	"Access-Control-Expose-Headers: Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, "
+	"X-RateLimit-Reset, Link, ETag, Idempotency-Replayed\r\n";
 
 /* Which methods a path has: for Allow. */
 static const char *allow_text(struct call *c, unsigned allowed)
@@ -504,7 +501,6 @@ static void handle(void *ctx, struct http_request *req, struct http_response *re
 
 	*c = (struct call){ .api = ctx, .req = req, .res = res, .mem = req->mem };
 	c->psa = shape_of(req->path) == API_SHAPE_PSA;
-	cors(c);
 	c->route = find_route(req->method, req->path, c->params, &allowed);
 	if (!c->route && allowed && req->method == METHOD_OPTIONS) {
 		preflight(c, allowed);
@@ -555,6 +551,7 @@ void api_app(struct api *api, struct http_app *out)
 		.handler = handle,
 		.body_mode = body_mode,
 		.error_body = error_body,
+		.headers = cors,
 		.answered = answered,
 	};
 }

@@ -3,6 +3,7 @@ import concurrent.futures
 import datetime
 import json
 import re
+import socket
 import unittest
 import urllib.parse
 
@@ -304,6 +305,13 @@ class Psa(unittest.TestCase):
         self.assertIn("reason", long.json["error"])
         large = self.ask("POST", "/pins", raw=b'{"x":"' + b"x" * 300000 + b'"}')
         self.assertEqual((large.status, large.reason), (413, "BODY_TOO_LARGE"))
+        self.assertEqual(large.headers["Access-Control-Allow-Origin"], "*", "a browser may read why")
+        with socket.create_connection(("127.0.0.1", self.probe.port), 60) as other:
+            other.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            answer = other.makefile("rb").read()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 505 "))
+        self.assertIn(b'"code":"http_version"', answer)
+        self.assertIn(b'"reason":"HTTP_VERSION_NOT_SUPPORTED"', answer)
         headers = self.ask("GET", "/pins", headers={"X-Long": "x" * 20000})
         self.assertEqual(headers.status, 431)
         self.assertIn("reason", headers.json["error"])

@@ -363,11 +363,12 @@ static void print_stats(struct probe *probe, struct http_server *server)
 	http_server_stats(server, &s);
 	pthread_mutex_lock(&probe->lock);
 	printf("open=%lu accepted=%lu refused=%lu accept_errors=%lu tls_errors=%lu "
-	       "parse_errors=%lu timeouts=%lu requests=%lu queued=%lu r2=%lu r4=%lu r5=%lu "
+	       "parse_errors=%lu timeouts=%lu late=%lu requests=%lu queued=%lu r2=%lu r4=%lu "
+	       "r5=%lu "
 	       "held=%u gone=%u closed=%u made=%u\n",
 	       s.open, s.accepted, s.refused, s.accept_errors, s.tls_errors, s.parse_errors,
-	       s.timeouts, s.requests, s.queued, s.responses[2], s.responses[4], s.responses[5],
-	       probe->n_held, probe->gone, probe->closed, probe->made);
+	       s.timeouts, s.late, s.requests, s.queued, s.responses[2], s.responses[4],
+	       s.responses[5], probe->n_held, probe->gone, probe->closed, probe->made);
 	pthread_mutex_unlock(&probe->lock);
 }
 
@@ -475,7 +476,8 @@ int main(int argc, char **argv)
 	struct http_server_options o = { .app = { .ctx = probe,
 						  .handler = handle,
 						  .body_mode = body_mode,
-						  .error_body = error_body } };
+						  .error_body = error_body,
+						  .headers = "X-Always: yes\r\n" } };
 	CLEANUP(http_server_free) struct http_server *server = NULL;
 	char line[256];
 	struct err err;

@@ -22,6 +22,7 @@ class Limits(ProbeTest):
         self.assertEqual(answer.status, status)
         self.assertEqual(answer.headers["content-type"], "application/json")
         self.assertEqual(answer.headers["connection"], "close")
+        self.assertEqual(answer.headers["x-always"], "yes")
         self.assertIn(b'"status":%d' % status, answer.body)
         self.assertTrue(c.ended())
 
@@ -192,7 +193,7 @@ class Deadlines(ProbeTest):
             c.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
             self.drip(c, b"a")
             self.assertEqual(c.answer().status, 408)
-        probe.until(open=0, timeouts=1)
+        probe.until(open=0, timeouts=1, late=1)
 
     def test_a_dripping_body_is_cut(self):
         probe = self.start(body_ms=400)
@@ -220,6 +221,7 @@ class Deadlines(ProbeTest):
         with probe.connect() as c:
             self.assertEqual(c.ask("/hello").status, 202)
             self.assertTrue(c.ended())
+        probe.until(open=0, timeouts=1, late=0)
 
     def test_a_connection_that_never_speaks_is_closed(self):
         probe = self.start(head_ms=200)
@@ -259,6 +261,7 @@ class Overload(ProbeTest):
             second.request("/hello")
             answer = second.answer()
             self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "1"))
+            self.assertEqual(probe.stats()["late"], 1)
             probe.command("unblock")
             self.assertEqual(first.answer().status, 200)
 
@@ -277,6 +280,20 @@ class Overload(ProbeTest):
         for c in clients:
             with c:
                 self.assertIn(c.answer().status, (200, 202))
+
+    def test_who_cannot_be_read_for_too_long_is_answered_503(self):
+        probe = self.start(workers=1, max_queued=1, queue_ms=60000, head_ms=500)
+        probe.command("block")
+        clients = [probe.connect() for _ in range(3)]
+        for n, c in enumerate(clients):
+            c.request("/block" if n == 0 else "/hello")
+            probe.until(requests=n + 1)
+        with probe.connect() as late:
+            late.send(b"GET")
+            self.assertEqual(late.answer().status, 503)
+        probe.until(late=1)
+        probe.command("unblock")
+        self.assertEqual([c.answer().status for c in clients], [200, 202, 202])
 
     def test_a_stalled_client_may_be_cut_in_the_moment_an_overload_ends(self):
         probe = self.start(workers=1, max_queued=1, queue_ms=1000, write_ms=1000)

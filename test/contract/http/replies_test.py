@@ -176,6 +176,7 @@ class Deferred(ProbeTest):
                 probe.command("fail")
                 answer = c.answer()
                 self.assertEqual((answer.status, answer.body), (507, b"disk full\n"))
+                self.assertEqual(answer.headers["x-always"], "yes")
 
     def test_a_client_that_leaves_does_not_keep_a_hold(self):
         probe = self.start()
