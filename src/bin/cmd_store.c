@@ -15,9 +15,10 @@
  * through /v1/store.
  */
 
-static void show_share(void *ctx, double share)
+static bool show_share(void *ctx, double share)
 {
 	progress_show(ctx, (uint64_t)(100 * share), 0, share);
+	return true;
 }
 
 static void print_check(const struct store_check *c, bool json)

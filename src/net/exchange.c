@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "net/loop.h"
 
 enum token_kind { TOKEN_HOLD, TOKEN_WAIT };
 
@@ -348,6 +349,17 @@ void pool_push(struct pool *pool, struct exchange *first, unsigned n)
 static struct exchange *of(struct http_response *res)
 {
 	return CONTAINER_OF(res, struct exchange, res);
+}
+
+bool http_response_unwanted(struct http_response *res)
+{
+	struct exchange *x = of(res);
+	bool left;
+
+	pthread_mutex_lock(&x->lock);
+	left = x->left;
+	pthread_mutex_unlock(&x->lock);
+	return left || atomic_load(&x->loop->server->stop) != STOP_NO;
 }
 
 /* From the one callback that runs: the arena is its own. */

@@ -29,7 +29,7 @@
  *
  * A client that shuts down its sending side still gets its answer.  Since that
  * looks the same as leaving, a wait ends at once then, and so does a stream that
- * has nothing to send.
+ * has nothing to send; long work may (http_response_unwanted()).
  */
 #pragma once
 
@@ -148,6 +148,10 @@ struct http_server_stats {
 	uint64_t bytes_in, bytes_out;
 };
 void http_server_stats(struct http_server *server, struct http_server_stats *out);
+
+/* For a callback that works for long: true once the client has left (or closed its sending side,
+ * which looks the same) or the server drains, so that it may break off. */
+bool http_response_unwanted(struct http_response *res);
 
 /* ---- replies that come later ---------------------------------------------------------- */
 

@@ -17,8 +17,9 @@
 struct checking {
 	struct store *store;
 	bool repair;
-	void (*progress)(void *ctx, double share);
+	bool (*progress)(void *ctx, double share);
 	void *ctx;
+	double share; /* of the CIDs that were seen */
 	struct store_check *out;
 	char *first;                  /* 240 bytes; empty until something is found */
 	size_t expected[TABLE_COUNT]; /* rows that the truth gives */
@@ -33,6 +34,13 @@ static void found(struct checking *c, const char *what, enum table table, struct
 		return;
 	multibase_encode_digits('f', SLICE_OF(cid.ptr, cid.len < 40 ? cid.len : 40), hex);
 	snprintf(c->first, 240, "%s in %s, CID %s", what, table_schema(table)->name, hex);
+}
+
+/* Tells how far it is; false: nobody wants to know. */
+static bool go_on(struct checking *c, struct err *err)
+{
+	return !c->progress || c->progress(c->ctx, c->share) ||
+	       err_set(err, ERR_CANCELED, "it was broken off");
 }
 
 /* ---- CID by CID ---------------------------------------------------------------------------- */
@@ -56,12 +64,12 @@ static bool on_cid(void *ctx, const struct cid_view *view, struct slice position
 	c->out->wrong += mended.wrong;
 	if (c->repair)
 		c->out->repaired += mended.wrong;
-	if (c->progress && c->out->cids % PAGE == 0)
-		c->progress(c->ctx, (double)((uint32_t)position.ptr[0] << 24 |
-					     (uint32_t)position.ptr[1] << 16 |
-					     (uint32_t)position.ptr[2] << 8 | position.ptr[3]) /
-					    (1 << BUCKET_BITS));
-	return true;
+	if (c->out->cids % PAGE != 0)
+		return true;
+	c->share = (double)((uint32_t)position.ptr[0] << 24 | (uint32_t)position.ptr[1] << 16 |
+			    (uint32_t)position.ptr[2] << 8 | position.ptr[3]) /
+		   (1 << BUCKET_BITS);
+	return go_on(c, &c->err);
 }
 
 /* ---- rows that no CID explains -------------------------------------------------------------- */
@@ -280,7 +288,8 @@ static bool each_row(struct checking *c, enum table table, page_row_fn *each, vo
 		old = mem; /* `after` lies in it */
 		mem = t;
 		arena_reset(mem);
-		if (!store_rows(c->store, table, after, PAGE, mem, &rows, &n, err))
+		if (!go_on(c, err) ||
+		    !store_rows(c->store, table, after, PAGE, mem, &rows, &n, err))
 			return false;
 		for (size_t i = 0; i < n; i++)
 			if (!each(c, rows[i], ctx, err))
@@ -479,7 +488,7 @@ static bool check_totals(struct checking *c, struct err *err)
 /* ---- all
  * ------------------------------------------------------------------------------------------- */
 
-bool store_check(struct store *store, bool repair, void (*progress)(void *ctx, double share),
+bool store_check(struct store *store, bool repair, bool (*progress)(void *ctx, double share),
 		 void *ctx, struct store_check *out, char first[240], struct err *err)
 {
 	struct checking c = { .store = store,
@@ -493,15 +502,16 @@ bool store_check(struct store *store, bool repair, void (*progress)(void *ctx, d
 	first[0] = '\0';
 	if (!store->ops->verify(store->backend, err))
 		return err_wrap(err, "verify");
+	if (!go_on(&c, err))
+		return err_wrap(err, "check");
 	if (!store_scan_cids(store, 0, 1, (struct slice){ NULL, 0 }, on_cid, &c, err))
 		return err_wrap(err, "check");
 	if (c.err.code != ERR_NONE) {
 		*err = c.err;
 		return err_wrap(err, "check");
 	}
+	c.share = 1;
 	if (!check_orphans(&c, err) || !check_totals(&c, err))
 		return err_wrap(err, "check");
-	if (progress)
-		progress(ctx, 1);
 	return true;
 }

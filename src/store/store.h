@@ -303,9 +303,10 @@ bool store_lease(struct store *store, struct slice name, struct slice holder, in
 struct store_check {
 	uint64_t cids, requests, copies, wrong, repaired, orphans;
 };
-/* Proves that truth and derived tables agree, all bytes included; `progress` may be
- * NULL.  With `repair` mends what it finds.  *first tells the first finding. */
-bool store_check(struct store *store, bool repair, void (*progress)(void *ctx, double share),
+/* Proves that truth and derived tables agree, all bytes included.  With `repair` mends what it
+ * finds.  *first tells the first finding.  `progress` may be NULL; it is called now and then, and
+ * when it returns false the check is broken off: ERR_CANCELED. */
+bool store_check(struct store *store, bool repair, bool (*progress)(void *ctx, double share),
 		 void *ctx, struct store_check *out, char first[240], struct err *err) MUST_CHECK;
 
 /* A consistent copy into the new directory `dir`, from a live process.  ERR_INVALID names

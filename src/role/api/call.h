@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "role/api/api.h"
 #include "role/api/delegates.h"
 #include "role/api/errors.h"
@@ -16,6 +18,7 @@ struct api {
 	struct rate *rate;
 	struct waiters *waiters;
 	struct delegates *delegates;
+	atomic_bool checking, drifting; /* of what reads whole tables one runs at a time */
 };
 
 #define ROUTE_PARAMS 1 /* of a path, at most */
@@ -75,6 +78,12 @@ void reply_when_durable(struct call *c, uint64_t mark);
 static inline struct json_writer reply_writer(struct call *c)
 {
 	return json_writer(&c->res->body);
+}
+
+/* Is anybody still there to be told?  Work of more than moments asks now and then. */
+static inline bool call_wanted(struct call *c)
+{
+	return !http_response_unwanted(c->res);
 }
 
 /* ---- requests --------------------------------------------------------------------------- */

@@ -41,6 +41,8 @@ static bool look_peer(struct call *c, const struct peer_row *peer, struct json_w
 
 	do {
 		arena_reset(mem);
+		if (!call_wanted(c))
+			return err_set(err, ERR_CANCELED, "nobody waits for it");
 		if (!store_open_copies(c->api->options.store, peer->peer_no, buf_slice(&after),
 				       DRIFT_PIECE, mem, &rows, &n, err))
 			return false;
@@ -106,8 +108,11 @@ bool v1_drift(struct call *c, struct err *err)
 
 	if (!page_read(c, &q))
 		return true;
+	if (atomic_exchange(&c->api->drifting, true))
+		return reply_error(c, API_CONFLICT, "somebody looks for drift: one at a time");
 	total.left = q.limit;
 	ok = look_all(c, &total, err);
+	atomic_store(&c->api->drifting, false);
 	buf_free(&total.copies);
 	return ok && reply_json(c, 200);
 }

@@ -56,16 +56,26 @@ bool v1_store_backup(struct call *c, struct err *err)
 	return reply_json(c, 200);
 }
 
+static bool is_wanted(void *ctx, double share UNUSED)
+{
+	return call_wanted(ctx);
+}
+
 bool v1_store_check(struct call *c, struct err *err)
 {
 	struct json_writer w = reply_writer(c);
 	struct store_check found = { 0 };
 	struct store_in in = { 0 };
 	char first[FIRST_MAX] = "";
+	bool ok;
 
 	if (!read_body(c, check_fields, ARRAY_LEN(check_fields), &in))
 		return true;
-	if (!store_check(c->api->options.store, in.repair, NULL, NULL, &found, first, err))
+	if (atomic_exchange(&c->api->checking, true))
+		return reply_error(c, API_CONFLICT, "a check is running: one at a time");
+	ok = store_check(c->api->options.store, in.repair, is_wanted, c, &found, first, err);
+	atomic_store(&c->api->checking, false);
+	if (!ok)
 		return false;
 	json_begin_object(&w);
 	json_key_u64(&w, "cids", found.cids);

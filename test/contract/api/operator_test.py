@@ -77,6 +77,23 @@ class Operator(unittest.TestCase):
             self.assertEqual(self.ask("GET", "/v1/usage", headers=usage).json.get("max_pins", 0), shown)
         self.assertEqual(self.ask("GET", "/v1/owners/nobody").json["max_pins"], 1000000)
 
+    def test_what_reads_the_whole_store_runs_once_at_a_time(self):
+        lines = "".join('{"cid":"%s"}\n' % cid_of(f"whole {i}") for i in range(3000))
+        self.assertEqual(len(self.ask("POST", "/v1/bulk/create", raw=lines).lines), 3000)
+        check = ("POST", "/v1/store/check", {})
+
+        def some_are_refused():
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                replies = list(pool.map(lambda _: self.ask(*check), range(8)))
+            self.assertIn(200, [r.status for r in replies])
+            for r in replies:
+                if r.status != 200:
+                    self.assert_problem(r, 409, "conflict")
+            return any(r.status == 409 for r in replies)
+
+        self.probe.until(some_are_refused, "two meet")
+        self.assertEqual(self.ask(*check).status, 200)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -121,6 +121,14 @@ static void slow(struct probe *probe UNUSED, struct http_request *req, struct ht
 	text(res, 200, "slow\n");
 }
 
+static void tireless(struct probe *probe UNUSED, struct http_request *req UNUSED,
+		     struct http_response *res)
+{
+	while (!http_response_unwanted(res))
+		sleep_ms(1);
+	text(res, 503, "broken off\n");
+}
+
 static void block(struct probe *probe, struct http_request *req UNUSED, struct http_response *res)
 {
 	while (atomic_load(&probe->blocked))
@@ -286,9 +294,11 @@ static const struct {
 	const char *path;
 	void (*run)(struct probe *probe, struct http_request *req, struct http_response *res);
 } routes[] = {
-	{ "/hello", hello }, { "/echo", echo },     { "/empty", empty }, { "/silent", silent },
-	{ "/slow", slow },   { "/big", big },       { "/block", block }, { "/hold", hold },
-	{ "/wait", wait },   { "/stream", stream }, { "/bulk", bulk },   { "*", empty },
+	{ "/hello", hello },       { "/echo", echo }, { "/empty", empty },
+	{ "/silent", silent },     { "/slow", slow }, { "/big", big },
+	{ "/block", block },       { "/hold", hold }, { "/wait", wait },
+	{ "/stream", stream },     { "/bulk", bulk }, { "*", empty },
+	{ "/tireless", tireless },
 };
 
 static void handle(void *ctx, struct http_request *req, struct http_response *res)

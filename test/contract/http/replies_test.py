@@ -117,6 +117,18 @@ class Replies(ProbeTest):
             self.assertEqual(c.answer().body, b"second")
             self.assertTrue(c.ended())
 
+    def test_long_work_ends_when_the_client_has_left_or_the_server_drains(self):
+        probe = self.start(workers=1)
+        with probe.connect() as c:
+            c.request("/tireless")
+            probe.until(requests=1, queued=0)
+        self.assertEqual(probe.ask("/hello").status, 202, "the one worker is free again")
+        with probe.connect() as c:
+            c.request("/tireless")
+            probe.until(requests=3, queued=0)
+            self.assertEqual(probe.command("drain 60000"), "clean")
+            self.assertEqual(c.answer().body, b"broken off\n")
+
     def test_a_large_reply_arrives_whole(self):
         with self.start().connect() as c:
             c.request("/big?n=8000000")

@@ -236,6 +236,25 @@ static void name_tag_expiry(struct fact *revision)
 	revision->expires_at = START_US + US_PER_DAY;
 }
 
+static bool never_mind(void *ctx, double share UNUSED)
+{
+	return --*(int *)ctx > 0;
+}
+
+static void a_check_ends_when_nobody_wants_it(void **state)
+{
+	struct fixture *fx = *state;
+	struct store_check check;
+	char first[240];
+	int calls = 1;
+	struct err err;
+
+	create_pin(fx, cid_no(fx, 1), &(struct wish){ .owner = "a" });
+	assert_false(store_check(fx->store, false, never_mind, &calls, &check, first, &err));
+	assert_int_equal(err.code, ERR_CANCELED);
+	assert_int_equal(calls, 0);
+}
+
 /* Derived rows only stand in a defined order of versions where nobody damages them behind
  * the versions' back, so this is for back ends that compare none. */
 static void check_finds_and_repair_mends_every_kind_of_damage(void **state)
@@ -430,6 +449,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		CASE(ten_thousand_operations_leave_every_derived_row_right),
+		CASE(a_check_ends_when_nobody_wants_it),
 		CASE(check_finds_and_repair_mends_every_kind_of_damage),
 		CASE(what_time_alone_changed_is_not_wrong),
 		CASE(a_tag_that_was_right_until_time_passed_has_a_cause),
