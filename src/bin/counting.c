@@ -45,6 +45,19 @@ uint64_t count_held_back(struct counting *c)
 	return held_back_count(c->held_back, clock_mono_us(c->clock));
 }
 
+bool count_node(struct counting *c, uint32_t peer_no, struct worker_node *out)
+{
+	struct worker_node nodes[NODES_SHOWN];
+	unsigned n = worker_nodes(c->worker, nodes, NODES_SHOWN);
+
+	for (unsigned i = 0; i < n && i < NODES_SHOWN; i++) {
+		*out = nodes[i];
+		if (nodes[i].peer_no == peer_no)
+			return true;
+	}
+	return false;
+}
+
 /* ---- what is true now -------------------------------------------------------------------- */
 
 static void collect_worker(void *ctx, struct metrics *m)

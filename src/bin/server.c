@@ -386,6 +386,11 @@ static enum worker_gc order_gc(void *ctx, uint32_t peer_no)
 	return worker_order_gc(((struct server *)ctx)->worker, peer_no);
 }
 
+static bool tell_node(void *ctx, uint32_t peer_no, struct worker_node *out)
+{
+	return count_node(&((struct server *)ctx)->counting, peer_no, out);
+}
+
 static bool tell_progress(void *ctx, uint32_t peer_no, struct slice cid, struct kubo_progress *out)
 {
 	return worker_progress(((struct server *)ctx)->worker, peer_no, cid, out);
@@ -477,6 +482,7 @@ static bool make_api(struct server *s, struct err *err)
 						.orders = { .ctx = s,
 							    .rebalance = order_rebalance,
 							    .collect = order_gc,
+							    .node = tell_node,
 							    .progress = tell_progress,
 							    .held_back = tell_held_back } });
 	return true;

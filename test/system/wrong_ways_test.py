@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 
-from servers import PATIENCE, PROGRAM, FakeKubo, Pinfold, Story, cid_of, end_process, free_port, main, until
+from servers import PATIENCE, PROGRAM, FakeKubo, Pinfold, Story, ask, cid_of, end_process, free_port, main, until
 
 KEY = "pin_live_0123456789ab_secret_crc"
 
@@ -293,6 +293,14 @@ class Orders(Case):
         self.assertIn("--replicas", p.cli("owner", "set", "alice", code=2).stderr)
         made = json.loads(p.cli("key", "create", "--json", "--owner", "alice").stdout)
         self.assertEqual(p.ask("GET", "/v1/status", key=made["key"]).json["owner"], "alice")
+
+    def test_pins_of_others_on_a_node_are_told(self):
+        ask(self.kubo.port, "POST", f"/api/v0/pin/add?arg={cid_of('of somebody else')}")
+        p = Pinfold(self.dir / "strays", [self.kubo.url]).start()
+        until(lambda: [q.get("foreign_pins") for q in p.ask("GET", "/v1/peers").json["peers"]] == [1], "it is counted")
+        seen = p.ask("GET", "/v1/drift").json["peers"][0]
+        self.assertEqual((seen["foreign_pins"], seen["lost_pins"]), (1, 0))
+        p.stop()
 
     def test_a_node_that_was_added_by_url_is_driven_after_a_restart_with_the_secret_of_all(self):
         self.kubo = FakeKubo("--auth", "Bearer s3cret")

@@ -29,6 +29,8 @@ struct api_orders { /* of operators, to roles in this process; any thread, short
 	enum worker_gc (*collect)(void *ctx, uint32_t peer_no);
 	/* Copies that the guard against mass unpins holds back.  NULL: no planner runs here. */
 	uint64_t (*held_back)(void *ctx);
+	/* What is known of the peer's node; false if it is not driven here.  NULL: likewise. */
+	bool (*node)(void *ctx, uint32_t peer_no, struct worker_node *out);
 	/* How far a running fetch has come; false if it is not known here.  NULL: likewise. */
 	bool (*progress)(void *ctx, uint32_t peer_no, struct slice cid, struct kubo_progress *out);
 };

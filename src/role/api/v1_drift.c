@@ -1,5 +1,6 @@
 /* /v1/drift: what differs from what is desired. */
 #include "role/api/settings.h"
+#include "role/api/v1_peer_find.h"
 
 #define DRIFT_LOOK  100000 /* copies of one peer that are counted */
 #define DRIFT_PIECE 1000
@@ -66,6 +67,7 @@ static bool look_peer(struct call *c, const struct peer_row *peer, struct json_w
 	json_key_str(w, "peer", peer->peer_id);
 	json_key_u64(w, "missing", missing);
 	json_key_u64(w, "surplus", surplus);
+	v1_write_strays(c, w, peer->peer_no);
 	json_end_object(w);
 	return true;
 }

@@ -22,6 +22,17 @@ static bool is_up(struct call *c, const struct peer_row *row)
 	       clock_wall_us(o->clock) - row->last_seen < o->peer_up_us;
 }
 
+void v1_write_strays(struct call *c, struct json_writer *w, uint32_t peer_no)
+{
+	const struct api_orders *o = &c->api->options.orders;
+	struct worker_node node;
+
+	if (!o->node || !o->node(o->ctx, peer_no, &node) || node.compared_at == 0)
+		return;
+	json_key_u64(w, "foreign_pins", node.foreign);
+	json_key_u64(w, "lost_pins", node.lost);
+}
+
 static void write_peer(struct call *c, struct json_writer *w, const struct peer_row *row)
 {
 	json_begin_object(w);
@@ -46,6 +57,7 @@ static void write_peer(struct call *c, struct json_writer *w, const struct peer_
 	}
 	json_key_time_if(w, "last_seen", row->last_seen);
 	json_key_time_if(w, "compared", row->compared_at);
+	v1_write_strays(c, w, row->peer_no);
 	json_key_str_if(w, "down_reason", row->down_reason);
 	json_end_object(w);
 }
