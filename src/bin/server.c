@@ -451,6 +451,7 @@ static bool drive_added(struct server *s, struct err *err)
 static bool make_api(struct server *s, struct err *err)
 {
 	const struct config *c = s->config;
+	const int64_t now_us = clock_wall_us(&s->clock);
 	const struct owner_bounds bounds = {
 		.max_pins = (uint64_t)c->owner.quota_pins,
 		.max_bytes = c->owner.quota_bytes,
@@ -466,7 +467,7 @@ static bool make_api(struct server *s, struct err *err)
 						   .clock = &s->clock,
 						   .instance = INSTANCE,
 						   .expiring_us = c->ttl.scan_us,
-						   .sole_since_us = clock_wall_us(&s->clock),
+						   .sole_since_us = now_us,
 						   .rf_min = (int32_t)c->owner.rf_min,
 						   .rf_max = (int32_t)c->owner.rf_max,
 						   .bounds = bounds });
@@ -475,6 +476,7 @@ static bool make_api(struct server *s, struct err *err)
 						.keys = s->keys,
 						.clock = &s->clock,
 						.instance = INSTANCE,
+						.sole_since_us = now_us,
 						.peer_up_us = c->peer.suspect_us,
 						.metrics = s->metrics,
 						.add_peer = add_peer,

@@ -64,15 +64,30 @@ bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, int64_t
 bool op_finish(struct store *store, const struct op_dedup *claimed, uint16_t http_status,
 	       struct slice result, struct err *err)
 {
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const struct op_dedup *there = claimed;
 	struct op_dedup next = *claimed;
-	bool done;
+	const void *found;
+	bool done = false;
 
 	assert(claimed->state == OP_RUNNING);
 	next.state = OP_DONE;
 	next.until = 0;
 	next.http_status = http_status;
 	next.result = result;
-	return store_swap_row(store, TABLE_OP_DEDUP, claimed, &next, &done, err);
+	for (unsigned i = 0; i < CLAIM_TRIES && !done; i++) {
+		if (!store_swap_row(store, TABLE_OP_DEDUP, there, &next, &done, err))
+			return false;
+		if (done)
+			break;
+		if (!store_row(store, TABLE_OP_DEDUP, claimed, mem, &found, err))
+			return false;
+		there = found;
+		if (!there || there->state != OP_RUNNING ||
+		    !slice_eq(there->fingerprint, claimed->fingerprint))
+			break; /* somebody else has finished it, or it has expired */
+	}
+	return true;
 }
 
 bool op_release(struct store *store, const struct op_dedup *claimed, bool maybe_done,

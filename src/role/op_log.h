@@ -37,8 +37,8 @@ enum op_claim {
 bool op_claim(struct store *store, struct op_dedup *row, int64_t now_us, int64_t dead_us,
 	      struct arena *mem, enum op_claim *out, struct err *err) MUST_CHECK;
 
-/* Of a row that was claimed or taken over.  Somebody who took it over meanwhile has
- * finished the same call, so that losing it here is no fault. */
+/* Of a row that was claimed or taken over.  Who has taken it over meanwhile is at the same call,
+ * or gave it up because this one had done it: what is known to be done stands. */
 bool op_finish(struct store *store, const struct op_dedup *claimed, uint16_t http_status,
 	       struct slice result, struct err *err) MUST_CHECK;
 /* `maybe_done`: somebody may have done what the row is for, so it stays, with its request

@@ -40,7 +40,8 @@ struct api_options { /* what they point to outlives the api */
 	struct pins *pins;
 	struct keys *keys;
 	struct clock *clock;
-	unsigned instance; /* of `store` */
+	unsigned instance;     /* of `store` */
+	int64_t sole_since_us; /* as of `pins` */
 
 	int64_t peer_up_us;      /* a peer counts as up so long after it was last seen; 0: 90 s */
 	struct metrics *metrics; /* answers are counted in it; what /metrics shows */

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "role/api/api.h"
@@ -19,6 +20,8 @@ struct api {
 	struct waiters *waiters;
 	struct delegates *delegates;
 	atomic_bool checking, drifting; /* of what reads whole tables one runs at a time */
+	pthread_mutex_t lock;           /* guards what follows */
+	struct once_running *running;   /* calls under a key in this process: once.c */
 };
 
 #define ROUTE_PARAMS 1 /* of a path, at most */

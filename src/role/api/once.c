@@ -32,22 +32,75 @@ static bool reply_again(struct call *c, const struct op_dedup *row)
 				   : reply_empty(c, row->http_status);
 }
 
+/* A call under a key that a worker of this process is at: it may take longer than a claim lasts. */
+struct once_running {
+	struct once_running *next;
+	struct slice owner, op_id;
+};
+
+static bool is_running(struct api *api, const struct op_dedup *row)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&api->lock);
+	for (const struct once_running *r = api->running; r && !found; r = r->next)
+		found = slice_eq(r->owner, row->owner) && slice_eq(r->op_id, row->op_id);
+	pthread_mutex_unlock(&api->lock);
+	return found;
+}
+
+static void enter(struct api *api, struct once_running *r)
+{
+	pthread_mutex_lock(&api->lock);
+	r->next = api->running;
+	api->running = r;
+	pthread_mutex_unlock(&api->lock);
+}
+
+static void leave(struct api *api, struct once_running *r)
+{
+	struct once_running **at = &api->running;
+
+	pthread_mutex_lock(&api->lock);
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	pthread_mutex_unlock(&api->lock);
+}
+
+/* Taken over, and what was to be removed is not there: that is what was asked for. */
+static void settle_removal(struct call *c, bool again)
+{
+	if (!again || c->route->method != METHOD_DELETE || c->res->status != 404)
+		return;
+	c->res->body.len = 0;
+	c->res->content_type = NULL;
+	reply_empty(c, 204);
+}
+
 /* Runs the handler under a claim, and keeps what came of it.  `again`: somebody who had the
  * claim before may have done it. */
 static bool run(struct call *c, const struct op_dedup *row, bool again, struct err *err)
 {
+	struct once_running running = { .owner = row->owner, .op_id = row->op_id };
 	struct store *store = c->api->options.store;
-	bool ok = c->route->handler(c, err), kept;
-	bool refused = !ok && (err->code == ERR_NO_SPACE || err->code == ERR_UNAVAILABLE);
-	struct slice result = buf_slice(&c->res->body);
 	struct err why = { 0 };
+	struct slice result;
+	bool ok, kept, refused;
 
+	enter(c->api, &running);
+	ok = c->route->handler(c, err);
 	assert(!ok || c->res->status != 0);
+	if (ok)
+		settle_removal(c, again);
+	refused = !ok && (err->code == ERR_NO_SPACE || err->code == ERR_UNAVAILABLE);
+	result = buf_slice(&c->res->body);
 	if (ok && c->res->status < 300)
 		kept = op_finish(store, row, (uint16_t)c->res->status,
 				 c->route->repeat == REPEAT_SECRET ? SLICE_LIT("") : result, &why);
 	else
 		kept = op_release(store, row, again || (!ok && !refused), &why);
+	leave(c->api, &running);
 	if (!kept) /* who repeats the call takes the claim over when its time is up */
 		log_err(LOG_WARN, &why, "finish an idempotency key");
 	if (ok && c->res->status < 300)
@@ -55,8 +108,15 @@ static bool run(struct call *c, const struct op_dedup *row, bool again, struct e
 	return ok;
 }
 
+static bool reply_in_use(struct call *c)
+{
+	return reply_error(c, API_KEY_IN_USE,
+			   "a request with this idempotency key is running; ask again later");
+}
+
 bool handle_once(struct call *c, struct err *err)
 {
+	const struct api_options *o = &c->api->options;
 	bool secret = c->route->repeat == REPEAT_SECRET;
 	struct op_dedup row = { .owner = c->owner };
 	enum op_claim claim;
@@ -69,8 +129,10 @@ bool handle_once(struct call *c, struct err *err)
 	row.op_id = slice_str(
 		arena_printf(c->mem, "%.*s %.*s", SLICE_FMT(call_pins(c).route), SLICE_FMT(key)));
 	row.fingerprint = fingerprint(c);
-	if (!op_claim(c->api->options.store, &row, clock_wall_us(c->api->options.clock), 0, c->mem,
-		      &claim, err))
+	if (is_running(c->api, &row))
+		return reply_in_use(c);
+	if (!op_claim(o->store, &row, clock_wall_us(o->clock), o->sole_since_us, c->mem, &claim,
+		      err))
 		return false;
 	switch (claim) {
 	case OP_CLAIMED:
@@ -86,9 +148,7 @@ bool handle_once(struct call *c, struct err *err)
 					    "answer held a secret, which is told only once")
 			      : reply_again(c, &row);
 	case OP_IN_USE:
-		return reply_error(c, API_KEY_IN_USE,
-				   "a request with this idempotency key is running; ask again "
-				   "later");
+		return reply_in_use(c);
 	case OP_REUSED:
 		return reply_error(c, API_KEY_REUSED,
 				   "this idempotency key was used for another request; take a new "

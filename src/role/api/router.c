@@ -70,6 +70,7 @@ struct api *api_new(const struct api_options *options)
 	api->options = *options;
 	if (api->options.peer_up_us == 0)
 		api->options.peer_up_us = 90 * US_PER_S;
+	pthread_mutex_init(&api->lock, NULL);
 	api->rate = rate_new();
 	api->waiters = waiters_new();
 	api->delegates = delegates_new(options->store, options->clock, api->options.peer_up_us);
@@ -83,6 +84,7 @@ void api_free(struct api *api)
 	delegates_free(api->delegates);
 	waiters_free(api->waiters);
 	rate_free(api->rate);
+	pthread_mutex_destroy(&api->lock);
 	xfree(api);
 }
 

@@ -75,6 +75,9 @@ bool v1_store_check(struct call *c, struct err *err)
 		return reply_error(c, API_CONFLICT, "a check is running: one at a time");
 	ok = store_check(c->api->options.store, in.repair, is_wanted, c, &found, first, err);
 	atomic_store(&c->api->checking, false);
+	if (!ok && err->code == ERR_CANCELED)
+		return reply_error(c, API_UNAVAILABLE,
+				   "it was broken off; what it has repaired stays so");
 	if (!ok)
 		return false;
 	json_begin_object(&w);

@@ -166,6 +166,17 @@ class FailingStore(unittest.TestCase):
                 mine = [k for k in self.ask("GET", "/v1/keys").json["keys"] if k["owner"] == self.owner]
                 self.assertLessEqual(len(mine), 1)
 
+    def test_a_keyed_removal_that_was_done_is_told_as_done(self):
+        def prepare():
+            digest = self.ask("POST", "/v1/deny", {"cid": cid_of(f"gone {self.runs}")}).json["digest"]
+            return self.request("DELETE", f"/v1/deny/{digest}", key=True)
+        for when in ("before", "after"):
+            for reply, again in self.each_failure(when, prepare):
+                if reply.status >= 500:
+                    self.assert_fault(reply, False)
+                for _ in range(2):
+                    self.assertIn(again().status, (204, 409)) # 409: its claim could not be ended
+
     def test_the_deny_list(self):
         def add():
             return self.request("POST", "/v1/deny", {"cid": cid_of(f"deny {self.runs}"), "reason": "r"})
