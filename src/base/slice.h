@@ -31,6 +31,16 @@ static inline bool slice_eq_str(struct slice a, const char *s)
 	return slice_eq(a, slice_str(s));
 }
 
+/* FNV-1a, for small tables of this process alone: who chooses the bytes can make them collide. */
+static inline uint32_t slice_hash(struct slice s)
+{
+	uint32_t h = 2166136261U;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ s.ptr[i]) * 16777619U;
+	return h;
+}
+
 /* memcmp order, a prefix before what it begins. */
 static inline int slice_cmp(struct slice a, struct slice b)
 {

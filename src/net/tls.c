@@ -196,17 +196,12 @@ bool tls_write(struct tls *tls, struct slice plain, struct buf *cipher)
 
 void tls_close(struct tls *tls, struct buf *cipher)
 {
-	if (!tls_established(tls))
+	if (!SSL_is_init_finished(tls->ssl))
 		return;
 	tls->cipher = cipher;
 	SSL_shutdown(tls->ssl);
 	tls->cipher = NULL;
 	ERR_clear_error();
-}
-
-bool tls_established(const struct tls *tls)
-{
-	return SSL_is_init_finished(tls->ssl);
 }
 
 struct slice tls_alpn(const struct tls *tls)

@@ -43,8 +43,5 @@ bool tls_write(struct tls *tls, struct slice plain, struct buf *cipher) MUST_CHE
 /* Appends the note that no more will be sent. */
 void tls_close(struct tls *tls, struct buf *cipher);
 
-/* Is the handshake over? */
-bool tls_established(const struct tls *tls);
-
 /* The protocol that ALPN chose; empty if the client named none that is ours. */
 struct slice tls_alpn(const struct tls *tls);

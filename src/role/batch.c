@@ -26,14 +26,9 @@ struct batch *batch_new(struct arena *mem)
 	return batch;
 }
 
-/* FNV-1a: only spreads CIDs over the slots of one batch. */
 static size_t slot_of(struct slice cid)
 {
-	uint32_t h = 2166136261;
-
-	for (size_t i = 0; i < cid.len; i++)
-		h = (h ^ cid.ptr[i]) * 16777619;
-	return h % SLOTS;
+	return slice_hash(cid) % SLOTS;
 }
 
 static struct item *find(struct batch *batch, struct slice cid)

@@ -100,11 +100,7 @@ void keys_free(struct keys *keys)
 
 static struct slot *slot_of(struct keys *k, struct slice id)
 {
-	uint32_t h = 2166136261U; /* FNV-1a */
-
-	for (size_t i = 0; i < id.len; i++)
-		h = (h ^ id.ptr[i]) * 16777619U;
-	return &k->slots[h % SLOTS];
+	return &k->slots[slice_hash(id) % SLOTS];
 }
 
 static void forget(struct keys *k, struct slice id)

@@ -53,15 +53,6 @@ void owners_free(struct owners *owners)
 	xfree(owners);
 }
 
-static uint32_t hash(struct slice owner) /* FNV-1a: a collision harms nobody */
-{
-	uint32_t h = 2166136261U;
-
-	for (size_t i = 0; i < owner.len; i++)
-		h = (h ^ owner.ptr[i]) * 16777619U;
-	return h;
-}
-
 static bool is_of(const struct slot *s, struct slice owner)
 {
 	return slice_eq(SLICE_OF(s->owner, s->owner_len), owner);
@@ -70,7 +61,7 @@ static bool is_of(const struct slot *s, struct slice owner)
 /* The slot of `owner`, emptied if it was another's.  Under the lock. */
 static struct slot *slot_of(struct owners *o, struct slice owner)
 {
-	struct slot *s = &o->slots[hash(owner) % SLOTS];
+	struct slot *s = &o->slots[slice_hash(owner) % SLOTS];
 
 	if (!is_of(s, owner)) {
 		struct arena *mem = s->mem;

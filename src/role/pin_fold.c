@@ -60,22 +60,19 @@ static bool too_many_facts(const struct folding *f, struct pin_item *item)
 	return true;
 }
 
-const struct owner_pin *pin_fold_row(const struct request *r, const struct copy *copies, size_t n,
-				     struct peer_zones zones, int64_t now_us, int64_t expiring_us,
-				     struct arena *mem)
+struct owner_pin pin_fold_row(const struct request *r, struct request_copies count,
+			      enum pin_status status)
 {
 	const struct fact *c = r->create, *v = r->revision;
-	struct request_copies count = request_copies(r, copies, n, zones, now_us);
-	struct owner_pin *row = arena_new_of(mem, struct owner_pin);
 
-	*row = (struct owner_pin){
+	return (struct owner_pin){
 		.owner = c->owner,
 		.period = (uint32_t)(ulid_ms(&c->request_id) / (US_PER_DAY / US_PER_MS)),
 		.request_id = c->request_id,
 		.cid = c->cid,
 		.cid_base = c->cid_base,
 		.mode = c->mode,
-		.status = (uint8_t)request_copies_status(r, count, now_us, expiring_us),
+		.status = (uint8_t)status,
 		.created_at = c->created_at,
 		.rev = v->rev,
 		.name = v->name,
@@ -90,7 +87,6 @@ const struct owner_pin *pin_fold_row(const struct request *r, const struct copy 
 		.size = count.size,
 		.copies = (uint16_t)count.pinned,
 	};
-	return row;
 }
 
 /* The item is done and `r` is what holds; its texts are copied, since a view may go. */
@@ -99,13 +95,17 @@ static void done(const struct folding *f, struct pin_item *item, const struct re
 	const struct pin_group *g = f->group;
 	struct fact create = fact_copy(g->mem, r->create);
 	struct fact revision = fact_copy(g->mem, r->revision);
+	struct owner_pin *row = arena_new_of(g->mem, struct owner_pin);
 	struct request kept = *r;
+	struct request_copies count;
 
 	kept.create = &create;
 	kept.revision = &revision;
+	count = request_copies(&kept, f->view->copies, f->view->n_copies, g->zones, f->now_us);
+	*row = pin_fold_row(&kept, count,
+			    request_copies_status(&kept, count, f->now_us, g->expiring_us));
 	item->outcome = PINS_DONE;
-	item->pin = pin_fold_row(&kept, f->view->copies, f->view->n_copies, g->zones, f->now_us,
-				 g->expiring_us, g->mem);
+	item->pin = row;
 }
 
 /* The same of a request whose newest revision is `revision`, not written yet. */

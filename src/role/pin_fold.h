@@ -52,7 +52,6 @@ struct pin_group {         /* the items of one call about one CID */
 bool pin_fold_decide(void *ctx, const struct cid_view *view, int64_t now_us, struct arena *mem,
 		     struct cid_change *out, struct err *err) MUST_CHECK;
 
-/* A live request as a listing shows it, by the copies given. */
-const struct owner_pin *pin_fold_row(const struct request *r, const struct copy *copies, size_t n,
-				     struct peer_zones zones, int64_t now_us, int64_t expiring_us,
-				     struct arena *mem);
+/* A live request as a listing shows it; its texts and lists stay those of the request. */
+struct owner_pin pin_fold_row(const struct request *r, struct request_copies count,
+			      enum pin_status status);

@@ -297,14 +297,16 @@ static void the_row_tells_status_copies_and_size(void **state)
 		  .state = COPY_PINNED },
 	};
 	struct request *requests;
-	const struct owner_pin *row;
+	struct request_copies count;
+	struct owner_pin row;
 
 	assert_int_equal(run(f, &create), PINS_DONE);
 	assert_int_equal(requests_fold(f->facts, f->n, f->mem, &requests), 1);
-	row = pin_fold_row(requests, copies, 2, (struct peer_zones){ NULL, 0 }, f->now, 0, f->mem);
-	assert_int_equal(row->status, STATUS_PINNED);
-	assert_int_equal(row->copies, 1);
-	assert_int_equal(row->size, 77);
+	count = request_copies(requests, copies, 2, (struct peer_zones){ NULL, 0 }, f->now);
+	row = pin_fold_row(requests, count, request_copies_status(requests, count, f->now, 0));
+	assert_int_equal(row.status, STATUS_PINNED);
+	assert_int_equal(row.copies, 1);
+	assert_int_equal(row.size, 77);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

@@ -215,13 +215,13 @@ void json_key_time(struct json_writer *w, const char *name, int64_t us)
 	json_key_cstr(w, name, text);
 }
 
-static void key_time_if(struct json_writer *w, const char *name, int64_t us)
+void json_key_time_if(struct json_writer *w, const char *name, int64_t us)
 {
 	if (us)
 		json_key_time(w, name, us);
 }
 
-static void key_str_if(struct json_writer *w, const char *name, struct slice text)
+void json_key_str_if(struct json_writer *w, const char *name, struct slice text)
 {
 	if (text.len > 0)
 		json_key_str(w, name, text);
@@ -331,7 +331,7 @@ static void write_info(struct json_writer *w, const struct owner_pin *row,
 	json_key(w, "info");
 	json_begin_object(w);
 	write_details(w, row, extra);
-	key_time_if(w, "pinned_until", row->expires_at);
+	json_key_time_if(w, "pinned_until", row->expires_at);
 	if (row->size) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)row->size);
 		json_key_cstr(w, "dag_size", number);
@@ -353,7 +353,7 @@ void psa_write_status(struct json_writer *w, const struct owner_pin *row,
 	json_key(w, "pin");
 	json_begin_object(w);
 	key_cid(w, row->cid, (char)row->cid_base);
-	key_str_if(w, "name", row->name);
+	json_key_str_if(w, "name", row->name);
 	key_strings_if(w, "origins", row->origins);
 	key_meta_if(w, row->meta);
 	json_end_object(w);
@@ -379,8 +379,8 @@ static void write_copy_peer(struct json_writer *w, const struct copy *c,
 
 	if (peer) {
 		json_key_str(w, "peer", peer->peer_id);
-		key_str_if(w, "peer_name", peer->name);
-		key_str_if(w, "zone", peer->zone);
+		json_key_str_if(w, "peer_name", peer->name);
+		json_key_str_if(w, "zone", peer->zone);
 	} else { /* its row has not been read yet */
 		snprintf(number, sizeof(number), "%u", c->peer_no);
 		json_key_cstr(w, "peer", number);
@@ -402,13 +402,13 @@ static void write_copy(struct json_writer *w, const struct copy *c, const struct
 	json_key_u64(w, "attempts", c->attempts);
 	if (c->failure != FAILURE_NONE)
 		json_key_cstr(w, "failure", copy_failure_name((enum copy_failure)c->failure));
-	key_str_if(w, "error", c->error);
-	key_time_if(w, "next_retry", c->next_at);
+	json_key_str_if(w, "error", c->error);
+	json_key_time_if(w, "next_retry", c->next_at);
 	if (c->size)
 		json_key_u64(w, "size", c->size);
-	key_time_if(w, "assigned", c->assigned_at);
-	key_time_if(w, "observed", c->observed_at);
-	key_time_if(w, "failing_since", c->failing_since);
+	json_key_time_if(w, "assigned", c->assigned_at);
+	json_key_time_if(w, "observed", c->observed_at);
+	json_key_time_if(w, "failing_since", c->failing_since);
 	if (peer && state == COPY_PINNED && peer->compared_at > c->observed_at)
 		json_key_time(w, "confirmed", peer->compared_at);
 	if (c->adopted)
@@ -435,7 +435,7 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 	key_cid(w, row->cid, (char)row->cid_base);
 	json_key_cstr(w, "status", pin_status_name((enum pin_status)row->status));
 	json_key_cstr(w, "mode", row->mode == PIN_DIRECT ? "direct" : "recursive");
-	key_str_if(w, "name", row->name);
+	json_key_str_if(w, "name", row->name);
 	key_strings_if(w, "tags", row->tags);
 	key_meta_if(w, row->meta);
 	key_strings_if(w, "zones", row->zones);
@@ -443,7 +443,7 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 	json_key_replicas(w, row->rf_min, row->rf_max);
 	json_key_i64(w, "priority", row->priority);
 	json_key_time(w, "created", row->created_at);
-	key_time_if(w, "expires", row->expires_at);
+	json_key_time_if(w, "expires", row->expires_at);
 	if (row->size)
 		json_key_u64(w, "size", row->size);
 	json_key_u64(w, "pinned_copies", row->copies);

@@ -43,7 +43,6 @@ struct pin_extra {
 	size_t n_peers;
 	const struct queue_place *places;     /* for each copy of the view, or NULL */
 	const struct kubo_progress *progress; /* likewise; all 0 where nothing is known */
-	int64_t now_us;
 };
 
 /* A PinStatus. */
@@ -56,5 +55,8 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row,
 
 /* "created" and its like: an RFC 3339 time, with six digits where three would not tell it. */
 void json_key_time(struct json_writer *w, const char *name, int64_t us);
+/* Left out where it has no value. */
+void json_key_time_if(struct json_writer *w, const char *name, int64_t us);
+void json_key_str_if(struct json_writer *w, const char *name, struct slice text);
 void json_key_strings(struct json_writer *w, const char *name, struct slice_list list);
 void json_key_replicas(struct json_writer *w, int32_t min, int32_t max);

@@ -40,12 +40,8 @@ void rate_free(struct rate *rate)
 
 static struct bucket *bucket_of(struct rate *r, struct slice owner, uint32_t per_s, int64_t now)
 {
-	uint32_t h = 2166136261U; /* FNV-1a */
-	struct bucket *b;
+	struct bucket *b = &r->buckets[slice_hash(owner) % SLOTS];
 
-	for (size_t i = 0; i < owner.len; i++)
-		h = (h ^ owner.ptr[i]) * 16777619U;
-	b = &r->buckets[h % SLOTS];
 	if (b->per_s != per_s || !slice_eq(SLICE_OF(b->owner, b->owner_len), owner)) {
 		*b = (struct bucket){ .per_s = per_s,
 				      .owner_len = owner.len,

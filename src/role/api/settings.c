@@ -12,18 +12,6 @@ bool page_read(struct call *c, struct query *q)
 	       (reply_error(c, API_INVALID, why.text), false);
 }
 
-void json_key_str_if(struct json_writer *w, const char *name, struct slice text)
-{
-	if (text.len > 0)
-		json_key_str(w, name, text);
-}
-
-void json_key_time_if(struct json_writer *w, const char *name, int64_t us)
-{
-	if (us)
-		json_key_time(w, name, us);
-}
-
 bool expiry_read(struct slice ttl, bool has_ttl, struct slice expires, bool has_expires,
 		 int64_t now_us, int64_t *out, struct err *err)
 {

@@ -10,10 +10,6 @@
 /* limit and cursor of a page of rows; false: replied to. */
 bool page_read(struct call *c, struct query *q);
 
-/* An optional text, time or list: left out where it has no value. */
-void json_key_str_if(struct json_writer *w, const char *name, struct slice text);
-void json_key_time_if(struct json_writer *w, const char *name, int64_t us);
-
 /* A `ttl` or an `expires` as one point in time; 0: never.  `given` bits tell which there are. */
 bool expiry_read(struct slice ttl, bool has_ttl, struct slice expires, bool has_expires,
 		 int64_t now_us, int64_t *out, struct err *err) MUST_CHECK;

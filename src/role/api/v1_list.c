@@ -1,6 +1,7 @@
 /* GET /v1/pins: a page of them, or all as a stream. */
 #include "role/api/pin_reply.h"
 #include "role/api/query.h"
+#include "role/pin_fold.h"
 
 #define COUNT_EXACT 10000
 #define PIECE_BYTES (256 * 1024)
@@ -114,34 +115,6 @@ static bool next_newest(struct stream *s, struct buf *out, struct err *err)
 	return true;
 }
 
-/* One pin of a scan, in the shape of a listing's row. */
-static struct owner_pin scanned_row(const struct scanned_pin *pin, struct request_copies count)
-{
-	const struct fact *create = pin->request->create, *revision = pin->request->revision;
-
-	return (struct owner_pin){
-		.owner = create->owner,
-		.request_id = create->request_id,
-		.cid = create->cid,
-		.cid_base = create->cid_base,
-		.mode = create->mode,
-		.status = (uint8_t)pin->status,
-		.created_at = create->created_at,
-		.rev = revision->rev,
-		.name = revision->name,
-		.meta = revision->meta,
-		.tags = revision->tags,
-		.origins = create->origins,
-		.zones = revision->zones,
-		.rf_min = revision->rf_min,
-		.rf_max = revision->rf_max,
-		.priority = revision->priority,
-		.expires_at = revision->expires_at,
-		.size = count.size,
-		.copies = (uint16_t)count.pinned,
-	};
-}
-
 static bool write_scanned(void *ctx, const struct scanned_pin *pin, struct slice position)
 {
 	struct stream *s = ctx;
@@ -151,7 +124,7 @@ static bool write_scanned(void *ctx, const struct scanned_pin *pin, struct slice
 		request_copies(pin->request, pin->copies, pin->n_copies, s->zones,
 			       clock_wall_us(s->c->api->options.clock));
 	struct cid_view view = { .copies = pin->copies, .n_copies = pin->n_copies };
-	struct owner_pin row = scanned_row(pin, count);
+	struct owner_pin row = pin_fold_row(pin->request, count, pin->status);
 
 	if (s->q.copies)
 		extra.view = &view;

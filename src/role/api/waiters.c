@@ -40,11 +40,7 @@ void waiters_free(struct waiters *waiters)
 
 static struct waiter **slot_of(struct waiters *w, struct slice cid)
 {
-	uint32_t h = 2166136261U; /* FNV-1a; chosen CIDs make one slot long, no more */
-
-	for (size_t i = 0; i < cid.len; i++)
-		h = (h ^ cid.ptr[i]) * 16777619U;
-	return &w->slots[h % SLOTS];
+	return &w->slots[slice_hash(cid) % SLOTS]; /* chosen CIDs make one slot long, no more */
 }
 
 static void unlink_waiter(struct waiter *waiter)
