@@ -51,7 +51,8 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 	const char *listen; /* HOST:PORT */
 	struct config_kubo *kubo;
 	size_t n_kubo;
-	struct config_kubo added_kubo; /* what worker.kubo_auth says of nodes that are added later */
+	struct config_kubo
+		added_kubo; /* what worker.kubo_auth says of nodes that are added later */
 	struct {
 		const char *cert_file, *key_file;
 	} tls;
