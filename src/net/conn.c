@@ -454,7 +454,7 @@ void conn_feed_again(struct conn *c)
 
 void conn_timed_out(struct conn *c)
 {
-	if (c->starved) { /* it may have sent all in time: nobody looked */
+	if (c->starved && c->state < CONN_BUSY) { /* it may have sent all in time: nobody looked */
 		leave_starved(c);
 		loop_count(c->loop, COUNT_LATE, 1);
 		conn_refuse(c, 503, "the server is overloaded");
