@@ -4,101 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "bin/config_kubo.h"
+#include "base/clock.h"
+#include "model/duration.h"
 
 #define CONNECT_TIMEOUT_S 5
 #define REPLY_MAX         (64 << 20)
-
-static const char *from_env(const struct invocation *in, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *const *e = in->env; e && *e; e++)
-		if (!strncmp(*e, name, n) && (*e)[n] == '=' && (*e)[n + 1])
-			return *e + n + 1;
-	return NULL;
-}
-
-/* A listening address as one that can be called. */
-static const char *url_of(const struct config *config, struct arena *mem)
-{
-	const char *scheme = *config->tls.cert_file ? "https" : "http", *listen = config->listen;
-
-	if (!strncmp(listen, "0.0.0.0:", 8))
-		return arena_printf(mem, "%s://127.0.0.1:%s", scheme, listen + 8);
-	if (!strncmp(listen, "[::]:", 5))
-		return arena_printf(mem, "%s://[::1]:%s", scheme, listen + 5);
-	return arena_printf(mem, "%s://%s", scheme, listen);
-}
-
-static const char *trimmed(const char *url, struct arena *mem)
-{
-	size_t n = strlen(url);
-
-	while (n > 0 && url[n - 1] == '/')
-		n--;
-	return arena_printf(mem, "%s%.*s", strstr(url, "://") ? "" : "http://", (int)n, url);
-}
-
-static enum exit_code find_key(struct client *client, const struct config *config)
-{
-	struct invocation *in = client->in;
-	const char *path;
-	struct err err;
-
-	client->key = given(in, "key");
-	if (!client->key && given(in, "key-file")) {
-		client->key = config_secret_file(given(in, "key-file"), in->mem, &err);
-		if (!client->key) {
-			fprintf(stderr, "pinfold: %s\n", err.text);
-			return EXIT_USAGE;
-		}
-	}
-	if (!client->key)
-		client->key = from_env(in, "PINFOLD_KEY");
-	if (client->key)
-		return EXIT_DONE;
-	path = arena_printf(in->mem, "%s/admin.key", config->data);
-	client->key = config_secret_file(path, in->mem, &err);
-	if (client->key)
-		return EXIT_DONE;
-	if (access(path, F_OK) == 0)
-		fprintf(stderr, "pinfold: no API key: %s\n", err.text);
-	else
-		fprintf(stderr,
-			"pinfold: no API key: there is no %s, which a server on this machine makes "
-			"when it first starts (pinfold up)\n",
-			path);
-	fprintf(stderr, "Else give --key or PINFOLD_KEY, or --data DIR.\n");
-	return EXIT_USAGE;
-}
-
-enum exit_code client_open(struct invocation *in, struct client *out)
-{
-	struct config_result result;
-	const char *server = given(in, "server");
-	enum exit_code code;
-	struct err err;
-
-	*out = (struct client){ .in = in, .json = is_given(in, "json") };
-	if (!command_config(in, NULL, &result, &err)) {
-		fprintf(stderr, "pinfold: %s\n", err.text);
-		return EXIT_USAGE;
-	}
-	if (!server)
-		server = from_env(in, "PINFOLD_SERVER");
-	out->base = trimmed(server ? server : url_of(&result.config, in->mem), in->mem);
-	out->owner = given(in, "owner");
-	if (!out->owner)
-		out->owner = from_env(in, "PINFOLD_OWNER");
-	code = find_key(out, &result.config);
-	if (code)
-		return code;
-	out->curl = curl_easy_init();
-	return out->curl ? EXIT_DONE : EXIT_FAILED;
-}
 
 void client_close(struct client *client)
 {
@@ -116,6 +27,21 @@ const char *client_escape(struct client *client, const char *text)
 	return out;
 }
 
+static void set_trust(struct client *client)
+{
+	CURL *curl = client->curl;
+
+	if (client->local) /* a proxy would be another machine's */
+		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	if (client->ca_file)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);
+	if (!client->pinned_key)
+		return;
+	curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, client->pinned_key);
+	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
 struct curl_slist *client_prepare(struct client *client, const char *method, const char *path,
 				  const char *accept, const char *content_type)
 {
@@ -123,8 +49,9 @@ struct curl_slist *client_prepare(struct client *client, const char *method, con
 	struct curl_slist *headers = NULL;
 	CURL *curl = client->curl;
 
-	headers = curl_slist_append(headers,
-				    arena_printf(mem, "Authorization: Bearer %s", client->key));
+	if (client->key)
+		headers = curl_slist_append(headers, arena_printf(mem, "Authorization: Bearer %s",
+								  client->key));
 	headers = curl_slist_append(headers, arena_printf(mem, "Accept: %s", accept));
 	headers = curl_slist_append(headers, "Expect:");
 	if (content_type)
@@ -138,7 +65,10 @@ struct curl_slist *client_prepare(struct client *client, const char *method, con
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(client->timeout_us / US_PER_MS));
+	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	set_trust(client);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "pinfold/" PINFOLD_VERSION);
@@ -169,19 +99,40 @@ static enum exit_code refused(struct client *client, long status, struct slice b
 	return EXIT_FAILED;
 }
 
+static enum exit_code unreached(struct client *client, CURLcode code)
+{
+	char span[DURATION_TEXT_MAX];
+	double connected = 0;
+
+	curl_easy_getinfo(client->curl, CURLINFO_PRETRANSFER_TIME, &connected);
+	if (code == CURLE_OPERATION_TIMEDOUT && connected > 0) {
+		duration_text(client->timeout_us, span);
+		fprintf(stderr,
+			"pinfold: %s gave no answer for %s\nIt may be busy: --request-timeout "
+			"waits "
+			"longer.\n",
+			client->base, span);
+		return EXIT_UNREACHABLE;
+	}
+	fprintf(stderr, "pinfold: no server at %s: %s\n", client->base, curl_easy_strerror(code));
+	if (code == CURLE_COULDNT_CONNECT)
+		fprintf(stderr, "Is it running?  pinfold up starts it; --server and "
+				"PINFOLD_SERVER name another.\n");
+	if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+		fprintf(stderr, "It shows another certificate than %s; SIGHUP lets it read that.\n",
+			client->own_cert);
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		fprintf(stderr, "--ca and PINFOLD_CA name a file of certificates to trust.\n");
+	return EXIT_UNREACHABLE;
+}
+
 enum exit_code client_outcome(struct client *client, CURLcode code, struct slice body)
 {
 	long status = 0;
 
 	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 0) {
-		fprintf(stderr, "pinfold: no server at %s: %s\n", client->base,
-			curl_easy_strerror(code));
-		if (code == CURLE_COULDNT_CONNECT)
-			fprintf(stderr, "Is it running?  pinfold up starts it; --server and "
-					"PINFOLD_SERVER name another.\n");
-		return EXIT_UNREACHABLE;
-	}
+	if (status == 0)
+		return unreached(client, code);
 	if (status / 100 != 2)
 		return refused(client, status, body);
 	if (code != CURLE_OK) {
@@ -190,6 +141,21 @@ enum exit_code client_outcome(struct client *client, CURLcode code, struct slice
 		return EXIT_FAILED;
 	}
 	return EXIT_DONE;
+}
+
+enum exit_code client_wait(struct client *client, const char *path, int64_t wait_us, json_t **reply)
+{
+	const int64_t usual = client->timeout_us;
+	enum exit_code code;
+
+	if (usual)
+		client->timeout_us += wait_us;
+	code = client_call(client, "GET",
+			   arena_printf(client->in->mem, "%s?wait=%" PRId64 "ms", path,
+					wait_us / US_PER_MS),
+			   NULL, reply);
+	client->timeout_us = usual;
+	return code;
 }
 
 enum exit_code client_call(struct client *client, const char *method, const char *path,
@@ -221,6 +187,27 @@ enum exit_code client_call(struct client *client, const char *method, const char
 		return EXIT_DONE;
 	fprintf(stderr, "pinfold: %s answered no JSON; is it a Pinfold server?\n", client->base);
 	return EXIT_FAILED;
+}
+
+static size_t drop_reply(char *bytes UNUSED, size_t size, size_t n, void *ctx UNUSED)
+{
+	return size * n;
+}
+
+enum exit_code client_reach(struct client *client)
+{
+	struct curl_slist *headers = client_prepare(client, "GET", "/healthz", "*/*", NULL);
+	enum exit_code code = EXIT_DONE;
+	long status = 0;
+	CURLcode sent;
+
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, drop_reply);
+	sent = curl_easy_perform(client->curl);
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 0)
+		code = unreached(client, sent);
+	curl_slist_free_all(headers);
+	return code;
 }
 
 /* ---- JSON in answers ---------------------------------------------------------------------- */

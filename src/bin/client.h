@@ -1,12 +1,16 @@
 /*
  * client.h -- the commands' side of /v1 (src/role/api/openapi.json), blocking.
  *
- * Where the server is: --server, PINFOLD_SERVER, else where the configuration of this machine
- * listens.  The key: --key, --key-file, PINFOLD_KEY, else admin.key in the data directory, so
- * that on the machine of a fresh server every command works without any option.
+ * Where the server is: --server, PINFOLD_SERVER, else what DIR/server.json says (server_file.h),
+ * else where the configuration of this machine listens.  The key: --key, --key-file,
+ * PINFOLD_KEY, else admin.key in the data directory, which is sent to no server but one of this
+ * machine.  So on the machine of a server every command works without any option.
+ *
+ * A server of this machine is reached without a proxy, and over TLS known by the key of its own
+ * certificate; any other by the system's authorities or those of --ca and PINFOLD_CA.
  *
  * Calls answer with an exit code, having said on stderr what went wrong: 3 if no server
- * was reached, 1 if it refused, with its own words.
+ * was reached or none answered in time, 1 if it refused, with its own words.
  */
 #pragma once
 
@@ -20,8 +24,13 @@ struct client {
 	CURL *curl;
 	const char *base; /* "http://127.0.0.1:9480", no slash at the end */
 	const char *key;
-	const char *owner; /* NULL: the key's own */
-	bool json;         /* --json */
+	const char *owner;      /* NULL: the key's own */
+	bool json;              /* --json */
+	bool local;             /* a server of this machine */
+	const char *own_cert;   /* its certificate's file; NULL, "": none */
+	const char *ca_file;    /* NULL: the system's */
+	const char *pinned_key; /* instead of any authority; NULL: none */
+	int64_t timeout_us;     /* of a call; 0: none */
 };
 
 /* Finds server and key; no call is made yet. */
@@ -32,12 +41,23 @@ static inline void client_close_at_scope_end(struct client *client)
 	client_close(client);
 }
 
+/* The server that has the store at this path open, with the admin key of its data directory; its
+ * calls may take any time.  EXIT_FAILED if that cannot be told. */
+enum exit_code client_open_store(struct invocation *in, const char *store, struct client *out);
+
 /*
  * One call.  `path` begins with /v1; `body` may be NULL and is not released.  *reply, if
  * `reply` is not NULL, gets the JSON of an answer 2xx (NULL without one), to be released.
  */
 enum exit_code client_call(struct client *client, const char *method, const char *path,
 			   const json_t *body, json_t **reply);
+
+/* GET of a path that may take up to wait_us of its own to answer, which is told by ?wait=. */
+enum exit_code client_wait(struct client *client, const char *path, int64_t wait_us,
+			   json_t **reply);
+
+/* Does anything answer there?  No key is sent. */
+enum exit_code client_reach(struct client *client);
 
 /* Sets a call up, but for its body and its answer: for streams. */
 struct curl_slist *client_prepare(struct client *client, const char *method, const char *path,

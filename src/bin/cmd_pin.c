@@ -1,14 +1,16 @@
 #include <string.h>
 
+#include "base/clock.h"
 #include "bin/ask.h"
 #include "bin/client.h"
 #include "bin/cmd_pin.h"
 #include "bin/commands.h"
 #include "bin/listing.h"
 #include "bin/table.h"
+#include "model/duration.h"
 
-#define PAGE_MAX   1000
-#define WAIT_ROUND "1m" /* one long poll */
+#define PAGE_MAX      1000
+#define WAIT_ROUND_US US_PER_MIN /* one long poll */
 
 static const struct ask_member pin_members[] = {
 	{ "name", "name", ASK_TEXT },       { "tag", "tags", ASK_TEXTS },
@@ -164,26 +166,55 @@ static enum exit_code pin_path(struct client *client, const char *what, const ch
 	return code;
 }
 
-/* Waits until it is pinned or failed, or the time of --timeout is over. */
-static enum exit_code wait_for(struct client *client, const char *id, json_t **pin)
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+int64_t mono_us(void)
 {
-	const char *most = given(client->in, "timeout");
-	const char *path =
-		arena_printf(client->in->mem, "/v1/pins/%s?wait=%s", id, most ? most : WAIT_ROUND);
+	struct clock clock;
+
+	clock_init_system(&clock);
+	return clock_mono_us(&clock);
+}
+
+/* When --timeout is over, for all pins together; without it never. */
+static enum exit_code wait_end(const struct invocation *in, int64_t *until_us)
+{
+	const char *text = given(in, "timeout");
+	struct err err;
+	int64_t us;
+
+	*until_us = INT64_MAX;
+	if (!text)
+		return EXIT_DONE;
+	if (!duration_parse(slice_str(text), &us, &err))
+		return usage_error(in, "--timeout: %s", err.text);
+	*until_us = us < INT64_MAX - mono_us() ? mono_us() + us : INT64_MAX;
+	return EXIT_DONE;
+}
+
+/* Waits until it is pinned or failed.  *pin becomes what was seen last. */
+static enum exit_code wait_for(struct client *client, const char *id, int64_t until_us,
+			       json_t **pin)
+{
+	const char *path = arena_printf(client->in->mem, "/v1/pins/%s", id);
 	const char *status;
+	int64_t left_us;
 
 	do {
+		json_t *seen = NULL;
 		enum exit_code code;
 
-		json_decref(*pin);
-		*pin = NULL;
-		code = client_call(client, "GET", path, NULL, pin);
+		left_us = until_us - mono_us();
+		left_us = left_us < 0 ? 0 : left_us > WAIT_ROUND_US ? WAIT_ROUND_US : left_us;
+		code = client_wait(client, path, left_us, &seen);
 		if (code)
 			return code;
-		status = member(client->in->mem, *pin, "status", "");
+		json_decref(*pin);
+		*pin = seen;
+		status = member(client->in->mem, seen, "status", "");
 		if (!strcmp(status, "pinned") || !strcmp(status, "expiring"))
 			return EXIT_DONE;
-	} while (!most && strcmp(status, "failed") != 0);
+	} while (strcmp(status, "failed") != 0 && mono_us() < until_us);
 	if (strcmp(status, "failed") != 0)
 		fprintf(stderr, "pinfold: %s is still %s\n", id, status);
 	else
@@ -195,13 +226,13 @@ static enum exit_code wait_for(struct client *client, const char *id, json_t **p
 }
 
 /* Waits for each of `pins` in turn, replacing it by what became of it. */
-static enum exit_code wait_all(struct client *client, json_t **pins, size_t n)
+static enum exit_code wait_all(struct client *client, int64_t until_us, json_t **pins, size_t n)
 {
 	enum exit_code worst = EXIT_DONE;
 
 	for (size_t i = 0; i < n; i++) {
 		const char *id = member(client->in->mem, pins[i], "id", "");
-		enum exit_code code = wait_for(client, id, &pins[i]);
+		enum exit_code code = wait_for(client, id, until_us, &pins[i]);
 
 		if (code == EXIT_UNREACHABLE)
 			return code;
@@ -240,16 +271,19 @@ enum exit_code cmd_pin_add(struct invocation *in)
 	json_t **pins = arena_new_array(in->mem, json_t *, in->n_args + 1);
 	unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
 	enum exit_code code, waited = EXIT_DONE;
+	int64_t until_us;
 	size_t n = 0;
 
 	if (in->n_args == 1 && !strcmp(in->args[0], "-"))
 		return pin_add_stdin(in);
-	code = client_open(in, &client);
+	code = wait_end(in, &until_us);
+	if (!code)
+		code = client_open(in, &client);
 	if (code)
 		return code;
 	code = create_all(&client, pins, &n);
 	if (is_given(in, "wait") && code != EXIT_UNREACHABLE)
-		waited = wait_all(&client, pins, n);
+		waited = wait_all(&client, until_us, pins, n);
 	print_pins(&client, pins, n, widths);
 	for (size_t i = 0; i < n; i++)
 		json_decref(pins[i]);
@@ -288,6 +322,7 @@ static enum exit_code list_pages(struct client *client, size_t left)
 	struct invocation *in = client->in;
 	const char *query = list_query(client), *cursor = "";
 	unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
+	size_t shown = 0;
 
 	while (left > 0) {
 		CLEANUP(json) json_t *page = NULL;
@@ -301,14 +336,14 @@ static enum exit_code list_pages(struct client *client, size_t left)
 		if (code)
 			return code;
 		n = json_array_size(pins);
-		if (n == 0)
+		cursor = client_escape(client, member(in->mem, page, "next", ""));
+		shown += n;
+		if (shown == 0 && !*cursor)
 			say_empty(client, *query ? "no such pins" : "no pins");
 		row = arena_new_array(in->mem, json_t *, n + 1);
 		json_array_foreach(pins, i, pin) row[i] = pin;
-		/* A page holds all pins of its last millisecond, so it may be longer. */
-		print_pins(client, row, n < left ? n : left, widths);
-		cursor = client_escape(client, member(in->mem, page, "next", ""));
-		if (!*cursor && n <= left)
+		print_pins(client, row, n, widths);
+		if (!*cursor)
 			return EXIT_DONE;
 		left -= n < left ? n : left;
 	}
@@ -386,15 +421,20 @@ enum exit_code cmd_pin_wait(struct invocation *in)
 {
 	CLEANUP(client_close) struct client client = { 0 };
 	unsigned widths[TABLE_COLUMNS_MAX] = { 0 };
-	enum exit_code worst = client_open(in, &client);
+	int64_t until_us;
+	enum exit_code worst = wait_end(in, &until_us);
 
-	for (size_t i = 0; i < in->n_args && worst != EXIT_UNREACHABLE && client.curl; i++) {
+	if (!worst)
+		worst = client_open(in, &client);
+	if (worst)
+		return worst;
+	for (size_t i = 0; i < in->n_args && worst != EXIT_UNREACHABLE; i++) {
 		CLEANUP(json) json_t *pin = NULL;
 		const char *id = in->args[i];
 		enum exit_code code = is_id(id) ? EXIT_DONE : by_cid(&client, id, &id);
 
 		if (!code)
-			code = wait_for(&client, id, &pin);
+			code = wait_for(&client, id, until_us, &pin);
 		if (pin)
 			print_pins(&client, &pin, 1, widths);
 		worst = code ? code : worst;

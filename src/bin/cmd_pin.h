@@ -10,3 +10,6 @@ enum exit_code pin_body(const struct invocation *in, json_t *body);
 
 /* pin add -: a line of stdin is a CID, or a JSON object as /v1/bulk/create takes it. */
 enum exit_code pin_add_stdin(struct invocation *in);
+
+/* Microseconds of a clock that never steps. */
+int64_t mono_us(void);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,12 +15,13 @@
 
 struct bulk {
 	struct client client;
-	const json_t *defaults; /* from the options, for every line */
-	struct buf in;          /* read from stdin, not yet made into lines to send */
-	struct buf out;         /* lines to send */
-	struct buf answer;      /* received, not yet a whole line */
-	struct buf refusal;     /* the body of an answer other than 2xx */
-	uint64_t done, bad;
+	const json_t *defaults;           /* from the options, for every line */
+	struct buf in;                    /* read from stdin, not yet made into lines to send */
+	struct buf out;                   /* lines to send */
+	struct buf answer;                /* received, not yet a whole line */
+	struct buf refusal;               /* the body of an answer other than 2xx */
+	uint64_t lines, done, bad;        /* lines that get an answer, and what it was */
+	int64_t moved_us;                 /* mono; when bytes last went either way */
 	uint64_t read_bytes, total_bytes; /* total 0: nobody knows */
 	bool eof, paused;
 	const char *broken; /* why reading ended early */
@@ -34,13 +36,25 @@ static void complain(struct bulk *b, uint64_t line, const char *why)
 	fprintf(stderr, "line %" PRIu64 ": %s\n", line, why);
 }
 
-/* A line as the server wants it.  What is no JSON object is taken for a CID, and the server
- * says what is wrong with it: so each line gets exactly one answer. */
+static bool blank(struct slice line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if (line.ptr[i] != ' ' && line.ptr[i] != '\r' && line.ptr[i] != '\t')
+			return false;
+	return true;
+}
+
+/* A line as the server wants it, which counts blank ones as well.  What is no JSON object is taken
+ * for a CID, and the server says what is wrong with it: so each line gets exactly one answer. */
 static void make_line(struct bulk *b, struct slice line)
 {
 	CLEANUP(json) json_t *item = NULL;
 	char *text;
 
+	if (blank(line)) {
+		buf_add_byte(&b->out, '\n');
+		return;
+	}
 	while (line.len && (line.ptr[line.len - 1] == '\r' || line.ptr[line.len - 1] == ' '))
 		line.len--;
 	while (line.len && *line.ptr == ' ')
@@ -54,18 +68,12 @@ static void make_line(struct bulk *b, struct slice line)
 			json_object_set_new(item, "cid", json_string("?"));
 	}
 	json_object_update_missing(item, (json_t *)b->defaults);
+	b->lines++;
+	b->moved_us = mono_us();
 	text = json_dumps(item, JSON_COMPACT);
 	buf_add_str(&b->out, text);
 	buf_add_byte(&b->out, '\n');
 	free(text);
-}
-
-static bool blank(struct slice line)
-{
-	for (size_t i = 0; i < line.len; i++)
-		if (line.ptr[i] != ' ' && line.ptr[i] != '\r' && line.ptr[i] != '\t')
-			return false;
-	return true;
 }
 
 static void make_lines(struct bulk *b)
@@ -77,10 +85,9 @@ static void make_lines(struct bulk *b)
 		size_t left = b->in.len - at;
 
 		end = left ? memchr(start, '\n', left) : NULL;
-		if (!end && !(b->eof && left))
+		if (!end && !(b->eof && left && !b->broken)) /* half a line means nothing */
 			break;
-		if (!blank(SLICE_OF(start, end ? (size_t)(end - start) : left)))
-			make_line(b, SLICE_OF(start, end ? (size_t)(end - start) : left));
+		make_line(b, SLICE_OF(start, end ? (size_t)(end - start) : left));
 		at += end ? (size_t)(end - start) + 1 : left;
 	}
 	buf_drop(&b->in, at);
@@ -101,6 +108,10 @@ static void read_some(struct bulk *b)
 {
 	ssize_t n = read(STDIN_FILENO, buf_reserve(&b->in, READ_SIZE), READ_SIZE);
 
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0)
+		b->broken = arena_printf(b->client.in->mem, "stdin: %s", strerror(errno));
 	if (n > 0) {
 		b->in.len += (size_t)n;
 		b->read_bytes += (uint64_t)n;
@@ -126,6 +137,7 @@ static size_t send_some(char *out, size_t size, size_t n, void *ctx)
 	if (room)
 		memcpy(out, b->out.ptr, room);
 	buf_drop(&b->out, room);
+	b->moved_us = mono_us();
 	return room;
 }
 
@@ -162,6 +174,7 @@ static size_t take_answer(char *bytes, size_t size, size_t n, void *ctx)
 	long status = 0;
 	size_t at = 0;
 
+	b->moved_us = mono_us();
 	curl_easy_getinfo(b->client.curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status / 100 != 2) {
 		buf_add(&b->refusal, bytes, size * n);
@@ -182,6 +195,13 @@ static size_t take_answer(char *bytes, size_t size, size_t n, void *ctx)
 	return size * n;
 }
 
+/* Nothing moves although the server owes an answer.  stdin may be slow for as long as it likes. */
+static bool stalled(const struct bulk *b)
+{
+	return b->client.timeout_us > 0 && (b->eof || b->lines > b->done + b->bad) &&
+	       mono_us() - b->moved_us > b->client.timeout_us;
+}
+
 /* Both directions at once: the server answers while we still send, and stdin may be slow. */
 static CURLcode transfer(struct bulk *b)
 {
@@ -192,7 +212,8 @@ static CURLcode transfer(struct bulk *b)
 	CURLMsg *msg;
 
 	curl_multi_add_handle(multi, b->client.curl);
-	while (running) {
+	b->moved_us = mono_us();
+	while (running && !stalled(b)) {
 		if (b->paused && stdin_ready(0)) {
 			b->paused = false;
 			curl_easy_pause(b->client.curl, CURLPAUSE_CONT);
@@ -201,6 +222,8 @@ static CURLcode transfer(struct bulk *b)
 		if (running)
 			curl_multi_poll(multi, &input, b->paused ? 1 : 0, 1000, NULL);
 	}
+	if (running)
+		code = CURLE_OPERATION_TIMEDOUT;
 	while ((msg = curl_multi_info_read(multi, &queued)))
 		if (msg->msg == CURLMSG_DONE)
 			code = msg->data.result;
@@ -218,6 +241,7 @@ static enum exit_code run(struct bulk *b)
 
 	headers = curl_slist_append(headers, "Transfer-Encoding: chunked");
 	curl_easy_setopt(b->client.curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(b->client.curl, CURLOPT_TIMEOUT_MS, 0L);
 	curl_easy_setopt(b->client.curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(b->client.curl, CURLOPT_READFUNCTION, send_some);
 	curl_easy_setopt(b->client.curl, CURLOPT_READDATA, b);
@@ -239,6 +263,9 @@ enum exit_code pin_add_stdin(struct invocation *in)
 	enum exit_code code = pin_body(in, defaults);
 	struct stat st;
 
+	if (is_given(in, "wait") || is_given(in, "timeout"))
+		return usage_error(in,
+				   "--wait and --timeout are for CIDs in the command, not for -");
 	if (!code)
 		code = client_open(in, &b.client);
 	if (code)

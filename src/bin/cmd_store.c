@@ -11,8 +11,8 @@
 #include "json/json_writer.h"
 
 /*
- * A directory that a server has open is left to the server: the same commands then go
- * through /v1/store.
+ * A directory that a server has open is left to that server, and to no other whatever
+ * PINFOLD_SERVER says: the same commands then go through /v1/store.
  */
 
 static bool show_share(void *ctx, double share)
@@ -43,11 +43,11 @@ static void print_check(const struct store_check *c, bool json)
 
 /* ---- through the server ------------------------------------------------------------- */
 
-static enum exit_code ask_server(struct invocation *in, const char *path, const json_t *body,
-				 json_t **reply)
+static enum exit_code ask_server(struct invocation *in, const char *store, const char *path,
+				 const json_t *body, json_t **reply)
 {
 	CLEANUP(client_close) struct client client = { 0 };
-	enum exit_code code = client_open(in, &client);
+	enum exit_code code = client_open_store(in, store, &client);
 
 	return code ? code : client_call(&client, "POST", path, body, reply);
 }
@@ -57,15 +57,15 @@ static uint64_t count_of(const json_t *reply, const char *name)
 	return (uint64_t)json_integer_value(json_object_get(reply, name));
 }
 
-static enum exit_code check_online(struct invocation *in, bool repair, struct store_check *found,
-				   char first[240])
+static enum exit_code check_online(struct invocation *in, const char *store, bool repair,
+				   struct store_check *found, char first[240])
 {
 	CLEANUP(json) json_t *body = json_object(), *reply = NULL;
 	enum exit_code code;
 	const char *text;
 
 	json_object_set_new(body, "repair", json_boolean(repair));
-	code = ask_server(in, "/v1/store/check", body, &reply);
+	code = ask_server(in, store, "/v1/store/check", body, &reply);
 	if (code)
 		return code;
 	*found = (struct store_check){ .cids = count_of(reply, "cids"),
@@ -89,12 +89,12 @@ static const char *absolute(struct invocation *in, const char *dir)
 	return arena_printf(in->mem, "%s/%s", here, dir);
 }
 
-static enum exit_code backup_online(struct invocation *in, const char *dir)
+static enum exit_code backup_online(struct invocation *in, const char *store, const char *dir)
 {
 	CLEANUP(json) json_t *body = json_object(), *reply = NULL;
 
 	json_object_set_new(body, "dir", json_string(absolute(in, dir)));
-	return ask_server(in, "/v1/store/backup", body, &reply);
+	return ask_server(in, store, "/v1/store/backup", body, &reply);
 }
 
 /* The server said why; where none could be asked it helps to know who has the directory. */
@@ -122,7 +122,7 @@ enum exit_code cmd_store_check(struct invocation *in)
 	if (!offline_open(path, repair ? OFFLINE_CHANGE : OFFLINE_READ, &o, &err)) {
 		if (err.code != ERR_UNAVAILABLE)
 			return offline_failed(&err);
-		code = check_online(in, repair, &found, first);
+		code = check_online(in, path, repair, &found, first);
 		if (code)
 			return online_failed(code, &err);
 	} else {
@@ -151,7 +151,7 @@ enum exit_code cmd_store_backup(struct invocation *in)
 
 		if (err.code != ERR_UNAVAILABLE)
 			return offline_failed(&err);
-		code = backup_online(in, in->args[0]);
+		code = backup_online(in, path, in->args[0]);
 		if (code)
 			return online_failed(code, &err);
 	} else if (!store_backup(o.store, in->args[0], &err)) {

@@ -1,5 +1,6 @@
 /* cmd_up.c -- `pinfold up`: the whole server in one process, until it is told to stop. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,9 @@
 #include "base/log.h"
 #include "bin/commands.h"
 #include "bin/find_kubo.h"
+#include "bin/offline.h"
 #include "bin/server.h"
+#include "bin/server_file.h"
 
 /* Connections, Kubo calls and the store's files need more than the usual 1,024. */
 static void raise_file_limit(void)
@@ -71,6 +74,22 @@ static void serve(struct server *server, const sigset_t *signals)
 		log_warn("requests were cut: they took longer than http.drain_timeout");
 }
 
+/* Without it commands need to be told where the server is: no reason not to serve. */
+static void tell_commands(const struct server *server, const struct config *config,
+			  struct arena *mem)
+{
+	char store[PATH_MAX] = "", cert[PATH_MAX] = "";
+	struct server_file file = { callable_url(server_url(server), mem), store, cert };
+	struct err err;
+
+	if (config->store.kind != STORE_MEM && !realpath(store_path(config, mem), store))
+		*store = '\0';
+	if (*config->tls.cert_file && !realpath(config->tls.cert_file, cert))
+		*cert = '\0';
+	if (!server_file_write(config->data, &file, &err))
+		log_err(LOG_WARN, &err, "tell commands where the server is");
+}
+
 /* A store in use or a port that is taken is no server that cannot be reached. */
 static enum exit_code start_failed(const struct err *err)
 {
@@ -98,7 +117,9 @@ enum exit_code cmd_up(struct invocation *in)
 		return start_failed(&err);
 	log_info("pinfold %s serves %s, data in %s", PINFOLD_VERSION, server_url(server),
 		 result.config.data);
+	tell_commands(server, &result.config, in->mem);
 	serve(server, &signals);
+	server_file_remove(result.config.data);
 	server_free(server);
 	log_info("stopped");
 	return EXIT_DONE;

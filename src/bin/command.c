@@ -1,6 +1,7 @@
 #include "bin/command.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
@@ -8,11 +9,13 @@
 #include "bin/nearest.h"
 
 static const struct command_option client_options[] = {
-	{ "server", "URL", "The server; else PINFOLD_SERVER, else where this machine's listens." },
+	{ "server", "URL", "The server; else PINFOLD_SERVER, else the one of the data directory." },
 	{ "key", "KEY", "API key; else PINFOLD_KEY, else admin.key in the data directory." },
 	{ "key-file", "FILE", "The same, from the first line of a file." },
 	{ "owner", "NAME", "Act for this owner, with the admin key." },
-	{ "data", "DIR", "The data directory where admin.key lies." },
+	{ "ca", "FILE", "Certificates to trust, PEM; else PINFOLD_CA, else the system's." },
+	{ "request-timeout", "DURATION", "A call fails if it takes longer; 60s. 0s: never." },
+	{ "data", "DIR", "The data directory of a server on this machine." },
 	{ "config", "FILE", "The configuration file." },
 };
 static const struct command_option json_options[] = {
@@ -76,8 +79,8 @@ struct texts given_all(const struct invocation *in, const char *name)
 	struct texts out = { 0 };
 
 	for (size_t i = 0; i < in->n_given; i++)
-		for (const char *p = in->given[i].value; p; p = strchr(p + 1, ','))
-			max++;
+		for (const char *p = in->given[i].value; p; max++)
+			p = (p = strchr(p, ',')) ? p + 1 : NULL;
 	items = arena_new_array(in->mem, const char *, max + 1);
 	for (size_t i = 0; i < in->n_given; i++) {
 		const char *p = in->given[i].value;
@@ -343,7 +346,7 @@ static enum exit_code overview(const char *words, bool asked)
 	return asked ? EXIT_DONE : EXIT_USAGE;
 }
 
-enum exit_code command_main(int argc, char **argv, const char *const *env)
+static enum exit_code run_any(int argc, char **argv, const char *const *env)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct invocation in = { .mem = mem, .env = env };
@@ -363,4 +366,15 @@ enum exit_code command_main(int argc, char **argv, const char *const *env)
 	return unknown_command(mem, argc > 1 && prefix > 0
 					    ? arena_printf(mem, "%s %s", argv[0], argv[1])
 					    : argv[0]);
+}
+
+/* What could not be printed was not done. */
+enum exit_code command_main(int argc, char **argv, const char *const *env)
+{
+	enum exit_code code = run_any(argc, argv, env);
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "pinfold: stdout: %s\n", strerror(errno));
+	return code ? code : EXIT_FAILED;
 }

@@ -34,7 +34,7 @@ enum command_takes {                        /* options of several commands, bits
 
 struct invocation;
 
-#define OPTIONS_MAX 12
+#define OPTIONS_MAX 16
 
 struct command {
 	const char *words; /* "pin add" */

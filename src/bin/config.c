@@ -410,7 +410,7 @@ bool config_load(const struct config_input *in, struct arena *mem, struct config
 void config_strangers(const char *const *env, struct buf *out)
 {
 	static const char *const others[] = { "PINFOLD_CONFIG", "PINFOLD_SERVER", "PINFOLD_KEY",
-					      "PINFOLD_OWNER" };
+					      "PINFOLD_OWNER", "PINFOLD_CA" };
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	size_t n = 0;
 	const char **names =

@@ -158,11 +158,14 @@ static const char man_tail[] =
 	".TP\n\\fBPINFOLD_SERVER\\fR\nThe server to talk to.\n"
 	".TP\n\\fBPINFOLD_KEY\\fR\nThe API key.\n"
 	".TP\n\\fBPINFOLD_OWNER\\fR\nThe owner to act for, with the admin key.\n"
+	".TP\n\\fBPINFOLD_CA\\fR\nCertificates to trust, in PEM.\n"
 	".TP\n\\fBPINFOLD_CONFIG\\fR\nThe configuration file.\n"
 	".TP\n\\fBNO_COLOR\\fR\nIf set, tables have no colours.\n"
 	".SH FILES\n"
 	".TP\n\\fIDIR\\fR/admin.key\nThe admin key, made by the first start in the data "
 	"directory.\n"
+	".TP\n\\fIDIR\\fR/server.json\nWhere the server with this data directory listens, for the "
+	"other commands; there while it runs.\n"
 	".TP\n\\fIDIR\\fR/config.json\nThe configuration file, if none is named.\n";
 
 void help_man(struct buf *out)

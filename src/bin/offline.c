@@ -42,6 +42,13 @@ void offline_close(struct offline *offline)
 	store_close(offline->store);
 }
 
+const char *store_path(const struct config *config, struct arena *mem)
+{
+	if (*config->store.rocksdb_path)
+		return config->store.rocksdb_path;
+	return arena_printf(mem, "%s/store", config->data);
+}
+
 const char *offline_path(struct invocation *in, struct offline *out)
 {
 	struct config_result result;
@@ -52,9 +59,7 @@ const char *offline_path(struct invocation *in, struct offline *out)
 		return NULL;
 	}
 	out->expiring_us = result.config.ttl.scan_us;
-	if (*result.config.store.rocksdb_path)
-		return result.config.store.rocksdb_path;
-	return arena_printf(in->mem, "%s/store", result.config.data);
+	return store_path(&result.config, in->mem);
 }
 
 enum exit_code offline_failed(const struct err *err)

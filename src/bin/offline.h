@@ -29,6 +29,9 @@ static inline void offline_close_at_scope_end(struct offline *offline)
 	offline_close(offline);
 }
 
+/* Where the store lies. */
+const char *store_path(const struct config *config, struct arena *mem);
+
 /* Where the configuration keeps the store, and what of it the store needs to know; NULL: it makes
  * no sense, and that was said. */
 const char *offline_path(struct invocation *in, struct offline *out);

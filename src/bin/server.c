@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "bin/added_nodes.h"
 #include "bin/counting.h"
+#include "bin/offline.h"
 #include "bin/role_thread.h"
 #include "bus/local/bus_local.h"
 #include "kubo/kubo_curl.h"
@@ -67,8 +68,6 @@ static bool make_dir(const char *path, struct err *err)
 static bool open_backend(struct server *s, struct store_backend **out, struct err *err)
 {
 	const struct config *c = s->config;
-	const char *path = *c->store.rocksdb_path ? c->store.rocksdb_path
-						  : arena_printf(s->mem, "%s/store", c->data);
 
 	if (c->store.kind == STORE_MEM) {
 		s->store_mem = store_mem_new();
@@ -76,7 +75,7 @@ static bool open_backend(struct server *s, struct store_backend **out, struct er
 		return true;
 	}
 	return store_rocksdb_open(
-		&(struct store_rocksdb_options){ .path = path,
+		&(struct store_rocksdb_options){ .path = store_path(c, s->mem),
 						 .create = true,
 						 .cache_bytes = c->store.rocksdb_cache,
 						 .log_bytes = c->store.rocksdb_write_buffer },

@@ -23,6 +23,13 @@ PROGRAM = sys.argv.pop(1)
 CID = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
 
 
+def nobody():
+    """The URL of a port where nobody listens."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{s.getsockname()[1]}"
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.home = tempfile.TemporaryDirectory(prefix="pinfold-cli-")
@@ -101,10 +108,24 @@ class Usage(Case):
         said = self.run_it("status", "--data", self.home.name, code=2, PINFOLD_KEY=None).stderr
         self.assertIn("Is a directory", said)
 
+    def test_without_a_key_and_without_a_server_it_is_the_server_that_is_missing(self):
+        gone = nobody()
+        said = self.run_it("pin", "get", CID, code=3, PINFOLD_KEY=None, PINFOLD_SERVER=gone).stderr
+        self.assertIn(f"no server at {gone}", said)
+        self.assertNotIn("key", said)
+        said = self.run_it("status", code=3, PINFOLD_KEY=None, PINFOLD_SERVER=None, PINFOLD_LISTEN=gone[7:]).stderr
+        self.assertIn(f"no server at {gone}", said)
+
+    def test_what_cannot_be_printed_is_code_1(self):
+        for args in (["pin", "ls"], ["status", "--json"], ["help"], ["config", "show"], ["pin", "add", CID]):
+            self.run_it("pin", "add", CID)
+            with open("/dev/full", "w") as full:
+                out = subprocess.run([PROGRAM, *args], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual(out.returncode, 1, args)
+            self.assertIn("stdout: No space left on device", out.stderr)
+
     def test_no_server_is_code_3(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            gone = f"http://127.0.0.1:{s.getsockname()[1]}"
+        gone = nobody()
         for args in (["status"], ["pin", "add", CID, CID], ["pin", "add", "-"], ["pin", "rm", CID], ["peer", "ls"]):
             said = self.run_it(*args, "--server", gone, code=3, stdin=CID + "\n").stderr
             self.assertIn(f"no server at {gone}", said)
@@ -176,6 +197,33 @@ class Finding(Case):
         (pathlib.Path(self.home.name) / ".pinfold").symlink_to(data)
         self.run_it("status", PINFOLD_KEY=None)
 
+    def test_the_admin_key_goes_to_no_server_of_another_machine(self):
+        data = pathlib.Path(self.home.name, ".pinfold")
+        data.mkdir()
+        (data / "admin.key").write_text(KEY + "\n")
+        elsewhere = self.fake.url.replace("127.0.0.1", "0.0.0.0")  # reaches the fake, but is no loopback address
+        for args in (["--server", elsewhere], ["--server", elsewhere.replace("http://", "http://localhost:80@")]):
+            said = self.run_it("status", *args, code=2, PINFOLD_KEY=None).stderr
+            self.assertIn("is not on this machine", said)
+            self.assertEqual(self.fake.calls, [])
+        self.run_it("status", "--server", elsewhere)  # with a key that was given
+        self.run_it("status", "--server", self.fake.url.replace("127.0.0.1", "localhost"), PINFOLD_KEY=None)
+
+    def test_no_proxy_stands_before_a_server_of_this_machine(self):
+        proxies = {"http_proxy": nobody(), "all_proxy": nobody()}
+        self.run_it("status", **proxies)
+        self.run_it("status", PINFOLD_SERVER=None, PINFOLD_LISTEN=self.fake.url[7:], **proxies)
+        self.run_it("pin", "add", "-", stdin=CID, **proxies)
+        self.run_it("status", "--server", "http://example.invalid", code=3, http_proxy=proxies["http_proxy"])
+
+    def test_a_server_that_never_answers_is_code_3_in_time(self):
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+            for args, stdin in ((["status"], ""), (["pin", "ls"], ""), (["pin", "add", "-"], CID)):
+                said = self.run_it(*args, "--server", url, "--request-timeout", "300ms", code=3, stdin=stdin).stderr
+                self.assertIn(f"{url} gave no answer for 300ms", said)
+        self.run_it("status", "--request-timeout", "soon", code=2)
+
     def test_the_server_is_where_the_configuration_listens(self):
         listen = self.fake.url.removeprefix("http://")
         self.run_it("status", PINFOLD_SERVER=None, PINFOLD_LISTEN=listen)
@@ -201,6 +249,10 @@ class Pins(Case):
             "replicas": {"min": 2, "max": 3}, "priority": -5, "ttl": "30d"})
         self.run_it("pin", "update", CID, "--replicas", "all", "--expires", "never")
         self.assertEqual(self.fake.calls[-1][3], {"replicas": -1, "expires": None})
+        self.run_it("pin", "add", CID, "--mode", "direct", "--peer", "12D3a", "--peer", "12D3b", "--origin", "/ip4/1.2.3.4/tcp/1/p2p/Q", "--wait",
+                    "--timeout", "0s", "--verbose", code=1)
+        self.assertEqual(next(c for c in reversed(self.fake.calls) if c[0] == "POST")[3], {
+            "cid": CID, "mode": "direct", "allocations": ["12D3a", "12D3b"], "origins": ["/ip4/1.2.3.4/tcp/1/p2p/Q"]})
 
     def test_json_is_a_document_a_line(self):
         for args in (["pin", "add", CID, "Qm1"], ["pin", "ls"], ["pin", "get", CID, "Qm1"]):
@@ -230,6 +282,35 @@ class Pins(Case):
         self.assertIn("pin get", self.run_it("pin", "wait", CID, code=1).stderr)
         self.fake.becomes = "pinning"
         self.assertIn("still pinning", self.run_it("pin", "wait", CID, "--timeout", "1s", code=1).stderr)
+
+    def test_the_time_of_a_wait_is_for_all_pins_and_may_be_long(self):
+        self.fake.becomes = "pinned"
+        self.run_it("pin", "add", CID, "Qm1", "--wait", "--timeout", "2h")
+        waits = [int(c[2]["wait"][:-2]) for c in self.fake.calls if "wait" in c[2]]
+        self.assertEqual(len(waits), 2)
+        self.assertLessEqual(max(waits), 60000)  # of one call
+        self.fake.becomes = "pinning"
+        said = self.run_it("pin", "wait", CID, "Qm1", "--timeout", "10ms", code=1).stderr
+        self.assertEqual(said.count("still pinning"), 2)
+        self.assertIn({"wait": "0ms"}, [c[2] for c in self.fake.calls])  # nothing was left for the second
+        for args in (["pin", "wait", CID, "--timeout", "soon"], ["pin", "add", CID, "--wait", "--timeout", "5"]):
+            made = len(self.fake.pins)
+            self.assertIn("--timeout: ", self.run_it(*args, code=2).stderr)
+            self.assertEqual(len(self.fake.pins), made)
+
+    def test_a_pin_that_was_made_is_printed_although_waiting_failed(self):
+        self.fake.becomes = "unreadable"
+        out = self.run_it("pin", "add", CID, "--wait", "--json", code=1)
+        self.assertEqual(json.loads(out.stdout)["cid"], CID)
+
+    def test_an_empty_page_with_more_behind_is_no_empty_list(self):
+        self.run_it("pin", "add", CID)
+        self.fake.empty_page = True
+        out = self.run_it("pin", "ls", "--tag", "x")
+        self.assertIn(CID, out.stdout)
+        self.assertEqual(out.stderr, "")
+        self.fake.pins.clear()
+        self.assertEqual(self.run_it("pin", "ls", "--tag", "x").stderr, "no such pins\n")
 
     def test_a_list_goes_over_as_many_pages_as_are_wanted(self):
         for n in range(25):
@@ -275,6 +356,23 @@ class Bulk(Case):
         out = self.run_it("pin", "add", "-", code=1, stdin='Qm1\nbad\n{"cid":\nQm2\n')
         self.assertIn("line 2: cid: bad is no CID", out.stderr)
         self.assertIn("2 pins accepted, 2 refused", out.stderr)
+
+    def test_blank_lines_count(self):
+        out = self.run_it("pin", "add", "-", code=1, stdin="\n \t\r\n\nbad\nQm1\n\n")
+        self.assertIn("line 4: cid: bad is no CID", out.stderr)
+        self.assertIn("1 pins accepted, 1 refused", out.stderr)
+
+    def test_stdin_that_cannot_be_read_is_code_1(self):
+        directory = os.open("/", os.O_RDONLY)
+        out = subprocess.run([PROGRAM, "pin", "add", "-"], env=self.env, stdin=directory, capture_output=True, text=True, timeout=60)
+        os.close(directory)
+        self.assertEqual(out.returncode, 1)
+        self.assertIn("stdin: Is a directory", out.stderr)
+
+    def test_lines_of_stdin_are_not_waited_for(self):
+        for option in (["--wait"], ["--timeout", "1s"]):
+            self.assertIn("not for -", self.run_it("pin", "add", "-", *option, code=2, stdin="Qm1\n").stderr)
+        self.assertEqual(self.fake.bulk, [])
 
     def test_many_lines_stream_and_json_tells_each(self):
         out = self.run_it("pin", "add", "-", "--json", stdin="".join(f"Qm{n}\n" for n in range(20000)))

@@ -65,6 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for n, line in enumerate(self.chunks(), 1):
+            if not line.strip():  # counted and passed over
+                continue
             item = json.loads(line)
             fake.bulk.append(item)
             result = {"line": n, "status": 202, "pin": fake.pin(item)}
@@ -88,10 +90,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def on_get_pins(self, fake, rest, query, body):
         if rest:
+            if "wait" in query and fake.becomes == "unreadable":
+                return self.problem(503, "UNAVAILABLE", "nothing was done; try again")
             if "wait" in query and fake.becomes:
                 for p in fake.pins:
                     p["status"] = fake.becomes
             return self.with_pin(fake, rest, lambda p: self.answer(200, p))
+        if fake.empty_page and "cursor" not in query:  # a look at many rows without a hit
+            return self.answer(200, {"pins": [], "next": "0"})
         pins = [p for p in fake.pins if query.get("cid", p["cid"]) == p["cid"]]
         start, limit = int(query.get("cursor", 0)), int(query.get("limit", 100))
         page = {"pins": pins[start:start + limit]}
@@ -178,7 +184,7 @@ class FakeServer:
 
     def __init__(self):
         self.calls, self.bulk, self.pins, self.becomes = [], [], [], None
-        self.made = 0
+        self.made, self.empty_page = 0, False
 
     def pin(self, ask):
         self.made += 1

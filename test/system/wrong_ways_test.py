@@ -79,7 +79,6 @@ class Alone(Case):
 
     def test_keys_that_cannot_be_had_are_wrong_usage(self):
         self.assertIn("cannot read", self.run_it("status", "--key-file", self.dir / "none", code=2).stderr)
-        self.assertIn("no API key", self.run_it("status", "--data", self.dir / "none", code=2).stderr)
         bad = self.file("config.json", {"http": {"workers": "7x"}})
         for args in (("status",), ("store", "check"), ("store", "backup", "/tmp/x"), ("store", "restore", "/tmp/x"), ("config", "show"), ("up",)):
             self.assertIn("http.workers", self.run_it(*args, code=2, PINFOLD_CONFIG=str(bad)).stderr)
@@ -146,10 +145,11 @@ class Strangers(Case):
         self.assertIn("certificate", self.run_it("status", "--key", KEY, "--server", f"https://{server}", code=3).stderr)
 
 
-def self_signed(directory, name="tls", kind="ec"):
+def self_signed(directory, name="tls", kind="ec", san=None):
     cert, key = directory / f"{name}.crt", directory / f"{name}.key"
     curve = ["-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ec" else []
-    subprocess.run(["openssl", "req", "-x509", "-newkey", kind, *curve, "-nodes", "-days", "2",
+    names = ["-addext", f"subjectAltName={san}"] if san else []
+    subprocess.run(["openssl", "req", "-x509", "-newkey", kind, *curve, *names, "-nodes", "-days", "2",
                     "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key
 
@@ -224,6 +224,32 @@ class Starting(Case):
             self.assertEqual([pinfold.ask("POST", "/v1/pins", raw=body).status for body in bodies], [202, 413])
             pinfold.stop()
 
+    def test_commands_on_the_machine_of_a_tls_server_need_nothing_else(self):
+        cert, key = self_signed(self.dir, "named", san="DNS:pins.example.org")
+        pinfold = Pinfold(self.dir / "own", ["http://127.0.0.1:1"], tls_cert_file=str(cert), tls_key_file=str(key))
+        pinfold.start(wait=False)
+        until(lambda: (pinfold.dir / "server.json").exists(), "it listens")
+        self.assertIn("https://", self.run_it("status", "--data", pinfold.dir).stdout)
+        self.run_it("store", "backup", self.dir / "tls-backup", "--data", pinfold.dir)
+        loopback = f"https://127.0.0.1:{pinfold.port}"
+        self.assertIn("certificate", self.run_it("status", "--data", pinfold.dir, "--server", loopback, code=3).stderr)
+        new_cert, _ = self_signed(self.dir, "stranger", san="IP:127.0.0.1")
+        cert.write_bytes(new_cert.read_bytes())
+        out = self.run_it("status", "--data", pinfold.dir, code=3)
+        self.assertIn("another certificate", out.stderr)
+        pinfold.stop()
+
+    def test_a_server_is_trusted_by_the_authority_that_is_named(self):
+        cert, key = self_signed(self.dir, "ca", san="IP:127.0.0.1")
+        pinfold = Pinfold(self.dir / "by-ca", ["http://127.0.0.1:1"], tls_cert_file=str(cert), tls_key_file=str(key))
+        pinfold.start(wait=False)
+        until(lambda: (pinfold.dir / "server.json").exists(), "it listens")
+        named = ("--data", pinfold.dir, "--server", f"https://127.0.0.1:{pinfold.port}")
+        self.assertIn("--ca", self.run_it("status", *named, code=3).stderr)
+        self.run_it("status", *named, "--ca", cert)
+        self.run_it("status", *named, PINFOLD_CA=str(cert))
+        pinfold.stop()
+
     def test_a_store_in_memory_serves_and_forgets(self):
         kubo = FakeKubo()
         pinfold = Pinfold(self.dir / "mem", [kubo.url], store_kind="mem").start()
@@ -276,6 +302,30 @@ class Orders(Case):
         self.run_it("store", "restore", here / "copy", **env)
         p.start()
         self.assertEqual({pin["id"] for pin in p.ask("GET", "/v1/pins").json["pins"]}, ids)
+
+    def test_orders_about_a_directory_go_to_the_server_that_has_it(self):
+        other = Pinfold(self.dir / "other_server", [self.kubo.url]).start()
+        self.addCleanup(lambda: end_process(other.process))
+        self.pinfold.pin(cid_of("mine"))
+        env = {**other.env(), "PINFOLD_DATA": str(self.pinfold.dir)}  # of the wrong server, but for the directory
+        self.run_it("store", "backup", self.dir / "right", **env)
+        self.assertEqual(json.loads(self.run_it("store", "check", "--json", **env).stdout)["requests"], 1)
+        copied = json.loads(self.run_it("store", "check", "--json", "--store-rocksdb-path", self.dir / "right").stdout)
+        self.assertEqual(copied["requests"], 1)
+        out = self.run_it("store", "backup", self.dir / "wrong", "--data", other.dir, "--store-rocksdb-path", self.pinfold.dir / "store", code=1)
+        self.assertIn("is in use, but no server with the data directory", out.stderr)
+        self.assertFalse((self.dir / "wrong").exists())
+
+    def test_the_data_directory_alone_tells_where_its_server_is(self):
+        out = self.run_it("status", "--data", self.pinfold.dir)
+        self.assertIn(self.pinfold.url, out.stdout)
+        file = self.pinfold.dir / "server.json"
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        self.pinfold.kill()
+        self.assertIn(self.pinfold.url, self.run_it("status", "--data", self.pinfold.dir, code=3).stderr)
+        self.pinfold.start()
+        self.pinfold.stop()
+        self.assertFalse(file.exists())
 
     def test_what_orders_print(self):
         p = self.pinfold

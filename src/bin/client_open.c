@@ -1,0 +1,246 @@
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "bin/client.h"
+#include "bin/config_kubo.h"
+#include "bin/server_file.h"
+#include "model/duration.h"
+
+#define CALL_TIMEOUT_US (60 * US_PER_S)
+
+static const char *from_env(const struct invocation *in, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *const *e = in->env; e && *e; e++)
+		if (!strncmp(*e, name, n) && (*e)[n] == '=' && (*e)[n + 1])
+			return *e + n + 1;
+	return NULL;
+}
+
+/* The option, else the variable; NULL: neither. */
+static const char *asked(const struct invocation *in, const char *option, const char *variable)
+{
+	const char *value = given(in, option);
+
+	return value ? value : from_env(in, variable);
+}
+
+/* ---- which server ----------------------------------------------------------------------- */
+
+static const char *trimmed(const char *url, struct arena *mem)
+{
+	size_t n = strlen(url);
+
+	while (n > 0 && url[n - 1] == '/')
+		n--;
+	return arena_printf(mem, "%s%.*s", strstr(url, "://") ? "" : "http://", (int)n, url);
+}
+
+/* Does the host of the URL name this machine, whatever a resolver says? */
+static bool is_loopback(const char *url)
+{
+	CURLU *parts = curl_url();
+	char *host = NULL;
+	bool is;
+
+	is = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	     curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	     (!strcmp(host, "localhost") || !strcmp(host, "[::1]") ||
+	      (!strncmp(host, "127.", 4) && strspn(host, "0123456789.") == strlen(host)));
+	curl_free(host);
+	curl_url_cleanup(parts);
+	return is;
+}
+
+static void at_own_server(struct client *client, const struct config *config)
+{
+	struct arena *mem = client->in->mem;
+	struct server_file file = {
+		.url = arena_printf(mem, "%s://%s", *config->tls.cert_file ? "https" : "http",
+				    config->listen),
+		.cert_file = config->tls.cert_file,
+	};
+
+	(void)server_file_read(config->data, mem, &file);
+	client->base = callable_url(file.url, mem);
+	client->own_cert = file.cert_file;
+}
+
+/* ---- its certificate ------------------------------------------------------------------- */
+
+static X509 *first_certificate(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+
+	if (f)
+		fclose(f);
+	return cert;
+}
+
+/* As libcurl wants to be told of a public key; NULL: there is no certificate. */
+static const char *key_of_certificate(const char *path, struct arena *mem)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE], text[2 * EVP_MAX_MD_SIZE], *der = NULL;
+	X509 *cert = first_certificate(path);
+	const char *out = NULL;
+	unsigned n = 0;
+	int len;
+
+	len = cert ? i2d_PUBKEY(X509_get0_pubkey(cert), &der) : 0;
+	if (len > 0 && EVP_Digest(der, (size_t)len, digest, &n, EVP_sha256(), NULL)) {
+		EVP_EncodeBlock(text, digest, (int)n);
+		out = arena_printf(mem, "sha256//%s", text);
+	}
+	OPENSSL_free(der);
+	X509_free(cert);
+	return out;
+}
+
+/*
+ * The server of this machine is known by the very key in its certificate's file: the name in it is
+ * one for others, not 127.0.0.1, and who has signed it does not matter here.
+ */
+static void find_trust(struct client *client)
+{
+	client->ca_file = asked(client->in, "ca", "PINFOLD_CA");
+	if (!client->ca_file && client->own_cert && *client->own_cert)
+		client->pinned_key = key_of_certificate(client->own_cert, client->in->mem);
+}
+
+/* ---- the key ---------------------------------------------------------------------------- */
+
+/* False, with words on stderr: a file that was named cannot be read. */
+static bool find_given_key(struct client *client)
+{
+	struct invocation *in = client->in;
+	struct err err;
+
+	client->key = given(in, "key");
+	if (!client->key && given(in, "key-file")) {
+		client->key = config_secret_file(given(in, "key-file"), in->mem, &err);
+		if (!client->key)
+			fprintf(stderr, "pinfold: %s\n", err.text);
+		return client->key;
+	}
+	if (!client->key)
+		client->key = from_env(in, "PINFOLD_KEY");
+	return true;
+}
+
+/* The admin key goes to the server of this machine alone. */
+static enum exit_code find_admin_key(struct client *client, const char *data)
+{
+	struct arena *mem = client->in->mem;
+	const char *path = arena_printf(mem, "%s/admin.key", data);
+	enum exit_code code;
+	struct err err;
+
+	if (!client->local) {
+		fprintf(stderr,
+			"pinfold: no API key: %s is not on this machine, and gets none that lies "
+			"here\nGive --key, --key-file or PINFOLD_KEY.\n",
+			client->base);
+		return EXIT_USAGE;
+	}
+	client->key = config_secret_file(path, mem, &err);
+	if (client->key)
+		return EXIT_DONE;
+	code = client_reach(client); /* without a server the key is not what is missing */
+	if (code)
+		return code;
+	if (access(path, F_OK) == 0)
+		fprintf(stderr, "pinfold: no API key: %s\n", err.text);
+	else
+		fprintf(stderr,
+			"pinfold: no API key: there is no %s, which a server on this machine makes "
+			"when it first starts (pinfold up)\n",
+			path);
+	fprintf(stderr, "Else give --key or PINFOLD_KEY, or --data DIR.\n");
+	return EXIT_USAGE;
+}
+
+/* ---- both ------------------------------------------------------------------------------- */
+
+static enum exit_code find_timeout(struct client *client)
+{
+	const char *text = given(client->in, "request-timeout");
+	struct err err;
+
+	client->timeout_us = CALL_TIMEOUT_US;
+	if (!text || duration_parse(slice_str(text), &client->timeout_us, &err))
+		return EXIT_DONE;
+	return usage_error(client->in, "--request-timeout: %s", err.text);
+}
+
+enum exit_code client_open(struct invocation *in, struct client *out)
+{
+	const char *server = asked(in, "server", "PINFOLD_SERVER");
+	struct config_result result;
+	enum exit_code code;
+	struct err err;
+
+	*out = (struct client){ .in = in, .json = is_given(in, "json") };
+	if (!command_config(in, NULL, &result, &err)) {
+		fprintf(stderr, "pinfold: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	if (server)
+		out->base = trimmed(server, in->mem);
+	else
+		at_own_server(out, &result.config);
+	out->local = !server || is_loopback(out->base);
+	out->owner = asked(in, "owner", "PINFOLD_OWNER");
+	find_trust(out);
+	code = find_timeout(out);
+	if (code)
+		return code;
+	if (!find_given_key(out))
+		return EXIT_USAGE;
+	out->curl = curl_easy_init();
+	if (!out->curl)
+		return EXIT_FAILED;
+	return out->key ? EXIT_DONE : find_admin_key(out, result.config.data);
+}
+
+enum exit_code client_open_store(struct invocation *in, const char *store, struct client *out)
+{
+	struct server_file file = { 0 };
+	struct config_result result;
+	char real[PATH_MAX];
+	struct err err;
+
+	*out = (struct client){ .in = in, .local = true };
+	if (!command_config(in, NULL, &result, &err)) {
+		fprintf(stderr, "pinfold: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	if (!server_file_read(result.config.data, in->mem, &file) || !realpath(store, real) ||
+	    strcmp(real, file.store) != 0) {
+		fprintf(stderr,
+			"pinfold: %s is in use, but no server with the data directory %s has it: "
+			"give --data as that server has it\n",
+			store, result.config.data);
+		return EXIT_FAILED;
+	}
+	out->base = file.url;
+	out->own_cert = file.cert_file;
+	find_trust(out);
+	out->key = config_secret_file(arena_printf(in->mem, "%s/admin.key", result.config.data),
+				      in->mem, &err);
+	if (!out->key)
+		out->key = from_env(in, "PINFOLD_KEY");
+	out->curl = curl_easy_init();
+	if (out->key && out->curl)
+		return EXIT_DONE;
+	fprintf(stderr, "pinfold: no API key: %s\n", err.text);
+	return EXIT_FAILED;
+}

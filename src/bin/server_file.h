@@ -1,0 +1,32 @@
+/*
+ * server_file.h -- DIR/server.json: how commands reach the server that has the data directory.
+ *
+ * `pinfold up` writes it when it listens and takes it away when it ends; what a killed server
+ * left is written over by the next.  So `--data DIR` alone is enough for every command, whatever
+ * flags the server was started with, and an order about a directory goes to the server that has
+ * it open and to no other.
+ *
+ *	{"url":"https://127.0.0.1:9480","store":"/srv/pinfold/store","cert_file":"/etc/cert.pem"}
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct server_file {
+	const char *url;       /* that can be called: never 0.0.0.0 */
+	const char *store;     /* path of the store, without symbolic links; "": in memory */
+	const char *cert_file; /* of its TLS; "": none */
+};
+
+/* Whole or not at all, for this user alone.  A failure leaves none. */
+bool server_file_write(const char *dir, const struct server_file *file, struct err *err) MUST_CHECK;
+
+/* False: there is none that can be read.  Texts in `mem`. */
+bool server_file_read(const char *dir, struct arena *mem, struct server_file *out);
+
+/* None is fine. */
+void server_file_remove(const char *dir);
+
+/* A URL to listen on as one that can be called: 0.0.0.0 and [::] become loopback. */
+const char *callable_url(const char *url, struct arena *mem);
