@@ -44,20 +44,31 @@ static const char *trimmed(const char *url, struct arena *mem)
 	return arena_printf(mem, "%s%.*s", strstr(url, "://") ? "" : "http://", (int)n, url);
 }
 
-/* Does the host of the URL name this machine, whatever a resolver says? */
-static bool is_loopback(const char *url)
+static bool loopback_host(const char *host)
+{
+	return !strcmp(host, "localhost") || !strcmp(host, "[::1]") ||
+	       (!strncmp(host, "127.", 4) && strspn(host, "0123456789.") == strlen(host));
+}
+
+/* The server that was named; false: that is no URL of one, or holds a password. */
+static bool at_named_server(struct client *client, const char *server)
 {
 	CURLU *parts = curl_url();
-	char *host = NULL;
-	bool is;
+	char *scheme = NULL, *host = NULL, *user = NULL;
+	bool ok;
 
-	is = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	client->base = trimmed(server, client->in->mem);
+	ok = parts && curl_url_set(parts, CURLUPART_URL, client->base, 0) == CURLUE_OK &&
+	     curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 	     curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	     (!strcmp(host, "localhost") || !strcmp(host, "[::1]") ||
-	      (!strncmp(host, "127.", 4) && strspn(host, "0123456789.") == strlen(host)));
+	     curl_url_get(parts, CURLUPART_USER, &user, 0) != CURLUE_OK &&
+	     (!strcmp(scheme, "http") || !strcmp(scheme, "https"));
+	client->local = ok && loopback_host(host);
+	curl_free(scheme);
 	curl_free(host);
+	curl_free(user);
 	curl_url_cleanup(parts);
-	return is;
+	return ok;
 }
 
 static void at_own_server(struct client *client, const struct config *config)
@@ -72,6 +83,7 @@ static void at_own_server(struct client *client, const struct config *config)
 	(void)server_file_read(config->data, mem, &file);
 	client->base = callable_url(file.url, mem);
 	client->own_cert = file.cert_file;
+	client->local = true;
 }
 
 /* ---- its certificate ------------------------------------------------------------------- */
@@ -193,11 +205,11 @@ enum exit_code client_open(struct invocation *in, struct client *out)
 		fprintf(stderr, "pinfold: %s\n", err.text);
 		return EXIT_USAGE;
 	}
-	if (server)
-		out->base = trimmed(server, in->mem);
-	else
+	if (!server)
 		at_own_server(out, &result.config);
-	out->local = !server || is_loopback(out->base);
+	else if (!at_named_server(out, server))
+		return usage_error(in, "the server must be http://HOST:PORT or https://HOST, "
+				       "without a user: the key goes into --key or PINFOLD_KEY");
 	out->owner = asked(in, "owner", "PINFOLD_OWNER");
 	find_trust(out);
 	code = find_timeout(out);

@@ -40,18 +40,17 @@ static void problem(struct load *l, const char *fmt, ...)
 }
 
 /* What may be shown of a value in an error. */
-static const char *shown(const struct option_row *row, const char *text)
+static const char *shown(const struct option_row *row, const char *text, struct arena *mem)
 {
-	/* The URL of a node may hold a password. */
-	bool hidden = row->secret || (row->type == OPTION_KUBO && strpbrk(text, "@{") != NULL);
-
-	return hidden ? "what was given" : text;
+	if (row->type == OPTION_KUBO && !strchr(text, '{'))
+		return config_kubo_shown(text, mem);
+	return row->secret || row->type == OPTION_KUBO ? "what was given" : text;
 }
 
 static void refuse(struct load *l, const struct option_row *row, const char *text,
 		   const char *place)
 {
-	problem(l, "%s: \"%s\" (%s) is not allowed: %s", row->name, shown(row, text), place,
+	problem(l, "%s: \"%s\" (%s) is not allowed: %s", row->name, shown(row, text, l->mem), place,
 		option_allowed(row, l->mem));
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bin/nearest.h"
+#include "kubo/request.h"
 
 #define SECRET_MAX 4096
 
@@ -32,17 +33,22 @@ const char *config_secret_file(const char *path, struct arena *mem, struct err *
 	return NULL;
 }
 
-static bool good_url(const char *url)
+static bool good_url(const char *url, struct err *err)
 {
-	static const char *const schemes[] = { "http://", "https://", "unix:/" };
+	CLEANUP(buf_free) struct buf base = { 0 };
+	CLEANUP(buf_free) struct buf path = { 0 };
 
-	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-		size_t n = strlen(schemes[i]);
+	if (strpbrk(url, " \t\r\n"))
+		return err_set(err, ERR_INVALID, "no space may stand in a URL");
+	return request_base(url, &base, &path, err);
+}
 
-		if (!strncmp(url, schemes[i], n) && url[n] && !strpbrk(url, " \t\r\n"))
-			return true;
-	}
-	return false;
+const char *config_kubo_shown(const char *text, struct arena *mem)
+{
+	CLEANUP(buf_free) struct buf out = { 0 };
+
+	request_shown(text, &out);
+	return arena_printf(mem, "%.*s", SLICE_FMT(buf_slice(&out)));
 }
 
 bool config_kubo_urls(struct texts urls, struct arena *mem, struct config *config)
@@ -50,7 +56,9 @@ bool config_kubo_urls(struct texts urls, struct arena *mem, struct config *confi
 	struct config_kubo *nodes = arena_new_array(mem, struct config_kubo, urls.n + 1);
 
 	for (size_t i = 0; i < urls.n; i++) {
-		if (!good_url(urls.items[i]))
+		struct err why;
+
+		if (!good_url(urls.items[i], &why))
 			return false;
 		nodes[i] = (struct config_kubo){ .url = urls.items[i], .zone = "" };
 	}
@@ -103,11 +111,11 @@ static bool set_member(struct config_kubo *node, const char *at, const char *key
 	const char *near;
 
 	if (!strcmp(key, "url")) {
-		if (!text || !good_url(text))
-			return err_set(err, ERR_INVALID,
-				       "%s.url: \"%s\" is not allowed: http://HOST:PORT, "
-				       "https://HOST or unix:/PATH",
-				       at, text ? text : "what was given");
+		if (!text)
+			return err_set(err, ERR_INVALID, "%s.url: must be a text", at);
+		if (!good_url(text, err))
+			return err_wrap(err, "%s.url: \"%s\" is not allowed", at,
+					config_kubo_shown(text, mem));
 		node->url = text;
 		return true;
 	}

@@ -12,6 +12,9 @@ bool config_kubo_urls(struct texts urls, struct arena *mem, struct config *confi
 bool config_kubo_objects(const json_t *value, struct arena *mem, struct config *config,
 			 struct err *err) MUST_CHECK;
 
+/* A value of the option as errors may show it: without passwords. */
+const char *config_kubo_shown(const char *text, struct arena *mem);
+
 /* Gives worker.kubo_auth to the nodes that have none of their own, and to those to come. */
 void config_kubo_finish(struct config *config);
 

@@ -270,7 +270,8 @@ const char *option_allowed(const struct option_row *row, struct arena *mem)
 		return arena_printf(mem, "a list, each item %s", what);
 	case OPTION_KUBO:
 		return "a list, each item a URL such as http://127.0.0.1:5001 or "
-		       "unix:/run/ipfs/api.sock";
+		       "unix:/run/ipfs/api.sock, without user and password: worker.kubo_auth has "
+		       "those";
 	}
 	return what;
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "kubo/kubo_ops.h"
+#include "kubo/request.h"
 
 static const struct kind {
 	const char *name;
@@ -128,8 +129,12 @@ void kubo_free(struct kubo *kubo)
 bool kubo_add_node(struct kubo *kubo, const struct kubo_node *cfg, unsigned *node, struct err *err)
 {
 	assert(cfg->url && (cfg->auth == KUBO_AUTH_NONE || cfg->secret));
-	if (!kubo->ops->add_node(kubo, cfg, err))
-		return err_wrap(err, "kubo node %s", cfg->url);
+	if (!kubo->ops->add_node(kubo, cfg, err)) {
+		CLEANUP(buf_free) struct buf shown = { 0 };
+
+		request_shown(cfg->url, &shown);
+		return err_wrap(err, "kubo node %.*s", SLICE_FMT(buf_slice(&shown)));
+	}
 	*node = kubo->n_nodes++;
 	return true;
 }

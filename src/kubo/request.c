@@ -43,9 +43,12 @@ bool request_base(const char *text, struct buf *base, struct buf *socket_path, s
 	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		return err_set(err, ERR_INVALID, "not an http://, https:// or unix: URL");
-	if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD) ||
-	    has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
-		return err_set(err, ERR_INVALID, "no user, query or fragment may stand in the URL");
+	if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
+		return err_set(err, ERR_INVALID,
+			       "user and password go into auth or worker.kubo_auth, not into the "
+			       "URL");
+	if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
+		return err_set(err, ERR_INVALID, "no query or fragment may stand in the URL");
 	if (curl_url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
 		return err_set(err, ERR_INVALID, "not a URL");
 	for (n = strlen(whole); n > 0 && whole[n - 1] == '/';)
@@ -53,6 +56,20 @@ bool request_base(const char *text, struct buf *base, struct buf *socket_path, s
 	buf_add(base, whole, n);
 	buf_add_str(base, "/api/v0/");
 	return true;
+}
+
+void request_shown(const char *url, struct buf *out)
+{
+	const char *scheme = strstr(url, "://"), *at = strrchr(url, '@');
+	const char *user = scheme ? scheme + strlen("://") : url;
+
+	if (!at || at < user || strncmp(url, "unix:", strlen("unix:")) == 0) {
+		buf_add_str(out, url);
+		return;
+	}
+	buf_add(out, url, (size_t)(user - url));
+	buf_add_str(out, "***");
+	buf_add_str(out, at);
 }
 
 /* RFC 3986 section 2.3: all but unreserved characters as %XX. */

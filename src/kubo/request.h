@@ -13,6 +13,10 @@
 bool request_base(const char *url, struct buf *base, struct buf *socket_path,
 		  struct err *err) MUST_CHECK;
 
+/* Appends the URL as it may be shown and logged: "***" instead of user and password, whether it
+ * makes sense or not. */
+void request_shown(const char *url, struct buf *out);
+
 /* Appends command and query of an operation: "pin/rm?arg=Qm...".  `dag`: KUBO_STAT asks by
  * dag/stat, which takes every codec and reads every block, not by files/stat. */
 void request_command(struct buf *url, const struct kubo_op *op, bool dag);

@@ -88,11 +88,32 @@ static void node_urls_are_taken_apart(void **state UNUSED)
 	}
 }
 
+static void passwords_in_urls_are_not_shown(void **state UNUSED)
+{
+	static const char *const shown[][2] = {
+		{ "http://127.0.0.1:5001", "http://127.0.0.1:5001" },
+		{ "http://user:secret@h:5001/x", "http://***@h:5001/x" },
+		{ "http://user:se/cr@t@h", "http://***@h" },
+		{ "htp:/user:secret@h", "***@h" },
+		{ "user:secret@h:5001", "***@h:5001" },
+		{ "unix:/run/a@b.sock", "unix:/run/a@b.sock" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+		__attribute__((cleanup(buf_free_at_scope_end))) struct buf got = { 0 };
+
+		request_shown(shown[i][0], &got);
+		buf_add_byte(&got, 0);
+		assert_string_equal((const char *)got.ptr, shown[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_carry_what_kubo_needs),
 		cmocka_unit_test(node_urls_are_taken_apart),
+		cmocka_unit_test(passwords_in_urls_are_not_shown),
 	};
 	return cmocka_run_group_tests_name("kubo/request", tests, NULL, NULL);
 }

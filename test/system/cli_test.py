@@ -84,7 +84,9 @@ class Usage(Case):
             (["help", "pin", "lst"], 'did you mean "pin ls"?'),
             (["--json", "pin", "ls"], "options stand behind the command"),
             (["up", "--kubo", "foo"], '"foo" (--kubo) is not allowed'),
-            (["up", "--kubo", "htp://me:secret@h"], '"what was given" (--kubo) is not allowed'),
+            (["up", "--kubo", "htp://me:secret@h"], '"htp://***@h" (--kubo) is not allowed'),
+            (["config", "check", "--kubo", "http://me:secret@h"], '"http://***@h" (--kubo) is not allowed'),
+            (["config", "show", "--kubo", "http://me:secret@h"], "without user and password"),
             (["pin", "ls", "--stats", "x"], "did you mean --status?"),
             (["pin", "ls", "--stat", "x"], "did you mean --status?"),
             (["pin", "ls", "--limit"], "--limit wants a value"),
@@ -202,12 +204,17 @@ class Finding(Case):
         data.mkdir()
         (data / "admin.key").write_text(KEY + "\n")
         elsewhere = self.fake.url.replace("127.0.0.1", "0.0.0.0")  # reaches the fake, but is no loopback address
-        for args in (["--server", elsewhere], ["--server", elsewhere.replace("http://", "http://localhost:80@")]):
-            said = self.run_it("status", *args, code=2, PINFOLD_KEY=None).stderr
-            self.assertIn("is not on this machine", said)
-            self.assertEqual(self.fake.calls, [])
+        said = self.run_it("status", "--server", elsewhere, code=2, PINFOLD_KEY=None).stderr
+        self.assertIn("is not on this machine", said)
+        self.assertEqual(self.fake.calls, [])
         self.run_it("status", "--server", elsewhere)  # with a key that was given
         self.run_it("status", "--server", self.fake.url.replace("127.0.0.1", "localhost"), PINFOLD_KEY=None)
+
+    def test_a_server_is_named_by_a_url_without_a_user(self):
+        for url in (self.fake.url.replace("://", "://me:secret@"), "ftp://127.0.0.1", "http://", "http://a b"):
+            said = self.run_it("status", code=2, PINFOLD_SERVER=url).stderr
+            self.assertIn("the server must be http://HOST:PORT", said)
+            self.assertNotIn("secret", said)
 
     def test_no_proxy_stands_before_a_server_of_this_machine(self):
         proxies = {"http_proxy": nobody(), "all_proxy": nobody()}

@@ -56,7 +56,7 @@ class Alone(Case):
     def test_each_mistake_in_the_file_is_told_where_it_is(self):
         for content, words in (
             ({"kubo": "http://a:1"}, ("kubo", "list")), ({"kubo": [7]}, ("kubo[0]", "URL")), ({"kubo": [{"zone": "z"}]}, ("kubo[0]", "url is missing")),
-            ({"kubo": [{"url": "ftp://a"}]}, ("kubo[0].url", "ftp://a")), ({"kubo": [{"url": "http://a:1", "tags": "t"}]}, ("kubo[0].tags",)),
+            ({"kubo": [{"url": "ftp://a"}]}, ("kubo[0].url", "ftp://a")), ({"kubo": ["http://me:pw@a:1"]}, ('"http://***@a:1"', "user and password go into auth")), ({"kubo": [{"url": "http://a:1", "tags": "t"}]}, ("kubo[0].tags",)),
             ({"kubo": [{"url": "http://a:1", "tags": [1]}]}, ("kubo[0].tags",)), ({"kubo": [{"url": "http://a:1", "zone": 1}]}, ("kubo[0].zone",)),
             ({"kubo": [{"url": "http://a:1", "auth": "hunter2"}]}, ("kubo[0].auth", "bearer:TOKEN")),
             ({"kubo": [{"url": "http://a:1", "auth_file": str(self.dir / "none")}]}, ("kubo[0].auth_file", "No such file")),
@@ -360,6 +360,9 @@ class Orders(Case):
         p = Pinfold(self.dir / "added", ["http://127.0.0.1:1"], worker_kubo_auth_file=self.file("secret", "bearer:s3cret\n")).start()
         for url in ("http://127.0.0.1:1", "ftp://x", "unix:/none.sock"):
             self.assertIn(url, p.cli("peer", "add", url, code=1).stderr)
+        told = p.cli("peer", "add", "http://me:secret@127.0.0.1:1", code=1).stderr
+        self.assertIn("http://***@127.0.0.1:1", told)
+        self.assertNotIn("secret", told + p.log.read_text())
         self.assertEqual(p.peers(), [])
         p.cli("peer", "add", self.kubo.url, "--zone", "b")
         p.cli("peer", "add", f"{self.kubo.url}/") # the same node under two URLs is one
