@@ -7,7 +7,7 @@
 /* ---- keys ------------------------------------------------------------------------------ */
 
 static const struct column key_columns[] = {
-	{ "ID", "id", COLUMN_TEXT },           { "OWNER", "owner", COLUMN_TEXT },
+	{ "!ID", "id", COLUMN_TEXT },          { "OWNER", "owner", COLUMN_TEXT },
 	{ "SCOPE", "scope", COLUMN_TEXT },     { "NAME", "name", COLUMN_TEXT },
 	{ "CREATED", "created", COLUMN_WHEN }, { "EXPIRES", "expires", COLUMN_WHEN },
 	{ "REVOKED", "revoked", COLUMN_WHEN }, { "OLD UNTIL", "previous_until", COLUMN_WHEN },
@@ -91,7 +91,7 @@ enum exit_code cmd_key_ls(struct invocation *in)
 /* ---- owners ----------------------------------------------------------------------------- */
 
 static const struct column owner_columns[] = {
-	{ "OWNER", "owner", COLUMN_TEXT },
+	{ "!OWNER", "owner", COLUMN_TEXT },
 	{ "DISABLED", "disabled", COLUMN_TEXT },
 	{ "REPLICAS", "replicas", COLUMN_RANGE },
 	{ "TTL", "ttl", COLUMN_TEXT },
@@ -143,7 +143,7 @@ enum exit_code cmd_owner_set(struct invocation *in)
 /* ---- deny list --------------------------------------------------------------------------- */
 
 static const struct column deny_columns[] = {
-	{ "DIGEST", "digest", COLUMN_TEXT },
+	{ "!DIGEST", "digest", COLUMN_TEXT },
 	{ "ADDED", "added", COLUMN_WHEN },
 	{ "REASON", "reason", COLUMN_TEXT },
 };

@@ -10,6 +10,7 @@
 #include "model/duration.h"
 
 #define PAGE_MAX      1000
+#define IDS_MAX       10         /* told of a CID that is pinned often */
 #define WAIT_ROUND_US US_PER_MIN /* one long poll */
 
 static const struct ask_member pin_members[] = {
@@ -37,7 +38,7 @@ static const char *replicas(struct arena *mem, const json_t *pin)
 
 static struct table *pins_table(struct arena *mem)
 {
-	static const char *const heads[] = { "ID",    "CID",  "STATUS",  ">COPIES",
+	static const char *const heads[] = { "!ID",   "CID",  "STATUS",  ">COPIES",
 					     ">SIZE", "NAME", "CREATED", "EXPIRES" };
 
 	return table_new(mem, heads, ARRAY_LEN(heads));
@@ -131,12 +132,45 @@ static bool is_id(const char *text)
 	       strspn(text, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == 26;
 }
 
+/* "/ipfs/CID" and "ipfs://CID" as browsers and `ipfs` have them, without a path behind. */
+static const char *plain_cid(const char *text, struct arena *mem)
+{
+	static const char *const starts[] = { "/ipfs/", "ipfs://" };
+
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+		size_t n = strlen(starts[i]), end;
+
+		if (strncmp(text, starts[i], n) != 0)
+			continue;
+		end = n + strcspn(text + n, "/");
+		return text[end] && text[end + 1]
+			       ? text
+			       : arena_printf(mem, "%.*s", (int)(end - n), text + n);
+	}
+	return text;
+}
+
+static void tell_ids(struct client *client, const char *cid, const json_t *pins, bool more)
+{
+	struct arena *mem = client->in->mem;
+	json_t *pin;
+	size_t i;
+
+	fprintf(stderr, "pinfold: %s is pinned more than once; name one by its id:\n", cid);
+	json_array_foreach(pins, i, pin)
+		fprintf(stderr, "  %s  %s  %s\n", member(mem, pin, "id", "?"),
+			member(mem, pin, "status", "?"),
+			text_cleaned(member(mem, pin, "name", ""), mem));
+	if (more)
+		fprintf(stderr, "  and more: pinfold pin ls --cid %s --all\n", cid);
+}
+
 static enum exit_code by_cid(struct client *client, const char *cid, const char **id)
 {
 	struct invocation *in = client->in;
 	CLEANUP(json) json_t *page = NULL;
-	const char *path =
-		arena_printf(in->mem, "/v1/pins?cid=%s&limit=2", client_escape(client, cid));
+	const char *path = arena_printf(in->mem, "/v1/pins?cid=%s&limit=%d",
+					client_escape(client, plain_cid(cid, in->mem)), IDS_MAX);
 	enum exit_code code = client_call(client, "GET", path, NULL, &page);
 	const json_t *pins = json_object_get(page, "pins");
 
@@ -147,10 +181,7 @@ static enum exit_code by_cid(struct client *client, const char *cid, const char 
 		return EXIT_FAILED;
 	}
 	if (json_array_size(pins) > 1) {
-		fprintf(stderr,
-			"pinfold: %s is pinned more than once; name one by its id: pinfold "
-			"pin ls --cid %s\n",
-			cid, cid);
+		tell_ids(client, cid, pins, json_object_get(page, "next"));
 		return EXIT_FAILED;
 	}
 	*id = member(in->mem, json_array_get(pins, 0), "id", "");
@@ -252,7 +283,7 @@ static enum exit_code create_all(struct client *client, json_t **pins, size_t *n
 		CLEANUP(json) json_t *body = json_object();
 		enum exit_code code;
 
-		json_object_set_new(body, "cid", json_string(in->args[i]));
+		json_object_set_new(body, "cid", json_string(plain_cid(in->args[i], in->mem)));
 		code = pin_body(in, body);
 		if (code)
 			return code;

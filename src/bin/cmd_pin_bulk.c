@@ -272,6 +272,8 @@ enum exit_code pin_add_stdin(struct invocation *in)
 		return code;
 	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode))
 		b.total_bytes = (uint64_t)st.st_size;
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "Reading CIDs, one a line; Ctrl-D ends.\n");
 	progress_start(&b.progress);
 	code = run(&b);
 	if (b.done + b.bad > 0 || code == EXIT_DONE)

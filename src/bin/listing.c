@@ -61,7 +61,7 @@ void print_object(struct client *client, const json_t *object, const struct colu
 		return;
 	}
 	for (size_t k = 0; k < n; k++) {
-		const char *head = columns[k].head + (columns[k].head[0] == '>');
+		const char *head = columns[k].head + strspn(columns[k].head, ">!");
 		const char *text = cell(client->in->mem, object, &columns[k]);
 
 		if (json_object_get(object, columns[k].name) && *text)

@@ -24,6 +24,7 @@ struct table {
 	struct arena *mem;
 	size_t n_columns, n_rows, cap;
 	bool number[TABLE_COLUMNS_MAX];
+	bool whole[TABLE_COLUMNS_MAX]; /* never cut; so are numbers */
 	unsigned widths[TABLE_COLUMNS_MAX];
 	struct row head, *rows;
 	unsigned *piece; /* the widths of the pieces before; NULL: this is all */
@@ -62,6 +63,13 @@ static const char *clean(struct arena *mem, const char *text, unsigned *width)
 	return (const char *)arena_copy(mem, buf_slice(&out)).ptr;
 }
 
+const char *text_cleaned(const char *text, struct arena *mem)
+{
+	unsigned width;
+
+	return clean(mem, text, &width);
+}
+
 unsigned text_width(const char *text)
 {
 	unsigned width = 0;
@@ -92,7 +100,8 @@ struct table *table_new(struct arena *mem, const char *const *heads, size_t n)
 	t->n_columns = n;
 	for (size_t i = 0; i < n; i++) {
 		t->number[i] = heads[i][0] == '>';
-		names[i] = heads[i] + t->number[i];
+		t->whole[i] = t->number[i] || heads[i][0] == '!';
+		names[i] = heads[i] + t->whole[i];
 	}
 	fill_row(t, &t->head, names);
 	t->head.tone = TONE_FAINT;
@@ -115,25 +124,44 @@ void table_add(struct table *t, const char *const *cells, size_t toned, enum ton
 	fill_row(t, &t->rows[t->n_rows++], cells);
 }
 
-/* Takes columns off the widest texts until all fits, or nothing more can be taken. */
-static void fit(const struct table *t, unsigned width, unsigned widths[TABLE_COLUMNS_MAX])
+/* Of the first `n` columns the widest text that can still be cut, or TABLE_COLUMNS_MAX. */
+static size_t widest_text(const struct table *t, const unsigned *widths, size_t n)
 {
-	unsigned total = GAP * ((unsigned)t->n_columns - 1);
+	size_t widest = TABLE_COLUMNS_MAX;
 
-	for (size_t i = 0; i < t->n_columns; i++)
+	for (size_t i = 0; i < n; i++)
+		if (!t->whole[i] && widths[i] > NARROWEST &&
+		    (widest == TABLE_COLUMNS_MAX || widths[i] > widths[widest]))
+			widest = i;
+	return widest;
+}
+
+/* Takes width off the widest texts of the first `n` columns; false: they cannot be made to fit. */
+static bool fit_first(const struct table *t, size_t n, unsigned width,
+		      unsigned widths[TABLE_COLUMNS_MAX])
+{
+	unsigned total = GAP * ((unsigned)n - 1);
+
+	for (size_t i = 0; i < n; i++)
 		total += widths[i] = t->widths[i];
-	while (width && total > width) {
-		size_t widest = TABLE_COLUMNS_MAX;
+	for (; width && total > width; total--) {
+		size_t widest = widest_text(t, widths, n);
 
-		for (size_t i = 0; i < t->n_columns; i++)
-			if (!t->number[i] && widths[i] > NARROWEST &&
-			    (widest == TABLE_COLUMNS_MAX || widths[i] > widths[widest]))
-				widest = i;
 		if (widest == TABLE_COLUMNS_MAX)
-			return;
+			return false;
 		widths[widest]--;
-		total--;
 	}
+	return true;
+}
+
+/* Returns how many columns stay: one at least. */
+static size_t fit(const struct table *t, unsigned width, unsigned widths[TABLE_COLUMNS_MAX])
+{
+	size_t n = t->n_columns;
+
+	while (!fit_first(t, n, width, widths) && n > 1)
+		n--;
+	return n;
 }
 
 static void put_blanks(struct buf *out, unsigned n)
@@ -168,13 +196,13 @@ static const char *tone_code(enum tone tone)
 	return codes[tone];
 }
 
-static void put_row(const struct table *t, const struct row *row, const unsigned *widths,
+static void put_row(const struct table *t, const struct row *row, const unsigned *widths, size_t n,
 		    bool colour, struct buf *out)
 {
-	for (size_t i = 0; i < t->n_columns; i++) {
+	for (size_t i = 0; i < n; i++) {
 		bool toned = colour && row->tone != TONE_PLAIN &&
 			     (row->toned == i || row->toned == TABLE_COLUMNS_MAX);
-		bool last = i == t->n_columns - 1;
+		bool last = i == n - 1;
 		unsigned used = row->widths[i];
 
 		if (toned)
@@ -203,16 +231,17 @@ void table_piece(struct table *t, unsigned widths[TABLE_COLUMNS_MAX])
 void table_put(const struct table *t, struct table_look look, struct buf *out)
 {
 	unsigned widths[TABLE_COLUMNS_MAX];
+	size_t n;
 
 	if (t->n_rows == 0)
 		return;
-	fit(t, look.width, widths);
+	n = fit(t, look.width, widths);
 	if (!t->piece || t->piece[0] == 0)
-		put_row(t, &t->head, widths, look.colour, out);
+		put_row(t, &t->head, widths, n, look.colour, out);
 	if (t->piece)
 		memcpy(t->piece, t->widths, t->n_columns * sizeof(*t->widths));
 	for (size_t i = 0; i < t->n_rows; i++)
-		put_row(t, &t->rows[i], widths, look.colour, out);
+		put_row(t, &t->rows[i], widths, n, look.colour, out);
 }
 
 struct table_look table_look_of(FILE *stream)

@@ -1,9 +1,10 @@
 /*
  * table.h -- results as a table for people.
  *
- * On a terminal a table is cut to its width, the widest columns first, and states are
- * coloured unless NO_COLOR is set; in a pipe nothing is cut and nothing coloured.  Texts are
- * UTF-8 and may come from strangers: what would move the cursor or is no UTF-8 shows as '?'.
+ * On a terminal a table is cut to its width, the widest columns first, and what then still does
+ * not fit is left out from the right; states are coloured unless NO_COLOR is set; in a pipe nothing
+ * is cut and nothing coloured.  Texts are UTF-8 and may come from strangers: what would move the
+ * cursor or is no UTF-8 shows as '?'.
  */
 #pragma once
 
@@ -19,7 +20,7 @@ enum tone { TONE_PLAIN, TONE_GOOD, TONE_BUSY, TONE_BAD, TONE_FAINT };
 struct table;
 
 /* `heads` are the column heads, `n` of them.  A head that begins with '>' makes a column of
- * numbers that is never cut. */
+ * numbers, one that begins with '!' a column of texts that people copy: neither is cut. */
 struct table *table_new(struct arena *mem, const char *const *heads, size_t n);
 
 /* One more row; the texts are copied.  `tone` colours the cell of column `toned`. */
@@ -42,6 +43,9 @@ void table_put(const struct table *table, struct table_look look, struct buf *ou
 
 /* Both, to stdout. */
 void table_print(const struct table *table);
+
+/* A text of strangers as a table shows it, in `mem`. */
+const char *text_cleaned(const char *text, struct arena *mem);
 
 /* How many columns of a terminal the text takes. */
 unsigned text_width(const char *text);

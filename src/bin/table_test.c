@@ -48,6 +48,23 @@ static void a_terminal_cuts_the_widest_text_and_no_number(void **state UNUSED)
 			    "Qm                   7  failed\n");
 }
 
+static void
+what_people_copy_is_never_cut_and_columns_that_do_not_fit_are_left_out(void **state UNUSED)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	CLEANUP(buf_free) struct buf out = { 0 };
+	struct table *t =
+		table_new(mem, (const char *const[]){ "!ID", "CID", ">SIZE", "CREATED" }, 4);
+
+	table_add(t, (const char *const[]){ "01M84HFXXA48", "bafybeigdyr", "1234567", "25 s ago" },
+		  0, TONE_PLAIN);
+	assert_string_equal(shown(t, 39, false, &out), "ID            CID         SIZE  CREATED\n"
+						       "01M84HFXXA48  bafybe…  1234567  25 s a…\n");
+	assert_string_equal(shown(t, 36, false, &out), "ID            CID             SIZE\n"
+						       "01M84HFXXA48  bafybeigdyr  1234567\n");
+	assert_string_equal(shown(t, 5, false, &out), "ID\n01M84HFXXA48\n");
+}
+
 static void a_long_table_in_pieces_has_one_head_and_grows_no_narrower(void **state UNUSED)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
@@ -103,6 +120,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pipe_gets_every_column_whole),
 		cmocka_unit_test(a_terminal_cuts_the_widest_text_and_no_number),
+		cmocka_unit_test(
+			what_people_copy_is_never_cut_and_columns_that_do_not_fit_are_left_out),
 		cmocka_unit_test(a_long_table_in_pieces_has_one_head_and_grows_no_narrower),
 		cmocka_unit_test(characters_count_by_the_columns_they_take),
 		cmocka_unit_test(texts_of_strangers_cannot_steer_the_terminal),

@@ -276,11 +276,22 @@ class Pins(Case):
         pin = self.fake.pins[0]
         self.assertIn("no provider found", self.run_it("pin", "get", pin["id"]).stdout)
         self.run_it("pin", "add", CID)
-        self.assertIn("more than once", self.run_it("pin", "rm", CID, code=1).stderr)
+        told = self.run_it("pin", "rm", CID, code=1).stderr
+        self.assertIn("more than once", told)
+        self.assertIn(f"{pin['id']}  queued", told)
         self.run_it("pin", "rm", pin["id"])
         self.run_it("pin", "rm", CID)
         self.assertEqual(self.fake.pins, [])
         self.assertIn("not pinned", self.run_it("pin", "get", CID, code=1).stderr)
+
+    def test_a_cid_may_stand_behind_ipfs_but_with_no_path(self):
+        for text in (f"/ipfs/{CID}", f"ipfs://{CID}", f"/ipfs/{CID}/"):
+            self.run_it("pin", "add", text)
+            self.assertEqual(self.fake.calls[-1][3]["cid"], CID)
+            self.run_it("pin", "rm", text)
+        for text in (f"/ipfs/{CID}/a", "/ipfs", "ipfs://a/b", ""):
+            self.run_it("pin", "add", text, code=1)
+            self.assertEqual(self.fake.calls[-1][3]["cid"], text)
 
     def test_wait_ends_with_what_became_of_it(self):
         self.fake.becomes = "pinned"
@@ -411,8 +422,11 @@ class People(Case):
         text = self.on_terminal("pin", "ls", columns=80)
         self.assertIn("\x1b[33mqueued\x1b[0m", text)
         self.assertNotIn("\x1b[2Jevil", text)
-        for line in re.sub(r"\x1b\[\d*m", "", text).splitlines():
-            self.assertLessEqual(len(line), 80)
+        for columns in (80, 60, 30):
+            text = self.on_terminal("pin", "ls", columns=columns)
+            self.assertIn(self.fake.pins[0]["id"], text)
+            for line in re.sub(r"\x1b\[\d*m", "", text).splitlines():
+                self.assertLessEqual(len(line), columns)
         self.assertNotIn("\x1b", self.on_terminal("pin", "ls", NO_COLOR="1"))
         plain = self.run_it("pin", "ls").stdout
         self.assertIn(CID, plain)

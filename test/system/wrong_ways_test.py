@@ -299,6 +299,7 @@ class Orders(Case):
         self.assertIn("extra", out.stderr)
         self.assertEqual(sorted(f.name for f in p.dir.iterdir() if f.name.startswith("store")), [], "nothing half made stays")
         (here / "copy" / "extra").rmdir()
+        self.run_it("store", "restore", here / "copy", "--data", here / "new", **env)  # nothing but the backup is left
         self.run_it("store", "restore", here / "copy", **env)
         p.start()
         self.assertEqual({pin["id"] for pin in p.ask("GET", "/v1/pins").json["pins"]}, ids)
