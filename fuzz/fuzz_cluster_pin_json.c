@@ -7,17 +7,18 @@ static void check(struct slice text, struct arena *mem)
 {
 	CLEANUP(buf_free) struct buf out = { 0 }, again = { 0 }, line = { 0 };
 	struct cluster_pin pin, second;
+	struct slice owner, owner2;
 	struct err err = { 0 };
-	bool ok = cluster_pin_json_read(text, mem, &pin, &err);
+	bool ok = cluster_pin_json_read(text, mem, &pin, &owner, &err);
 
 	if (!ok) {
 		assert(err.code == ERR_INVALID && err.text[0]);
 		return;
 	}
-	ok = cluster_pin_json_write(&pin, &line);
+	ok = cluster_pin_json_write(&pin, owner, &line);
 	assert(ok); /* what came as JSON has a place in it */
-	ok = cluster_pin_json_read(buf_slice(&line), mem, &second, &err);
-	assert(ok);
+	ok = cluster_pin_json_read(buf_slice(&line), mem, &second, &owner2, &err);
+	assert(ok && slice_eq(owner, owner2));
 	cluster_pin_encode(&pin, &out);
 	cluster_pin_encode(&second, &again);
 	assert(slice_eq(buf_slice(&out), buf_slice(&again)));

@@ -5,16 +5,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bin/ask.h"
 #include "bin/commands.h"
 #include "bin/offline.h"
 #include "bin/progress.h"
+#include "model/peer_id.h"
 #include "role/cluster_pin_json.h"
 #include "store/state.h"
 #include "json/json_writer.h"
 
 /*
- * The pins of an owner as ipfs-cluster-service has them in `state export` and `state import`;
- * as there, no server has the store open meanwhile.
+ * The pins of an owner, or of all, as ipfs-cluster-service has them in `state export` and `state
+ * import`; as there, no server has the store open meanwhile.
  */
 
 #define OWNER "admin" /* whose key `pinfold up` makes, and the other commands use */
@@ -54,6 +56,7 @@ struct export
 	struct buf out;
 	struct arena *mem; /* emptied for each pin */
 	uint64_t pins, cut;
+	bool owners; /* each line tells its owner */
 	struct progress progress;
 	struct err *err;
 	bool ok;
@@ -79,11 +82,12 @@ static bool flush(struct export *x)
 static bool on_pin(void *ctx, const struct request *request)
 {
 	struct export *x = ctx;
+	struct slice owner = x->owners ? request->create->owner : (struct slice){ NULL, 0 };
 	struct cluster_pin pin;
 
 	arena_reset(x->mem);
 	pin = cluster_pin_of(request, x->mem);
-	x->cut += !cluster_pin_json_write(&pin, &x->out);
+	x->cut += !cluster_pin_json_write(&pin, owner, &x->out);
 	x->pins++;
 	return x->out.len < CHUNK || flush(x);
 }
@@ -96,7 +100,9 @@ static bool export_to(struct store *store, const char *owner, struct export *x, 
 	x->ok = true;
 	x->mem = arena_new();
 	progress_start(&x->progress);
-	ok = state_list(store, slice_str(owner), on_pin, x, err) && x->ok && flush(x);
+	ok = state_list(store, x->owners ? (struct slice){ NULL, 0 } : slice_str(owner), on_pin, x,
+			err) &&
+	     x->ok && flush(x);
 	progress_clear(&x->progress);
 	buf_free(&x->out);
 	arena_free(x->mem);
@@ -130,14 +136,17 @@ enum exit_code cmd_store_export(struct invocation *in)
 
 	if (!path || !owner)
 		return EXIT_USAGE;
+	x.owners = is_given(in, "all-owners");
+	if (x.owners && is_given(in, "owner"))
+		return usage_error(in, "--owner and --all-owners exclude each other");
 	if (!offline_open(path, OFFLINE_READ, &o, &err))
 		return open_failed(&err,
 				   "A server that must not stop can make a backup: export that, "
 				   "with --store-rocksdb-path.");
 	if (!(in->n_args ? export_to_file : export_to)(o.store, owner, &x, &err))
 		return offline_failed(&err);
-	fprintf(stderr, "%" PRIu64 " pins of %s written in %.1f s\n", x.pins, owner,
-		progress_seconds(&x.progress));
+	fprintf(stderr, "%" PRIu64 " pins of %s written in %.1f s\n", x.pins,
+		x.owners ? "all owners" : owner, progress_seconds(&x.progress));
 	if (x.cut)
 		fprintf(stderr, "%" PRIu64 " of them hold what the format has no word for\n",
 			x.cut);
@@ -146,7 +155,15 @@ enum exit_code cmd_store_export(struct invocation *in)
 
 /* ---- import ------------------------------------------------------------------------------- */
 
+struct overrides { /* of every pin that is read */
+	bool replicas;
+	int32_t rf_min, rf_max;
+	struct slice_list allocations; /* binary peer ids; none: each pin's own */
+};
+
 struct import {
+	const char *owner; /* of every pin; NULL: of those that name one their own, else OWNER */
+	struct overrides overrides;
 	const char *name; /* of the file */
 	int fd;
 	uint64_t bytes, total; /* read; 0: nobody knows */
@@ -174,18 +191,33 @@ static void refuse(struct import *m, const struct err *why)
 	fprintf(stderr, "line %" PRIu64 ": %s\n", m->lines.line, why->text);
 }
 
+static void override(const struct overrides *with, struct cluster_pin *pin)
+{
+	if (with->replicas) {
+		pin->rf_min = with->rf_min;
+		pin->rf_max = with->rf_max;
+	}
+	if (with->allocations.n > 0)
+		pin->allocations = with->allocations;
+}
+
 /* False if the store fails. */
 static bool take_pin(struct import *m, struct slice text, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	CLEANUP(buf_free) struct buf bytes = { 0 };
 	struct cluster_pin pin;
+	struct slice owner;
 	struct err why;
 
-	if (!cluster_pin_json_read(text, mem, &pin, &why)) {
+	if (!cluster_pin_json_read(text, mem, &pin, &owner, &why)) {
 		refuse(m, &why);
 		return true;
 	}
+	if (m->owner || !owner.ptr)
+		owner = slice_str(m->owner ? m->owner : OWNER);
+	state_batch_of_owner(m->batch, owner);
+	override(&m->overrides, &pin);
 	cluster_pin_encode(&pin, &bytes);
 	m->told = false;
 	if (!state_batch_add(m->batch, pin.cid, buf_slice(&bytes), err))
@@ -233,14 +265,14 @@ static bool import_from(struct import *m, struct err *err)
 
 /* What was read before a failure is kept: repeating it changes nothing.  Pins that were refused
  * have been told. */
-static bool import_all(struct import *m, struct store *store, const char *owner, struct err *err)
+static bool import_all(struct import *m, struct store *store, struct err *err)
 {
 	struct state_batch_options options = { .tell = on_told, .ctx = m };
 	struct err second, *why;
 	struct stat st;
 	bool ok, kept;
 
-	m->batch = state_batch_new(store, slice_str(owner), &options);
+	m->batch = state_batch_new(store, slice_str(OWNER), &options);
 	if (fstat(m->fd, &st) == 0 && S_ISREG(st.st_mode))
 		m->total = (uint64_t)st.st_size;
 	progress_start(&m->progress);
@@ -274,7 +306,7 @@ static void print_counts(const struct import *m, bool json)
 }
 
 static enum exit_code import_into(struct import *m, struct invocation *in, const char *path,
-				  int64_t expiring_us, const char *owner)
+				  int64_t expiring_us)
 {
 	CLEANUP(offline_close) struct offline o = { .expiring_us = expiring_us };
 	struct err err;
@@ -282,12 +314,44 @@ static enum exit_code import_into(struct import *m, struct invocation *in, const
 
 	if (!offline_open(path, OFFLINE_CREATE, &o, &err))
 		return open_failed(&err, "Stop the server, import, and start it again.");
-	ok = import_all(m, o.store, owner, &err);
+	ok = import_all(m, o.store, &err);
 	print_counts(m, is_given(in, "json"));
 	state_batch_free(m->batch);
 	if (!ok)
 		return offline_failed(&err);
 	return m->refused ? EXIT_FAILED : EXIT_DONE;
+}
+
+static enum exit_code read_replicas(const struct invocation *in, struct overrides *out)
+{
+	static const struct ask_member members[] = { { "replicas", "replicas", ASK_REPLICAS } };
+	json_t *body = json_object(), *value;
+	enum exit_code code = ask_build(in, members, ARRAY_LEN(members), body);
+
+	value = json_object_get(body, "replicas");
+	out->replicas = value;
+	out->rf_min = out->rf_max = (int32_t)json_integer_value(value);
+	if (json_is_object(value)) {
+		out->rf_min = (int32_t)json_integer_value(json_object_get(value, "min"));
+		out->rf_max = (int32_t)json_integer_value(json_object_get(value, "max"));
+	}
+	json_decref(body);
+	return code;
+}
+
+static enum exit_code read_peers(const struct invocation *in, struct overrides *out)
+{
+	struct texts texts = given_all(in, "peer");
+	struct peer_id id;
+	struct err err;
+
+	out->allocations.at = arena_new_array(in->mem, struct slice, texts.n + 1);
+	for (size_t i = 0; i < texts.n; i++) {
+		if (!peer_id_parse(slice_str(texts.items[i]), &id, &err))
+			return usage_error(in, "--peer: %s", err.text);
+		out->allocations.at[out->allocations.n++] = arena_copy(in->mem, peer_id_slice(&id));
+	}
+	return EXIT_DONE;
 }
 
 enum exit_code cmd_store_import(struct invocation *in)
@@ -300,11 +364,17 @@ enum exit_code cmd_store_import(struct invocation *in)
 
 	if (!path || !owner)
 		return EXIT_USAGE;
+	m.owner = is_given(in, "owner") ? owner : NULL;
+	code = read_replicas(in, &m.overrides);
+	if (!code)
+		code = read_peers(in, &m.overrides);
+	if (code)
+		return code;
 	if (in->n_args && (m.fd = open(m.name, O_RDONLY | O_CLOEXEC)) < 0) {
 		system_failed(m.name, &err);
 		return offline_failed(&err);
 	}
-	code = import_into(&m, in, path, like.expiring_us, owner);
+	code = import_into(&m, in, path, like.expiring_us);
 	if (in->n_args)
 		close(m.fd);
 	return code;

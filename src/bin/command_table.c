@@ -36,11 +36,6 @@
 	{                                                                                \
 		"expires", "TIME", "Keep it until then: 2027-01-31T12:00:00Z, or never." \
 	}
-#define STATE_OWNER                                   \
-	{                                             \
-		"owner", "NAME", "Whose pins; admin." \
-	}
-
 const struct command commands[] = {
 	{ "up", "", "Run the whole server in this process until it is told to stop.",
 	  "Ready when GET /readyz answers 200. The admin key lies in DIR/admin.key. SIGTERM and "
@@ -171,25 +166,29 @@ const struct command commands[] = {
 	{ "store restore", "DIR", "Make the store from a backup, where there is none.",
 	  "The backup is read as a whole first.", cmd_store_restore, 1, 1, .takes = TAKES_CONFIG },
 
-	{ "store export", "[FILE]",
-	  "Write an owner's pins as ipfs-cluster does, for its import or ours.",
+	{ "store export", "[FILE]", "Write pins as ipfs-cluster does, for its import or ours.",
 	  "A line of JSON a pin, with every field of ipfs-cluster's pin, to stdout or a new file. "
-	  "Of "
-	  "several pins of a CID the newest; tags, zones and priority have no place in it. No "
-	  "server "
-	  "may have the store open.",
-	  cmd_store_export, .max_args = 1, .takes = TAKES_CONFIG, .options = { STATE_OWNER } },
+	  "Of several pins of an owner for a CID the newest; tags, zones and priority have no "
+	  "place "
+	  "in it. With --all-owners each line also has a member owner, which ipfs-cluster passes "
+	  "over. No server may have the store open.",
+	  cmd_store_export, .max_args = 1, .takes = TAKES_CONFIG,
+	  .options = { { "owner", "NAME", "Whose pins; admin." },
+		       { "all-owners", NULL, "Everybody's pins." } } },
 	{ "store import", "[FILE]",
 	  "Read what ipfs-cluster-service state export or store export wrote.",
 	  "From stdin if there is no file; the output of ipfs-cluster-ctl --enc=json pin ls as "
-	  "well. A "
-	  "pin replaces the one that was imported for its CID before, what is there already stays "
-	  "as "
-	  "it is, so an import can be repeated. Refused pins go to stderr with their line. No "
-	  "server "
-	  "may have the store open; a store is made where there is none.",
+	  "well. A pin replaces the one that was imported for its CID before, what is there "
+	  "already "
+	  "stays as it is, so an import can be repeated. Refused pins go to stderr with their "
+	  "line. "
+	  "No server may have the store open; a store is made where there is none.",
 	  cmd_store_import, .max_args = 1, .takes = TAKES_CONFIG | TAKES_JSON,
-	  .options = { STATE_OWNER } },
+	  .options = { { "owner", "NAME",
+			 "Whose all of them become; else as a line says, or admin." },
+		       { "replicas", "N",
+			 "Instead of what pins say: 2, a range such as 2-3, or all." },
+		       { "peer", "PEERID", "A node to prefer, instead; may be repeated." } } },
 
 	{ "config check", "", "Read the whole configuration and name every mistake.", NULL,
 	  cmd_config_check, .takes = TAKES_CONFIG },

@@ -115,7 +115,7 @@ static void write_type(struct writing *w, int32_t type)
 	w->whole &= known;
 }
 
-bool cluster_pin_json_write(const struct cluster_pin *pin, struct buf *out)
+bool cluster_pin_json_write(const struct cluster_pin *pin, struct slice owner, struct buf *out)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct writing w = { json_writer(out), mem,
@@ -123,6 +123,8 @@ bool cluster_pin_json_write(const struct cluster_pin *pin, struct buf *out)
 	struct json_writer *json = &w.json;
 
 	json_begin_object(json);
+	if (owner.ptr)
+		json_key_str(json, "owner", owner);
 	json_key_i64(json, "replication_factor_min", pin->rf_min);
 	json_key_i64(json, "replication_factor_max", pin->rf_max);
 	json_key_str(json, "name", pin->name);
@@ -149,7 +151,7 @@ bool cluster_pin_json_write(const struct cluster_pin *pin, struct buf *out)
 
 struct fields {
 	int64_t rf_min, rf_max, shard_size, max_depth;
-	struct slice name, mode, expire_at, pin_update, cid, type, reference, timestamp;
+	struct slice name, mode, expire_at, pin_update, cid, type, reference, timestamp, owner;
 	const json_t *metadata, *origins, *allocations;
 };
 
@@ -168,6 +170,7 @@ static const struct json_field fields[] = {
 	NUMBER("replication_factor_max", INT32_MIN, INT32_MAX, rf_max),
 	NUMBER("shard_size", 0, INT64_MAX, shard_size),
 	NUMBER("max_depth", INT32_MIN, INT32_MAX, max_depth),
+	OTHER("owner", JSON_STR, owner),
 	OTHER("name", JSON_STR, name),
 	OTHER("mode", JSON_STR, mode),
 	OTHER("expire_at", JSON_STR, expire_at),
@@ -293,8 +296,24 @@ static int32_t depth_of(const struct fields *f)
 	return f->mode.ptr && slice_eq_str(f->mode, "direct") ? 0 : CLUSTER_RECURSIVE;
 }
 
+/* An empty one is none. */
+static bool read_owner(struct slice text, struct arena *mem, struct slice *out, struct err *err)
+{
+	*out = (struct slice){ NULL, 0 };
+	if (text.len == 0)
+		return true;
+	if (!owner_valid(text))
+		return err_set(err, ERR_INVALID,
+			       "owner is \"%.*s\"; at most %d printable characters without a space "
+			       "are allowed",
+			       (int)(text.len < 40 ? text.len : 40), (const char *)text.ptr,
+			       OWNER_MAX);
+	*out = arena_copy(mem, text);
+	return true;
+}
+
 bool cluster_pin_json_read(struct slice text, struct arena *mem, struct cluster_pin *out,
-			   struct err *err)
+			   struct slice *owner, struct err *err)
 {
 	static const struct json_limits limits = { CLUSTER_PIN_JSON_MAX, DEPTH_MAX };
 	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
@@ -310,7 +329,8 @@ bool cluster_pin_json_read(struct slice text, struct arena *mem, struct cluster_
 				     .rf_max = (int32_t)f.rf_max,
 				     .name = arena_copy(mem, f.name),
 				     .shard_size = (uint64_t)f.shard_size };
-	return read_cid(f.cid, "cid", mem, &out->cid, err) && read_type(f.type, &out->type, err) &&
+	return read_owner(f.owner, mem, owner, err) &&
+	       read_cid(f.cid, "cid", mem, &out->cid, err) && read_type(f.type, &out->type, err) &&
 	       read_cid(f.reference, "reference", mem, &out->reference, err) &&
 	       read_cid(f.pin_update, "pin_update", mem, &out->pin_update, err) &&
 	       read_time(f.expire_at, "expire_at", &out->expire_at, err) &&

@@ -20,6 +20,10 @@
  *	reference          CID, or null
  *	timestamp          RFC 3339
  *
+ * and before them, which ipfs-cluster passes over, if there is one:
+ *
+ *	owner              whose pin it is to Pinfold
+ *
  * What was written is read as the same pin.  Times are whole seconds, as in ipfs-cluster's own
  * store.  Members that are not in the list are passed over, null is as if not there.  Pure.
  *
@@ -31,14 +35,15 @@
 
 #define CLUSTER_PIN_JSON_MAX ((size_t)1 << 20) /* bytes of an object that are read */
 
-/* Appends the object, without white space, and a newline.  False: written, but the pin holds
- * what the format has no word for, such as fields of newer versions. */
-bool cluster_pin_json_write(const struct cluster_pin *pin, struct buf *out);
+/* Appends the object, without white space, and a newline; `owner` unless its ptr is NULL.
+ * False: written, but the pin holds what the format has no word for, such as fields of newer
+ * versions. */
+bool cluster_pin_json_write(const struct cluster_pin *pin, struct slice owner, struct buf *out);
 
-/* All of `text`; what *out points to lies in `mem`.  ERR_INVALID names the member, its value
- * and what is allowed. */
+/* All of `text`; what *out points to lies in `mem`, so does *owner, whose ptr is NULL if none is
+ * named.  ERR_INVALID names the member, its value and what is allowed. */
 bool cluster_pin_json_read(struct slice text, struct arena *mem, struct cluster_pin *out,
-			   struct err *err) MUST_CHECK;
+			   struct slice *owner, struct err *err) MUST_CHECK;
 
 struct cluster_pin_lines { /* a stream of objects; zeroed, it stands at the beginning */
 	uint64_t passed;   /* lines that were taken */

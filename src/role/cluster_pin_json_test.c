@@ -13,6 +13,8 @@
 #define PEER   "12D3KooWGHTKzeT4KaLGLrbKKyT8zKrBPXAUBRzCAN6ZMDMo4M6M"
 #define PEER_2 "12D3KooWFBFCDQzAkQSwPZLV883pKdsmb6urQ3sMjfJHUxn5GCVv"
 
+static const struct slice NOBODY = { NULL, 0 };
+
 /* As ipfs-cluster prints them: one with what is there without any option, one with all. */
 static const char plain[] =
 	"{\"replication_factor_min\":-1,\"replication_factor_max\":-1,\"name\":\"\","
@@ -32,9 +34,10 @@ static const char full[] =
 static struct cluster_pin read_pin(const char *text, struct arena *mem)
 {
 	struct cluster_pin pin;
+	struct slice owner;
 	struct err err;
 
-	if (!cluster_pin_json_read(slice_str(text), mem, &pin, &err))
+	if (!cluster_pin_json_read(slice_str(text), mem, &pin, &owner, &err))
 		fail_msg("%s", err.text);
 	return pin;
 }
@@ -45,10 +48,27 @@ static void what_ipfs_cluster_wrote_is_written_the_same(void **state UNUSED)
 	CLEANUP(buf_free) struct buf out = { 0 };
 	struct cluster_pin pin = read_pin(plain, mem);
 
-	assert_true(cluster_pin_json_write(&pin, &out));
+	assert_true(cluster_pin_json_write(&pin, NOBODY, &out));
 	pin = read_pin(full, mem);
-	assert_true(cluster_pin_json_write(&pin, &out));
+	assert_true(cluster_pin_json_write(&pin, NOBODY, &out));
 	assert_true(slice_eq_str(buf_slice(&out), arena_printf(mem, "%s%s", plain, full)));
+}
+
+static void an_owner_stands_before_what_ipfs_cluster_wrote(void **state UNUSED)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	CLEANUP(buf_free) struct buf out = { 0 };
+	struct cluster_pin pin = read_pin(plain, mem);
+	struct slice owner;
+	struct err err;
+
+	assert_true(cluster_pin_json_write(&pin, SLICE_LIT("alice"), &out));
+	assert_true(slice_eq_str(buf_slice(&out),
+				 arena_printf(mem, "{\"owner\":\"alice\",%s", plain + 1)));
+	assert_true(cluster_pin_json_read(buf_slice(&out), mem, &pin, &owner, &err));
+	assert_true(slice_eq_str(owner, "alice"));
+	assert_true(cluster_pin_json_read(slice_str(plain), mem, &pin, &owner, &err));
+	assert_null(owner.ptr);
 }
 
 static void every_member_is_a_field_of_the_pin(void **state UNUSED)
@@ -136,15 +156,18 @@ static void what_makes_no_sense_is_refused_by_its_member(void **state UNUSED)
 		{ "{\"cid\":\"" CID "\",\"pin_update\":\"x\"}", "pin_update" },
 		{ "{\"cid\":\"" CID "\",\"max_depth\":3000000000}", "max_depth" },
 		{ "{\"cid\":\"" CID "\",\"cid\":\"" CID "\"}", "twice" },
+		{ "{\"cid\":\"" CID "\",\"owner\":\"a b\"}", "owner is \"a b\"" },
 		{ "{\"cid\":\"" CID "\"} x", "JSON" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(arena_free) struct arena *mem = arena_new();
 		struct cluster_pin pin;
+		struct slice owner;
 		struct err err;
 
-		assert_false(cluster_pin_json_read(slice_str(cases[i].text), mem, &pin, &err));
+		assert_false(
+			cluster_pin_json_read(slice_str(cases[i].text), mem, &pin, &owner, &err));
 		assert_int_equal(err.code, ERR_INVALID);
 		if (!strstr(err.text, cases[i].said))
 			fail_msg("\"%s\" does not say \"%s\"", err.text, cases[i].said);
@@ -167,9 +190,10 @@ static void what_the_format_has_no_word_for_is_told(void **state UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(buf_free) struct buf out = { 0 };
 		struct cluster_pin pin;
+		struct slice owner;
 
-		assert_false(cluster_pin_json_write(&cases[i], &out));
-		assert_true(cluster_pin_json_read(buf_slice(&out), mem, &pin, &err));
+		assert_false(cluster_pin_json_write(&cases[i], NOBODY, &out));
+		assert_true(cluster_pin_json_read(buf_slice(&out), mem, &pin, &owner, &err));
 	}
 }
 
@@ -183,7 +207,7 @@ static void a_field_of_a_newer_version_is_told(void **state UNUSED)
 	cluster_pin_encode(&pin, &bytes);
 	buf_add_slice(&bytes, SLICE_LIT("\x78\x01")); /* field 15 */
 	assert_true(cluster_pin_decode(buf_slice(&bytes), mem, &pin, &err));
-	assert_false(cluster_pin_json_write(&pin, &out));
+	assert_false(cluster_pin_json_write(&pin, NOBODY, &out));
 	assert_true(slice_eq_str(buf_slice(&out), full));
 }
 
@@ -248,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_ipfs_cluster_wrote_is_written_the_same),
+		cmocka_unit_test(an_owner_stands_before_what_ipfs_cluster_wrote),
 		cmocka_unit_test(every_member_is_a_field_of_the_pin),
 		cmocka_unit_test(what_is_not_there_is_what_most_pins_have),
 		cmocka_unit_test(metadata_is_sorted_and_times_are_whole_seconds),

@@ -43,11 +43,43 @@ bool state_get(struct store *store, struct slice owner, struct slice cid, struct
 }
 
 struct listing {
-	struct slice owner;
-	struct arena *mem; /* emptied for each CID */
+	struct slice owner; /* ptr NULL: all */
+	struct arena *mem;  /* emptied for each CID */
 	state_pin_fn *each;
 	void *ctx;
 };
+
+static int by_owner(const void *a, const void *b)
+{
+	const struct request *x = *(const struct request *const *)a;
+	const struct request *y = *(const struct request *const *)b;
+	int c = slice_cmp(x->create->owner, y->create->owner);
+
+	return c ? c : ulid_cmp(&x->create->request_id, &y->create->request_id);
+}
+
+/* The newest live request of each owner. */
+static bool list_owners(struct listing *l, const struct cid_view *view)
+{
+	const struct request **live;
+	struct request *requests;
+	size_t n = requests_fold(view->facts, view->n_facts, l->mem, &requests), n_live = 0;
+
+	live = arena_new_array(l->mem, const struct request *, n + 1);
+	for (size_t i = 0; i < n; i++)
+		if (requests[i].life == REQUEST_LIVE)
+			live[n_live++] = &requests[i];
+	if (n_live > 1)
+		qsort(live, n_live, sizeof(*live), by_owner);
+	for (size_t i = 0; i < n_live; i++) {
+		bool last = i + 1 == n_live ||
+			    !slice_eq(live[i]->create->owner, live[i + 1]->create->owner);
+
+		if (last && !l->each(l->ctx, live[i]))
+			return false;
+	}
+	return true;
+}
 
 static bool on_cid(void *ctx, const struct cid_view *view, struct slice position UNUSED)
 {
@@ -55,6 +87,8 @@ static bool on_cid(void *ctx, const struct cid_view *view, struct slice position
 	const struct request *r;
 
 	arena_reset(l->mem);
+	if (!l->owner.ptr)
+		return list_owners(l, view);
 	r = newest(l->owner, view, l->mem);
 	return !r || l->each(l->ctx, r);
 }
@@ -82,7 +116,7 @@ struct order {
 
 struct state_batch {
 	struct store *store;
-	struct slice owner;
+	struct buf owner; /* of the next orders */
 	struct state_batch_options options;
 	struct arena *mem; /* of the orders */
 	struct order *orders;
@@ -94,13 +128,19 @@ struct state_batch {
 	struct err why;
 };
 
+void state_batch_of_owner(struct state_batch *b, struct slice owner)
+{
+	b->owner.len = 0;
+	buf_add(&b->owner, owner.ptr, owner.len);
+}
+
 struct state_batch *state_batch_new(struct store *store, struct slice owner,
 				    const struct state_batch_options *options)
 {
 	struct state_batch *b = xcalloc(1, sizeof(*b));
 
 	b->store = store;
-	b->owner = owner;
+	state_batch_of_owner(b, owner);
 	b->options = *options;
 	if (b->options.size == 0)
 		b->options.size = BATCH_SIZE;
@@ -115,6 +155,7 @@ void state_batch_free(struct state_batch *b)
 {
 	if (!b)
 		return;
+	buf_free(&b->owner);
 	arena_free(b->mem);
 	xfree(b->orders);
 	xfree(b);
@@ -214,26 +255,40 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
-static int by_cid(const void *a, const void *b)
+static int by_owner_and_cid(const void *a, const void *b)
 {
 	const struct order *x = a, *y = b;
-	int c = slice_cmp(x->cid, y->cid);
+	int c = slice_cmp(x->owner, y->owner);
 
+	if (!c)
+		c = slice_cmp(x->cid, y->cid);
 	return c ? c : (x->no > y->no) - (x->no < y->no);
 }
 
-/* Leaves of each CID the last order. */
+/* Leaves of each owner and CID the last order. */
 static void keep_last(struct state_batch *b)
 {
 	size_t kept = 0;
 
-	qsort(b->orders, b->n, sizeof(*b->orders), by_cid);
+	qsort(b->orders, b->n, sizeof(*b->orders), by_owner_and_cid);
 	for (size_t i = 0; i < b->n; i++) {
-		if (kept > 0 && slice_eq(b->orders[kept - 1].cid, b->orders[i].cid))
+		if (kept > 0 && slice_eq(b->orders[kept - 1].cid, b->orders[i].cid) &&
+		    slice_eq(b->orders[kept - 1].owner, b->orders[i].owner))
 			kept--;
 		b->orders[kept++] = b->orders[i];
 	}
 	b->n = kept;
+}
+
+/* How many orders from there on may be one change: CIDs are distinct within an owner alone. */
+static size_t together(const struct state_batch *b, size_t at)
+{
+	size_t n = 1;
+
+	while (n < CHANGE_CIDS && at + n < b->n &&
+	       slice_eq(b->orders[at].owner, b->orders[at + n].owner))
+		n++;
+	return n;
 }
 
 static bool change(struct state_batch *b, struct order *orders, size_t n, struct err *err)
@@ -245,8 +300,9 @@ static bool change(struct state_batch *b, struct order *orders, size_t n, struct
 	for (size_t i = 0; i < n; i++) {
 		cids[i] = orders[i].cid;
 		ctxs[i] = &orders[i];
-		if (orders[i].pin.ptr && !store_new_request_id(b->store, b->owner, &orders[i].id,
-							       &orders[i].created_at, err))
+		if (orders[i].pin.ptr &&
+		    !store_new_request_id(b->store, orders[i].owner, &orders[i].id,
+					  &orders[i].created_at, err))
 			return false;
 	}
 	return store_change(b->store, cids, ctxs, n, decide, mem, err);
@@ -259,7 +315,7 @@ static bool send(struct state_batch *b, struct err *err)
 
 	keep_last(b);
 	for (size_t at = 0, n; at < b->n; at += n) {
-		n = b->n - at < CHANGE_CIDS ? b->n - at : CHANGE_CIDS;
+		n = together(b, at);
 		ok = ok && change(b, b->orders + at, n, err);
 		for (size_t i = at; i < at + n; i++) {
 			if (!ok)
@@ -282,12 +338,13 @@ static bool put(struct state_batch *b, struct slice cid, struct slice pin, struc
 
 	if (b->n == 0)
 		b->oldest_us = now;
-	b->orders[b->n] =
-		(struct order){ .cid = arena_copy(b->mem, cid), .owner = b->owner, .no = b->n };
+	b->orders[b->n] = (struct order){ .cid = arena_copy(b->mem, cid),
+					  .owner = arena_copy(b->mem, buf_slice(&b->owner)),
+					  .no = b->n };
 	if (pin.ptr)
 		b->orders[b->n].pin = arena_copy(b->mem, pin);
 	b->n++;
-	b->bytes += cid.len + pin.len;
+	b->bytes += cid.len + pin.len + b->owner.len;
 	if (b->n < b->options.size && b->bytes < BATCH_BYTES &&
 	    now - b->oldest_us < b->options.timeout_us)
 		return true;

@@ -1,5 +1,5 @@
 /*
- * state.h -- one owner's pins as ipfs-cluster's state.State has them: one for each CID.
+ * state.h -- owners' pins as ipfs-cluster's state.State has them: one for each owner and CID.
  *
  * A pin is the bytes of api.pb.Pin (model/cluster_pin.h), in the store it is a request.  Adding
  * replaces what was added before; requests that the owner made by other ways stay as they are.
@@ -25,7 +25,7 @@ bool state_get(struct store *store, struct slice owner, struct slice cid, struct
 	       struct slice *out, struct err *err) MUST_CHECK;
 
 /* Calls `each` for every pin in store order until it returns false; what is passed is valid
- * during the call. */
+ * during the call.  With no owner (its ptr is NULL) every owner's pins are listed. */
 typedef bool state_pin_fn(void *ctx, const struct request *request);
 bool state_list(struct store *store, struct slice owner, state_pin_fn *each, void *ctx,
 		struct err *err) MUST_CHECK;
@@ -42,16 +42,19 @@ struct state_batch_options {
 	void *ctx;
 };
 
-/* Not thread-safe; `store` and `owner` outlive it. */
+/* Not thread-safe; `store` outlives it. */
 struct state_batch;
 struct state_batch *state_batch_new(struct store *store, struct slice owner,
 				    const struct state_batch_options *options);
 void state_batch_free(struct state_batch *batch); /* what was not sent is forgotten; NULL is fine */
 DEFINE_CLEANUP(struct state_batch, state_batch_free)
 
-/* Of orders for the same CID the last counts.  A pin that says another CID is taken for `cid`,
- * and told; one that cannot be read, or that Kubo would refuse, is told and not written.  Both
- * are true unless the store fails: then all that could not be written was told. */
+/* What is ordered from here on is of `owner`, which is copied. */
+void state_batch_of_owner(struct state_batch *batch, struct slice owner);
+
+/* Of orders of an owner for the same CID the last counts.  A pin that says another CID is taken for
+ * `cid`, and told; one that cannot be read, or that Kubo would refuse, is told and not written.
+ * Both are true unless the store fails: then all that could not be written was told. */
 bool state_batch_add(struct state_batch *batch, struct slice cid, struct slice pin,
 		     struct err *err) MUST_CHECK;
 /* Ends every request of the owner for this CID, which is one; none is fine. */

@@ -550,6 +550,35 @@ class State(Case):
         self.assertEqual(len(self.exported("data", "--owner", "you")), 1)
         self.assertIn("--owner", self.state("export", "--owner", "a b", code=2).stderr)
 
+    def test_pins_of_all_owners_go_out_and_come_back_in_one_file(self):
+        file = pathlib.Path(self.home.name, "all")
+        for owner, numbers in (("admin", (1, 2)), ("you", (2, 3)), ("zoe", (2,))):
+            self.state("import", "--owner", owner, stdin="".join(json.dumps(self.pin(i)) + "\n" for i in numbers))
+        self.assertIn("5 pins of all owners written", self.state("export", "--all-owners", str(file)).stderr)
+        lines = [json.loads(line) for line in file.read_text().split("\n")[:-1]]
+        self.assertEqual(sorted((pin.pop("owner"), pin["cid"]) for pin in lines),
+                         sorted((o, self.pin(i)["cid"]) for o, i in (("admin", 1), ("admin", 2), ("you", 2), ("you", 3), ("zoe", 2))))
+        again = self.state("import", str(file), "--json", data="other")
+        self.assertEqual(json.loads(again.stdout), {"written": 5, "unchanged": 0, "refused": 0})
+        for owner in ("admin", "you", "zoe"):
+            self.assertEqual(self.exported("other", "--owner", owner), self.exported("data", "--owner", owner))
+        self.assertEqual(self.exported("other", "--all-owners"), sorted(file.read_text().split("\n")[:-1]))
+        self.state("import", str(file), "--owner", "heir", data="third")  # an owner that is given has all
+        self.assertEqual(len(self.exported("third", "--owner", "heir")), 3)
+        self.assertEqual(self.exported("third"), [])
+        self.assertIn("exclude", self.state("export", "--all-owners", "--owner", "you", code=2).stderr)
+        self.assertRegex(self.run_it("store", "check", "--data", f"{self.home.name}/other").stdout, r"wrong +0\n")
+
+    def test_an_import_may_say_replicas_and_peers_of_its_own(self):
+        self.state("import", "--replicas", "2-3", "--peer", self.PEERS[1], stdin="".join(json.dumps(self.pin(i)) + "\n" for i in range(6)))
+        for pin in map(json.loads, self.exported()):
+            self.assertEqual((pin["replication_factor_min"], pin["replication_factor_max"], pin["allocations"]), (2, 3, [self.PEERS[1]]))
+        self.state("import", "--replicas", "all", stdin=json.dumps(self.pin(1)))
+        pin = next(p for p in map(json.loads, self.exported()) if p["cid"] == self.pin(1)["cid"])
+        self.assertEqual((pin["replication_factor_min"], pin["replication_factor_max"], pin["allocations"]), (-1, -1, self.PEERS))
+        for args, said in ((["--replicas", "0"], "a range such as 2-3"), (["--peer", "foo"], "--peer: ")):
+            self.assertIn(said, self.state("import", *args, code=2).stderr)
+
     def test_nothing_that_is_there_is_written_over_and_no_part_is_left(self):
         file = pathlib.Path(self.home.name, "export")
         file.write_text("mine")

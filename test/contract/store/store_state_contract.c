@@ -378,6 +378,30 @@ static void a_store_that_fails_is_no_commit(void **state)
 	assert_int_equal(listed(fx, ME), 1);
 }
 
+static void pins_of_all_owners_are_written_in_one_batch_and_listed_together(void **state)
+{
+	struct fixture *fx = *state;
+	struct slice cid = whole_cid(fx, 1);
+	struct told told = { 0 };
+	CLEANUP(state_batch_free) struct state_batch *batch = batch_of(fx, ME, 100, &told);
+	struct err err;
+
+	MUST(state_batch_add(batch, cid, pin_named(fx, cid, "mine"), &err));
+	state_batch_of_owner(batch, YOU);
+	MUST(state_batch_add(batch, cid, pin_named(fx, cid, "yours"), &err));
+	state_batch_of_owner(batch, ME);
+	MUST(state_batch_add(batch, cid, pin_named(fx, cid, "mine again"), &err));
+	MUST(state_batch_commit(batch, &err));
+	assert_int_equal(told.failed + told.odd, 0);
+	assert_int_equal(state_batch_counts(batch).changed, 2);
+	assert_true(slice_eq(got(fx, ME, cid), pin_named(fx, cid, "mine again")));
+	assert_true(slice_eq(got(fx, YOU, cid), pin_named(fx, cid, "yours")));
+	assert_int_equal(listed(fx, (struct slice){ NULL, 0 }), 2);
+	add(fx, ME, cid, pin_named(fx, cid, "third"));
+	assert_int_equal(listed(fx, (struct slice){ NULL, 0 }), 2);
+	assert_sound(fx);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(int argc, char **argv)
@@ -395,6 +419,7 @@ int main(int argc, char **argv)
 		CASE(a_state_is_the_same_behind_a_stream),
 		CASE(a_stream_that_is_cut_is_refused_and_what_was_whole_is_there),
 		CASE(a_store_that_fails_is_no_commit),
+		CASE(pins_of_all_owners_are_written_in_one_batch_and_listed_together),
 	};
 
 	return contract_main(argc, argv, tests, sizeof(tests) / sizeof(*tests));
