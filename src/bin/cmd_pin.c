@@ -378,6 +378,7 @@ static enum exit_code list_pages(struct client *client, size_t left)
 			return EXIT_DONE;
 		left -= n < left ? n : left;
 	}
+	fflush(stdout); /* the remark stands behind the rows, wherever both go */
 	fprintf(stderr, "There are more; --all shows them.\n");
 	return EXIT_DONE;
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -275,6 +276,8 @@ static bool exact(const char *word, const char *name)
 	return strlen(name) == n && !strncmp(word + 2, name, n);
 }
 
+static const struct given_option help_option = { "help", NULL };
+
 /* argv[0] is the last word of the command. */
 static bool parse_options(struct parse *p, int argc, char **argv, enum exit_code *code)
 {
@@ -282,10 +285,20 @@ static bool parse_options(struct parse *p, int argc, char **argv, enum exit_code
 
 	opterr = 0;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, ":", p->options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", p->options, NULL)) != -1) {
 		const char *word = argv[optind - 1];
 		const struct known *known;
 
+		if (c == 'h') {
+			p->in->given = &help_option;
+			p->in->n_given = 1;
+			return true;
+		}
+		if (c == '?' && optopt > 0 && optopt <= UCHAR_MAX) {
+			*code = usage_error(p->in, "there is no option -%c; options begin with --",
+					    optopt);
+			return false;
+		}
 		if (c == '?' || c == ':') {
 			*code = bad_option(p, word, c);
 			return false;
@@ -346,6 +359,11 @@ static enum exit_code overview(const char *words, bool asked)
 	return asked ? EXIT_DONE : EXIT_USAGE;
 }
 
+static bool asks_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 static enum exit_code run_any(int argc, char **argv, const char *const *env)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
@@ -356,12 +374,12 @@ static enum exit_code run_any(int argc, char **argv, const char *const *env)
 	argv++;
 	if (argc > 0 && !strcmp(argv[0], "--version"))
 		argv[0] += 2;
-	if (argc == 0 || !strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
+	if (argc == 0 || asks_help(argv[0]))
 		return overview("", argc > 0);
 	in.command = find_command(argc, argv, &used, &prefix);
 	if (in.command)
 		return run_command(&in, argc - used + 1, argv + used - 1);
-	if (argc == prefix || (prefix == 1 && !strcmp(argv[1], "--help")))
+	if (argc == prefix || (prefix == 1 && asks_help(argv[1])))
 		return overview(argv[0], argc > prefix);
 	return unknown_command(mem, argc > 1 && prefix > 0
 					    ? arena_printf(mem, "%s %s", argv[0], argv[1])

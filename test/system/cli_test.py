@@ -71,7 +71,8 @@ class Case(unittest.TestCase):
 class Usage(Case):
     def test_nothing_at_all_is_wrong_usage_and_help_is_not(self):
         self.assertIn("pin add", self.run_it(code=2).stderr)
-        for args in (["--help"], ["help"], ["pin", "--help"], ["pin", "add", "--help"], ["help", "pin", "add"]):
+        for args in (["--help"], ["help"], ["pin", "--help"], ["pin", "add", "--help"], ["help", "pin", "add"],
+                     ["pin", "add", "-h"], ["-h"], ["pin", "-h"], ["pin", "add", CID, "--name", "x", "-h"]):
             self.assertIn("pin add", self.run_it(*args).stdout)
 
     def test_mistyped_words_are_told_with_the_nearest(self):
@@ -89,6 +90,7 @@ class Usage(Case):
             (["config", "show", "--kubo", "http://me:secret@h"], "without user and password"),
             (["pin", "ls", "--stats", "x"], "did you mean --status?"),
             (["pin", "ls", "--stat", "x"], "did you mean --status?"),
+            (["pin", "ls", "-json", "-l"], "there is no option -j; options begin with --"),
             (["pin", "ls", "--limit"], "--limit wants a value"),
             (["pin", "ls", "--all=yes"], "--all takes no value"),
             (["pin", "ls", "--limit", "x"], "a number"),
