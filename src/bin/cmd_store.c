@@ -182,10 +182,8 @@ enum exit_code cmd_store_restore(struct invocation *in)
 
 	if (!path)
 		return EXIT_USAGE;
-	if (!check_backup(in->args[0], like.expiring_us, &err))
-		return offline_failed(&err);
-	offline_make_parent(path);
-	if (!copy_dir(in->args[0], path, &err))
+	if (!check_backup(in->args[0], like.expiring_us, &err) ||
+	    !offline_make_parent(path, &err) || !copy_dir(in->args[0], path, &err))
 		return offline_failed(&err);
 	fprintf(stderr, "%s holds what %s does.\n", path, in->args[0]);
 	return EXIT_DONE;

@@ -1,16 +1,21 @@
 #include "bin/offline.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/dir.h"
 #include "store/rocksdb/store_rocksdb.h"
 
-void offline_make_parent(const char *path)
+bool offline_make_parent(const char *path, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const char *parent = dirname(arena_printf(mem, "%s", path));
 
-	(void)dir_make(dirname(arena_printf(mem, "%s", path)));
+	return dir_make(parent) ||
+	       err_set(err, errno == EACCES ? ERR_DENIED : ERR_INVALID,
+		       "cannot make the directory %s: %s", parent, strerror(errno));
 }
 
 bool offline_open(const char *path, enum offline_use use, struct offline *out, struct err *err)
@@ -25,8 +30,8 @@ bool offline_open(const char *path, enum offline_use use, struct offline *out, s
 
 	clock_init_system(&out->clock);
 	rand_init_system(&out->rand);
-	if (use == OFFLINE_CREATE)
-		offline_make_parent(path);
+	if (use == OFFLINE_CREATE && !offline_make_parent(path, err))
+		return false;
 	return store_rocksdb_open(&where, &backend, err) &&
 	       store_open(backend, &options, &out->store, err);
 }

@@ -36,8 +36,9 @@ const char *store_path(const struct config *config, struct arena *mem);
  * no sense, and that was said. */
 const char *offline_path(struct invocation *in, struct offline *out);
 
-/* Makes the directory that a new store is to lie in; if it cannot be made the store says so. */
-void offline_make_parent(const char *path);
+/* Makes the directory that a new store is to lie in, if it is not there: the data directory of a
+ * server that never ran. */
+bool offline_make_parent(const char *path, struct err *err) MUST_CHECK;
 
 /* Says on stderr what failed.  No server is asked here, so nothing unreachable is one. */
 enum exit_code offline_failed(const struct err *err);
