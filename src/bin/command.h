@@ -20,6 +20,7 @@ enum exit_code {
 	EXIT_UNREACHABLE = 3, /* no server answered */
 };
 
+/* Words in lower case with | between are all that may be given: shells complete them. */
 struct command_option {
 	const char *name; /* without -- */
 	const char *arg;  /* NULL: takes none */
@@ -38,7 +39,7 @@ struct invocation;
 
 struct command {
 	const char *words; /* "pin add" */
-	const char *args;  /* as shown: "CID..." */
+	const char *args;  /* as shown: "CID...", "bash|zsh|fish" */
 	const char *help;  /* one line */
 	const char *more;  /* a paragraph, or NULL */
 	enum exit_code (*run)(struct invocation *in);

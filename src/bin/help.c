@@ -243,14 +243,65 @@ static size_t group_at(size_t i)
 	return n;
 }
 
+/* "a|b" is all that may be given: "a b"; NULL: many things may. */
+static const char *choices(const char *arg, struct arena *mem)
+{
+	char *out;
+
+	if (!arg || !strchr(arg, '|') || strpbrk(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ "))
+		return NULL;
+	out = arena_printf(mem, "%s", arg);
+	for (char *p = out; (p = strchr(p, '|'));)
+		*p = ' ';
+	return out;
+}
+
+/* The same of an option of the configuration. */
+static const char *row_choices(const struct option_row *row, struct arena *mem)
+{
+	const char *out = "";
+
+	if (row->type == OPTION_BOOL)
+		return "true false";
+	if (row->type != OPTION_ENUM)
+		return NULL;
+	for (size_t i = 0; row->names[i]; i++)
+		out = arena_printf(mem, "%s%s%s", out, i ? " " : "", row->names[i]);
+	return out;
+}
+
+static void put_bash_choice(struct buf *out, const char *flag, const char *words)
+{
+	if (words)
+		buf_printf(out, "\t%s) COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")); return ;;\n",
+			   flag, words);
+}
+
+/* What may stand behind an option. */
+static void put_bash_choices(struct buf *out)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+
+	buf_add_str(out, "\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n");
+	for (size_t i = 0; i < n_commands; i++)
+		for (const struct command_option *o = commands[i].options; o->name; o++)
+			put_bash_choice(out, arena_printf(mem, "--%s", o->name),
+					choices(o->arg, mem));
+	for (size_t i = 0; i < n_option_rows; i++)
+		put_bash_choice(out, option_flag(&option_rows[i], mem),
+				row_choices(&option_rows[i], mem));
+	buf_add_str(out, "\tesac\n");
+}
+
 static void put_bash(struct buf *out)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 
 	buf_add_str(out, "# bash completion of pinfold: source <(pinfold completion bash)\n"
 			 "_pinfold() {\n"
-			 "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words=\n"
-			 "\tif [[ $COMP_CWORD == 1 ]]; then\n\t\twords=\"");
+			 "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words=\n");
+	put_bash_choices(out);
+	buf_add_str(out, "\tif [[ $COMP_CWORD == 1 ]]; then\n\t\twords=\"");
 	put_words(out, "", " ");
 	buf_add_str(out, "\"\n\telif [[ $cur == -* ]]; then\n"
 			 "\t\tcase \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
@@ -263,8 +314,11 @@ static void put_bash(struct buf *out)
 	buf_add_str(out, "\t\tesac\n\telif [[ $COMP_CWORD == 2 ]]; then\n"
 			 "\t\tcase \"${COMP_WORDS[1]}\" in\n");
 	for (size_t i = 0; i < n_commands; i++) {
+		const char *literal = choices(commands[i].args, mem);
 		size_t n = group_at(i);
 
+		if (literal)
+			buf_printf(out, "\t\t%s) words=\"%s\" ;;\n", commands[i].words, literal);
 		if (!n)
 			continue;
 		buf_printf(out, "\t\t%.*s) words=\"", (int)n, commands[i].words);
@@ -298,6 +352,50 @@ static void put_fish_text(struct buf *out, const char *text)
 	}
 }
 
+static void put_fish_option(struct buf *out, const char *when, const char *name, const char *words,
+			    bool takes_arg, const char *help)
+{
+	buf_printf(out, "complete -c pinfold -n '%s' -l %s", when, name);
+	if (words)
+		buf_printf(out, " -x -a '%s'", words);
+	else if (takes_arg)
+		buf_add_str(out, " -r");
+	buf_add_str(out, " -d '");
+	put_fish_text(out, help);
+	buf_add_str(out, "'\n");
+}
+
+static void put_fish_options(struct buf *out, const struct command *c, const char *when)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const struct command_option *o;
+
+	for (size_t i = 0; (o = command_option_at(c, i)); i++)
+		put_fish_option(out, when, o->name, choices(o->arg, mem), o->arg, o->help);
+}
+
+/* Options of the configuration, once for all groups where a command takes them. */
+static void put_fish_config(struct buf *out)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	const char *when = "__fish_seen_subcommand_from";
+
+	for (size_t i = 0; i < n_commands; i++) {
+		const char *words = commands[i].words;
+		const char *group = arena_printf(mem, " %.*s", (int)strcspn(words, " "), words);
+
+		if ((commands[i].takes & TAKES_CONFIG) && !strstr(when, group))
+			when = arena_printf(mem, "%s%s", when, group);
+	}
+	for (size_t i = 0; i < n_option_rows; i++) {
+		const struct option_row *row = &option_rows[i];
+		const char *name = arena_printf(mem, "%s%s", option_flag(row, mem) + 2,
+						row->secret ? "-file" : "");
+
+		put_fish_option(out, when, name, row_choices(row, mem), true, row->help);
+	}
+}
+
 /* The second words of a group, "add ls get". */
 static const char *siblings(const struct command *c, struct arena *mem)
 {
@@ -315,7 +413,6 @@ static void put_fish(struct buf *out)
 	for (size_t i = 0; i < n_commands; i++) {
 		const struct command *c = &commands[i];
 		size_t n = first_word(c->words);
-		const struct command_option *o;
 		const char *when;
 
 		if (group_at(i))
@@ -339,13 +436,12 @@ static void put_fish(struct buf *out)
 					"__fish_seen_subcommand_from %s",
 					(int)n, c->words, c->words + n + 1)
 			 : arena_printf(mem, "__fish_seen_subcommand_from %s", c->words);
-		for (size_t k = 0; (o = command_option_at(c, k)); k++) {
-			buf_printf(out, "complete -c pinfold -n '%s' -l %s%s -d '", when, o->name,
-				   o->arg ? " -r" : "");
-			put_fish_text(out, o->help);
-			buf_add_str(out, "'\n");
-		}
+		if (choices(c->args, mem))
+			buf_printf(out, "complete -c pinfold -f -n '%s' -a '%s'\n", when,
+				   choices(c->args, mem));
+		put_fish_options(out, c, when);
 	}
+	put_fish_config(out);
 }
 
 bool help_completion(struct buf *out, const char *shell)

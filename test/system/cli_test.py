@@ -144,6 +144,11 @@ class Usage(Case):
         check += '\nCOMP_WORDS=(pinfold pin add --repl); COMP_CWORD=3; _pinfold; echo "${COMPREPLY[@]}"'
         out = subprocess.run(["bash", "-c", check], capture_output=True, text=True, check=True).stdout
         self.assertEqual(out.splitlines(), ["add ls get wait update retry rm", "--replicas"])
+        for words, index, want in (("pin ls --status p", 4, "pinning pinned"), ("key create --scope ''", 4, "read write admin"),
+                                   ("up --log-level w", 3, "warn"), ("doc ''", 2, "man metrics config"), ("completion z", 2, "zsh")):
+            check = script + f'\nCOMP_WORDS=(pinfold {words}); COMP_CWORD={index}; _pinfold; echo "${{COMPREPLY[@]}}"'
+            out = subprocess.run(["bash", "-c", check], capture_output=True, text=True, check=True).stdout
+            self.assertEqual(out, want + "\n")
         check = script + '\ncd "$0"; COMP_WORDS=(pinfold store backup "a "); COMP_CWORD=3; _pinfold; echo "${COMPREPLY[@]}"'
         pathlib.Path(self.home.name, "a file").touch()
         out = subprocess.run(["bash", "-c", check, self.home.name], capture_output=True, text=True, check=True).stdout
@@ -151,15 +156,18 @@ class Usage(Case):
 
     def test_fish_completes_words_and_options(self):
         check = self.run_it("completion", "fish").stdout
-        for line in ("pinfold ", "pinfold pin u", "pinfold pin add --repl", "pinfold pin add "):
+        for line in ("pinfold ", "pinfold pin u", "pinfold pin add --repl", "pinfold pin add ", "pinfold pin add --mode ", "pinfold doc ",
+                     "pinfold up --log-l", "pinfold up --log-level w"):
             check += f"\necho == {line!r}; complete -C '{line}'"
         out = subprocess.run(["fish", "--no-config", "-c", check], capture_output=True, text=True, check=True,
                              cwd=self.home.name, env={**self.env, "XDG_DATA_HOME": self.home.name}).stdout
-        first, second, third, fourth = (part.split("\n")[1:-1] for part in out.split("== ")[1:])
+        first, second, third, fourth, *choices = (part.split("\n")[1:-1] for part in out.split("== ")[1:])
         self.assertIn("pin", first)
         self.assertEqual(second, ["update\tChange what is kept of a pin, how long and how often."])
         self.assertEqual(third, ["--replicas\tCopies: 2, a range such as 2-3, or all."])
         self.assertEqual(fourth, ["fish/"])  # files alone
+        self.assertEqual([[line.split("\t")[0] for line in c] for c in choices],
+                         [["direct", "recursive"], ["config", "man", "metrics"], ["--log-level"], ["warn"]])
 
     def test_zsh_completes_words_and_options(self):
         """Typed at a terminal: what is completed goes into a file."""
