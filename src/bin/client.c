@@ -65,7 +65,8 @@ struct curl_slist *client_prepare(struct client *client, const char *method, con
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(client->timeout_us / US_PER_MS));
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+			 (long)((client->timeout_us + US_PER_MS - 1) / US_PER_MS));
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	set_trust(client);

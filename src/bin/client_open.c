@@ -13,7 +13,8 @@
 #include "bin/server_file.h"
 #include "model/duration.h"
 
-#define CALL_TIMEOUT_US (60 * US_PER_S)
+#define CALL_TIMEOUT_US     (60 * US_PER_S)
+#define CALL_TIMEOUT_MAX_US (20 * US_PER_DAY) /* libcurl knows no longer ones: none */
 
 static const char *from_env(const struct invocation *in, const char *name)
 {
@@ -123,9 +124,11 @@ static const char *key_of_certificate(const char *path, struct arena *mem)
  */
 static void find_trust(struct client *client)
 {
-	client->ca_file = asked(client->in, "ca", "PINFOLD_CA");
+	client->ca_file = given(client->in, "ca");
 	if (!client->ca_file && client->own_cert && *client->own_cert)
 		client->pinned_key = key_of_certificate(client->own_cert, client->in->mem);
+	if (!client->ca_file && !client->pinned_key)
+		client->ca_file = from_env(client->in, "PINFOLD_CA");
 }
 
 /* ---- the key ---------------------------------------------------------------------------- */
@@ -188,9 +191,11 @@ static enum exit_code find_timeout(struct client *client)
 	struct err err;
 
 	client->timeout_us = CALL_TIMEOUT_US;
-	if (!text || duration_parse(slice_str(text), &client->timeout_us, &err))
-		return EXIT_DONE;
-	return usage_error(client->in, "--request-timeout: %s", err.text);
+	if (text && !duration_parse(slice_str(text), &client->timeout_us, &err))
+		return usage_error(client->in, "--request-timeout: %s", err.text);
+	if (client->timeout_us > CALL_TIMEOUT_MAX_US)
+		client->timeout_us = 0;
+	return EXIT_DONE;
 }
 
 enum exit_code client_open(struct invocation *in, struct client *out)

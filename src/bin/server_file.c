@@ -58,11 +58,14 @@ static bool read_text(const json_t *object, const char *name, struct arena *mem,
 bool server_file_read(const char *dir, struct arena *mem, struct server_file *out)
 {
 	json_t *value = json_load_file(path_in(dir, NAME, mem), 0, NULL);
-	bool ok = read_text(value, "url", mem, &out->url) &&
-		  read_text(value, "store", mem, &out->store) &&
-		  read_text(value, "cert_file", mem, &out->cert_file);
+	struct server_file file;
+	bool ok = read_text(value, "url", mem, &file.url) &&
+		  read_text(value, "store", mem, &file.store) &&
+		  read_text(value, "cert_file", mem, &file.cert_file);
 
 	json_decref(value);
+	if (ok)
+		*out = file;
 	return ok;
 }
 

@@ -22,7 +22,7 @@ struct server_file {
 /* Whole or not at all, for this user alone.  A failure leaves none. */
 bool server_file_write(const char *dir, const struct server_file *file, struct err *err) MUST_CHECK;
 
-/* False: there is none that can be read.  Texts in `mem`. */
+/* False: there is none that can be read, and *out stays as it is.  Texts in `mem`. */
 bool server_file_read(const char *dir, struct arena *mem, struct server_file *out);
 
 /* None is fine. */

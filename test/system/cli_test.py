@@ -239,7 +239,11 @@ class Finding(Case):
             for args, stdin in ((["status"], ""), (["pin", "ls"], ""), (["pin", "add", "-"], CID)):
                 said = self.run_it(*args, "--server", url, "--request-timeout", "300ms", code=3, stdin=stdin).stderr
                 self.assertIn(f"{url} gave no answer for 300ms", said)
+            self.run_it("status", "--server", url, "--request-timeout", "1us", code=3)
         self.run_it("status", "--request-timeout", "soon", code=2)
+        for longest in ("0s", "100000d", "106751991d4h54s775ms807us"):
+            self.fake.becomes = "pinned"
+            self.run_it("pin", "add", CID, "--wait", "--request-timeout", longest)
 
     def test_the_server_is_where_the_configuration_listens(self):
         listen = self.fake.url.removeprefix("http://")

@@ -230,6 +230,7 @@ class Starting(Case):
         pinfold.start(wait=False)
         until(lambda: (pinfold.dir / "server.json").exists(), "it listens")
         self.assertIn("https://", self.run_it("status", "--data", pinfold.dir).stdout)
+        self.run_it("status", "--data", pinfold.dir, PINFOLD_CA=str(key))  # is for others
         self.run_it("store", "backup", self.dir / "tls-backup", "--data", pinfold.dir)
         loopback = f"https://127.0.0.1:{pinfold.port}"
         self.assertIn("certificate", self.run_it("status", "--data", pinfold.dir, "--server", loopback, code=3).stderr)
