@@ -391,8 +391,10 @@ enum exit_code command_main(int argc, char **argv, const char *const *env)
 {
 	enum exit_code code = run_any(argc, argv, env);
 
+	errno = 0; /* of an earlier failure nobody knows the reason any more */
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	fprintf(stderr, "pinfold: stdout: %s\n", strerror(errno));
+	fprintf(stderr, "pinfold: stdout: %s\n",
+		errno ? strerror(errno) : "not all could be written");
 	return code ? code : EXIT_FAILED;
 }

@@ -127,6 +127,11 @@ class Usage(Case):
                 out = subprocess.run([PROGRAM, *args], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
             self.assertEqual(out.returncode, 1, args)
             self.assertIn("stdout: No space left on device", out.stderr)
+        with open("/dev/full", "w") as full:
+            out = subprocess.run([PROGRAM, "pin", "add", "-", "--json"], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True,
+                                 input="Qm1\n" * 1000, timeout=60)
+        self.assertEqual(out.returncode, 1)
+        self.assertIn("stdout: not all could be written", out.stderr)
 
     def test_no_server_is_code_3(self):
         gone = nobody()
