@@ -341,29 +341,35 @@ static void hold_on(struct step *s, const struct spot *spot)
  * What was written before.
  */
 
-/* A time by some clock.  One that is far ahead comes from a clock that was wrong then: nobody
- * knows when it was, and it must not be waited for. */
+/* A time by some clock that was wrong then: nobody knows when it was. */
+static bool is_unknown(const struct step *s, int64_t at_us)
+{
+	return at_us > add_us(s->view->now_us, s->policy->republish_us);
+}
+
+/* What is not known must not be waited for. */
 static int64_t past(const struct step *s, int64_t at_us)
 {
-	int64_t now = s->view->now_us, pause = s->policy->republish_us;
+	int64_t now = s->view->now_us;
 
-	if (at_us > add_us(now, pause))
-		return max_us(0, now - pause);
+	if (is_unknown(s, at_us))
+		return max_us(0, now - s->policy->republish_us);
 	return max_us(0, min_us(at_us, now));
 }
 
 /* When its worker last gave, or was given, news of this generation. */
 static int64_t news_at(const struct step *s, const struct copy *c)
 {
-	int64_t at = past(s, c->assigned_at);
+	int64_t told, assigned = past(s, c->assigned_at);
 
 	if (c->state_gen != c->gen)
-		return at;
-	at = max_us(at, past(s, c->observed_at));
+		return assigned;
+	told = past(s, c->observed_at);
 	/* Both times are by the worker's clock: how long it waits is sure, until when is not. */
-	if (copy_state(c) == COPY_ERROR && c->next_at > c->observed_at)
-		at = add_us(at, sub_us(c->next_at, c->observed_at));
-	return at;
+	if (copy_state(c) == COPY_ERROR && c->next_at > c->observed_at &&
+	    !is_unknown(s, c->observed_at))
+		told = add_us(told, sub_us(c->next_at, c->observed_at));
+	return max_us(assigned, told);
 }
 
 /* R10: an assignment that nobody reports on is sent again; the pauses double, for

@@ -175,6 +175,8 @@ static const struct situation mending[] = {
 	{ "an old report that says queued: sent again", "1", "1 2", "1Qo", ">1" },
 	{ "pinned is not sent again", "1", "1 2", "1Po", "" },
 	{ "not to peers that are silent", "1", "1v", "1No", "" },
+	{ "a failure told by a clock that was a day ahead: sent again", "1", "1 2", "1Eoa", ">1" },
+	{ "assigned by such a clock as well: sent again", "1", "1 2", "1EaA", ">1" },
 	{ "an unpin nobody reports on is sent again", "1e", "1 2", "1N-o", ">1" },
 	{ "a refused unpin is sent again", "1e", "1 2", "1P-o", ">1" },
 	{ "a worker ahead of the store: written anew", "1", "1 2", "1P>", "=1" },
@@ -369,6 +371,13 @@ static void parse_copy(struct scene *s, const char **p, struct arena *mem UNUSED
 			break;
 		case 'o':
 			c->assigned_at = c->observed_at = NOW - 2 * US_PER_DAY;
+			break;
+		case 'a':
+			c->observed_at = NOW + US_PER_DAY;
+			c->next_at = c->observed_at + US_PER_MIN;
+			break;
+		case 'A':
+			c->assigned_at = NOW + US_PER_DAY;
 			break;
 		case '^':
 			c->priority = number(p);
