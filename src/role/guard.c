@@ -21,11 +21,6 @@ bool guard_take(struct guard *g, const struct guard_bounds *bounds, unsigned cop
 	return true;
 }
 
-void guard_give_back(struct guard *g, unsigned copies)
-{
-	g->given_up -= copies;
-}
-
 struct held_back {
 	pthread_mutex_t lock;
 	int64_t window_us, began; /* mono */

@@ -32,9 +32,6 @@ void guard_see(struct guard *g, const struct guard_bounds *bounds, int64_t mono_
 /* May `copies` more be given up in this pass?  If so they count. */
 bool guard_take(struct guard *g, const struct guard_bounds *bounds, unsigned copies);
 
-/* Copies that were taken are not given up after all: the look is made again. */
-void guard_give_back(struct guard *g, unsigned copies);
-
 /* What guards hold back, for people.  Any thread. */
 struct held_back;
 struct held_back *held_back_new(int64_t window_us);

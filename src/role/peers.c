@@ -53,18 +53,24 @@ void peer_watch_see(struct peer_watch *watch, const struct peer_row *rows, size_
 {
 	int64_t now = clock_mono_us(watch->clock);
 	struct sighting *at = xcalloc(n + 1, sizeof(*at));
+	int64_t unwatched;
 	bool watching;
 
 	pthread_mutex_lock(&watch->lock);
-	/* What changed while nobody looked may be old already. */
-	watching = watch->looked_at > 0 && now - watch->looked_at <= watch->policy.suspect_us;
+	/* What changed while nobody looked may be old already, and what did not was not in vain
+	 * looked for: the store was away, or the machine stood still. */
+	unwatched = now - watch->looked_at - watch->policy.suspect_us;
+	watching = watch->looked_at > 0 && unwatched <= 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct sighting *before = find_sighting(watch, rows[i].peer_no);
 
 		at[i] = (struct sighting){ rows[i].peer_no, rows[i].last_seen, now,
 					   before && watching };
-		if (before && before->last_seen == rows[i].last_seen)
-			at[i] = *before;
+		if (!before || before->last_seen != rows[i].last_seen)
+			continue;
+		at[i] = *before;
+		if (unwatched > 0)
+			at[i].noticed_at += unwatched;
 	}
 	xfree(watch->at);
 	watch->at = at;

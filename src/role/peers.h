@@ -4,7 +4,8 @@
  * The rows tell when a peer's Kubo last answered, by the clock of its worker.  That alone must
  * not move copies: after an outage, or when a clock was set, every peer looks silent for long
  * until it reports again.  So a process watches, by its own steady clock, whether the rows change:
- * a peer is dead only after this process has looked in vain for as long as that takes.
+ * a peer is dead only after this process has looked in vain for as long as that takes.  Time in
+ * which it could not look (the store was away, the machine stood still) is no silence.
  */
 #pragma once
 

@@ -168,6 +168,20 @@ static void a_clock_that_is_set_changes_nothing_about_peers_that_were_seen(void 
 	}
 }
 
+/* The store was away, or the machine stood still: nothing was looked for in vain meanwhile. */
+static void time_in_which_nobody_looked_is_no_silence(void **state)
+{
+	struct world *w = *state;
+
+	lively(w);
+	pass(w, US_PER_H);
+	assert_int_equal(look(w), HEALTH_SUSPECT);
+	watch_for(w, 11 * US_PER_MIN);
+	assert_int_equal(look(w), HEALTH_DOWN);
+	watch_for(w, 2 * US_PER_MIN);
+	assert_int_equal(look(w), HEALTH_DEAD);
+}
+
 /* A change that is noticed late is no sign of life now. */
 static void what_changed_while_nobody_looked_may_be_old(void **state)
 {
@@ -187,6 +201,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_peer_that_falls_silent_is_given_up_step_by_step),
 		T(after_an_outage_no_peer_is_dead_before_it_was_looked_for),
+		T(time_in_which_nobody_looked_is_no_silence),
 		T(a_clock_that_is_set_changes_nothing_about_peers_that_were_seen),
 		T(what_changed_while_nobody_looked_may_be_old),
 	};

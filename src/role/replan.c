@@ -28,7 +28,8 @@ struct look {
 	bool changed;    /* anything was written */
 	bool expired;    /* a request came to its end */
 	unsigned guarded;
-	unsigned taken;  /* from the guard, as last decided */
+	uint32_t *counted; /* peers whose copies the guard let go, in any round */
+	size_t n_counted;
 	struct promise { /* as last decided: space that counts as taken */
 		uint32_t peer_no;
 		uint64_t size;
@@ -210,23 +211,38 @@ static void guard_strip(struct reconcile_plan *plan, struct arena *mem)
 	plan->n_publish = n_told;
 }
 
-/* A decision that is made again asks anew. */
+static bool is_counted(const struct look *look, uint32_t peer_no)
+{
+	for (size_t i = 0; i < look->n_counted; i++)
+		if (look->counted[i] == peer_no)
+			return true;
+	return false;
+}
+
+/* A decision that is made again follows one that was written: what the guard let go then is gone,
+ * and is neither counted twice nor given back. */
 static void ask_guard(struct look *look, struct reconcile_plan *plan, int64_t now_us,
 		      struct arena *mem)
 {
 	struct replanner *r = look->r;
-	unsigned copies = (unsigned)plan->n_given_up;
+	uint32_t *counted = arena_new_array(mem, uint32_t, look->n_counted + plan->n_given_up);
+	size_t n = look->n_counted;
 	int64_t again = now_us + r->policy.guard.window_us;
 
-	guard_give_back(&r->guard, look->taken);
-	look->guarded = look->taken = 0;
-	if (copies == 0 || r->force)
+	look->guarded = 0;
+	if (n > 0)
+		memcpy(counted, look->counted, n * sizeof(*counted));
+	for (size_t i = 0; i < plan->n_given_up; i++)
+		if (!is_counted(look, plan->given_up[i]))
+			counted[n++] = plan->given_up[i];
+	if (n == look->n_counted || r->force)
 		return;
-	if (guard_take(&r->guard, &r->policy.guard, copies)) {
-		look->taken = copies;
+	if (guard_take(&r->guard, &r->policy.guard, (unsigned)(n - look->n_counted))) {
+		look->counted = counted;
+		look->n_counted = n;
 		return;
 	}
-	look->guarded = copies;
+	look->guarded = (unsigned)(n - look->n_counted);
 	guard_strip(plan, mem);
 	if (plan->next_at == 0 || again < plan->next_at)
 		plan->next_at = again;

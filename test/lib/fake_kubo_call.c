@@ -301,6 +301,8 @@ static void arrive(struct call *call, int64_t now_us)
 		call_end(call, KUBO_UNREACHABLE, 0, "connection refused", now_us);
 		return;
 	}
+	if (cid_breaks(call))
+		node->down_until_us = now_us + node->knobs.break_down_us;
 	if (cid_breaks(call) || (breaks && rand_below(call->client->fake->rand, 2) == 0)) {
 		call_end(call, KUBO_UNREACHABLE, 0, "connection broke", now_us);
 		return;

@@ -153,7 +153,6 @@ static void revive(void *ctx, struct task *t)
 {
 	struct node *node = ctx;
 
-	t->troubles = 0; /* it was the node */
 	if (t->op || t->turn.place == TURN_FRESH)
 		return;
 	queue(node, t);
@@ -565,18 +564,23 @@ static bool begin(struct node *node, struct task *t, struct err *err)
 	return t->copy.desired ? probe_first(node, t, err) : begin_unpin(node, t, err);
 }
 
-/* All that runs has to end within bounds, sizes and removals too. */
-static bool has_room(const struct node *node)
+static bool may_call(const struct node *node)
 {
-	const struct worker_policy *policy = &node->worker->policy;
+	return node->state == NODE_UP && !node->troubled && node->gc == GC_NONE;
+}
 
-	return node->state == NODE_UP && !node->troubled && node->gc == GC_NONE &&
-	       node->n_calls < CALLS_MAX + policy->max_fetches + policy->max_patient;
+/* Removals, probes before them and sizes run beside the fetches, whose places they never take. */
+static bool may_remove(const struct node *node)
+{
+	return may_call(node) && node->n_calls - node->n_fetching - node->n_patient < CALLS_MAX;
 }
 
 static bool may_fetch(const struct node *node)
 {
-	return has_room(node) && node->n_fetching < node->worker->policy.max_fetches;
+	const struct worker_policy *policy = &node->worker->policy;
+
+	return may_call(node) && node->n_fetching < policy->max_fetches &&
+	       node->n_calls < CALLS_MAX + policy->max_fetches + policy->max_patient;
 }
 
 /* While all places of those that get nothing are taken, no retry is begun: it would take the
@@ -592,7 +596,7 @@ int64_t node_begin_due(const struct node *node)
 
 	if (may_fetch(node) && may_retry(node))
 		fetch = turn_due(&node->turn);
-	if (has_room(node))
+	if (may_remove(node))
 		removal = turn_due(&node->removals);
 	return fetch < removal ? fetch : removal;
 }
@@ -601,9 +605,9 @@ bool node_evict(struct node *node)
 {
 	struct turn_entry *spare = turn_spare(&node->turn);
 
-	if (!spare)
+	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed) /* nobody else knows of that */
 		spare = turn_spare(&node->removals);
-	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed) /* nobody else knows */
+	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed)
 		return false;
 	forget(node, CONTAINER_OF(spare, struct task, turn));
 	node->syncing = true; /* when there is room again, what was forgotten is read anew */
@@ -615,7 +619,7 @@ bool node_evict(struct node *node)
 static struct turn_entry *next_turn(struct node *node)
 {
 	int64_t now = node_mono_us(node);
-	struct turn_entry *e = has_room(node) ? turn_next(&node->removals, now, true) : NULL;
+	struct turn_entry *e = may_remove(node) ? turn_next(&node->removals, now, true) : NULL;
 
 	return e || !may_fetch(node) ? e : turn_next(&node->turn, now, may_retry(node));
 }

@@ -228,9 +228,15 @@ static void next_bucket(struct inventory *inv)
 	inv->after.len = 0;
 }
 
+/* For one that is missing, which the store does not know of yet; a retry it does know of may go. */
+static bool make_room(struct node *node)
+{
+	return !journal_is_full(node) || (node->turn.n_retries > 0 && node_evict(node));
+}
+
 /* Compares a page of what the node should hold, as far as the journal has room for what is
  * missing; *looked: so many rows. */
-static bool compare_page(struct node *node, size_t *looked, struct err *err)
+static bool compare_page(struct node *node, size_t *looked, bool *full, struct err *err)
 {
 	struct inventory *inv = node->inventory;
 	struct peer_pin *rows;
@@ -246,8 +252,14 @@ static bool compare_page(struct node *node, size_t *looked, struct err *err)
 		next_bucket(inv);
 		return true;
 	}
-	for (i = 0; i < n && !journal_is_full(node); i++) {
-		if (is_missing(inv, &rows[i]) && !chase(node, rows[i].cid, err)) {
+	for (i = 0; i < n; i++) {
+		bool missing = is_missing(inv, &rows[i]);
+
+		if (missing && !make_room(node)) {
+			*full = true;
+			break;
+		}
+		if (missing && !chase(node, rows[i].cid, err)) {
 			if (!row_at_fault(err))
 				return false;
 			log_err(LOG_ERROR, err, "a pin is passed over");
@@ -265,6 +277,7 @@ bool inventory_step(struct node *node, bool *more, struct err *err)
 {
 	struct inventory *inv = node->inventory;
 	size_t rows = 0, looked;
+	bool full = false;
 
 	*more = false;
 	if (!inv || inv->phase != COMPARING)
@@ -272,10 +285,10 @@ bool inventory_step(struct node *node, bool *more, struct err *err)
 	for (unsigned i = 0; i < PAGES_A_STEP && rows < ROWS_A_STEP; i++, rows += looked) {
 		if (inv->pb == BUCKETS_OF_PEER)
 			break;
-		if (journal_is_full(node))
-			return true; /* a repository that was lost: bit by bit, as tasks end */
-		if (!compare_page(node, &looked, err))
+		if (!compare_page(node, &looked, &full, err))
 			return false;
+		if (full)
+			return true; /* a repository that was lost: bit by bit, as tasks end */
 	}
 	*more = inv->pb < BUCKETS_OF_PEER;
 	if (*more)

@@ -193,6 +193,30 @@ static void beyond_the_bound_copies_stay_and_are_told_of(void **state UNUSED)
 	assert_int_equal(held_back_count(r->held_back, r->now), 0);
 }
 
+/* Bob asks for what is just being given up. */
+static void ask_meanwhile(struct roles *r, const struct copy_row *row)
+{
+	unsigned n;
+
+	if (row->copy.desired)
+		return;
+	memcpy(&n, row->cid.ptr + 4, sizeof(n));
+	roles_pin(r, "bob", n, NULL);
+}
+
+/* The look is then made again, by what it has written itself. */
+static void copies_count_although_others_write_while_they_are_given_up(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+	unsigned moves = (unsigned)moves_left(r);
+
+	r->meanwhile = ask_meanwhile;
+	order(r, true, false);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_true(r->guarded > 0);
+	assert_in_range(copies(r), 60 + moves - 10, 60 + moves - 5);
+}
+
 static void each_pass_lets_some_go(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
@@ -523,6 +547,7 @@ int main(void)
 		cmocka_unit_test(a_sweep_after_a_rebalance_moves_nothing),
 		cmocka_unit_test(as_many_unpins_as_the_guard_allows_are_made),
 		cmocka_unit_test(beyond_the_bound_copies_stay_and_are_told_of),
+		cmocka_unit_test(copies_count_although_others_write_while_they_are_given_up),
 		cmocka_unit_test(each_pass_lets_some_go),
 		cmocka_unit_test(a_drain_is_not_held_back),
 		cmocka_unit_test(copies_that_are_not_there_yet_are_given_up_at_once),

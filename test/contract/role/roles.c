@@ -11,7 +11,8 @@
 #include "base/alloc.h"
 #include "model/cid.h"
 
-#define GROUP_OBSERVED 2 /* of placements_by_cid: see store/rows.h */
+#define GROUP_DESIRED  1 /* of placements_by_cid: see store/rows.h */
+#define GROUP_OBSERVED 2
 #define BUS_QUEUE      100000
 #define ROUNDS         200 /* of steps at one time: more means that something never rests */
 
@@ -20,15 +21,24 @@ static int64_t test_time(struct clock *clock)
 	return ((struct roles *)(void *)clock)->now;
 }
 
+static void meddle(struct roles *r, const struct copy_row *row)
+{
+	r->meddling = true;
+	r->meanwhile(r, row);
+	r->meddling = false;
+}
+
 static enum store_mem_fate count(void *ctx, void *instance UNUSED, enum store_mem_call call,
 				 const struct store_write *write)
 {
 	struct roles *r = ctx;
 
 	r->store_calls++;
-	if (call == STORE_MEM_WRITE && write->table == TABLE_PLACEMENTS_BY_CID &&
-	    write->group == GROUP_OBSERVED)
-		r->reports++;
+	if (call != STORE_MEM_WRITE || write->table != TABLE_PLACEMENTS_BY_CID)
+		return FATE_LAND;
+	r->reports += write->group == GROUP_OBSERVED;
+	if (write->group == GROUP_DESIRED && r->meanwhile && !r->meddling)
+		meddle(r, write->row);
 	return FATE_LAND;
 }
 

@@ -54,6 +54,9 @@ struct roles {
 	uint64_t reports;     /* observed halves written to the store */
 	struct held_back *held_back;
 	unsigned guarded; /* copies that the guard held back, as told */
+	/* Called before the desired half of a copy is written, but for what it does itself. */
+	void (*meanwhile)(struct roles *r, const struct copy_row *row);
+	bool meddling;
 };
 
 struct roles *roles_new(const struct roles_options *options);

@@ -147,6 +147,29 @@ static void a_removal_needs_no_slot(void **state UNUSED)
 	assert_null(fake_kubo_pin(r->fake, 0, roles_text(r, 1)));
 }
 
+static void a_mass_of_removals_leaves_fetches_their_places(void **state UNUSED)
+{
+	enum { MASS = 1000 };
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct ulid ids[MASS], id;
+
+	for (unsigned i = 0; i < MASS; i++)
+		ids[i] = roles_pin(r, "ada", 100 + i, NULL);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), MASS);
+	fake_kubo_knobs(r->fake, 0)->latency_us = US_PER_S;
+	for (unsigned i = 0; i < MASS; i++)
+		roles_unpin(r, "ada", ids[i]);
+	roles_run(r, 10 * US_PER_S); /* all are due */
+	id = roles_pin(r, "bob", 1, NULL);
+	roles_run(r, 15 * US_PER_S);
+	assert_non_null(fake_kubo_pin(r->fake, 0, roles_text(r, 1)));
+	assert_in_range(fake_kubo_n_pins(r->fake, 0), 100, MASS);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 1);
+	roles_unpin(r, "bob", id);
+}
+
 static void hopeless_retries_leave_a_new_fetch_its_time(void **state UNUSED)
 {
 	enum { HOPELESS = 200 };
@@ -216,6 +239,20 @@ static void a_cid_whose_calls_break_each_time_fails_and_holds_nothing_up(void **
 	fake_kubo_knobs(r->fake, 0)->break_cid = NULL;
 	roles_run(r, 2 * US_PER_MIN);
 	assert_int_equal(status(r, id), STATUS_PINNED);
+}
+
+/* Its supervisor starts it again each time, and it is down meanwhile. */
+static void a_cid_that_the_daemon_dies_of_fails(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct fake_kubo_knobs *knobs = fake_kubo_knobs(r->fake, 0);
+
+	knobs->break_cid = roles_text(r, 1);
+	knobs->break_down_us = 2 * US_PER_S;
+	roles_pin(r, "ada", 1, NULL);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(roles_copy(r, 1, PEER).state, COPY_ERROR);
+	assert_int_equal(roles_copy(r, 1, PEER).failure, FAILURE_UNREACHABLE);
 }
 
 static void a_restart_of_the_node_is_no_failure_of_what_runs(void **state UNUSED)
@@ -415,6 +452,33 @@ static void a_lost_repository_is_fetched_anew_in_parts(void **state UNUSED)
 	assert_in_range(most, 1, MOST);
 }
 
+/* Its tasks are retries of what nobody has: they may last for ever. */
+static void a_comparison_ends_although_the_journal_is_full(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct node *node;
+	int64_t compared_at;
+
+	for (unsigned i = 0; i < 20; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 10 * US_PER_S);
+	r->worker_policy.journal_max = 30;
+	roles_restart_worker(r);
+	node = r->worker->nodes[0];
+	for (unsigned i = 0; i < 100; i++) {
+		fake_kubo_fetch(r->fake, 0, roles_text(r, 100 + i), FAKE_KUBO_NEVER);
+		roles_pin(r, "ada", 100 + i, NULL);
+	}
+	roles_run(r, 20 * US_PER_MIN);
+	assert_in_range(node->journal.n, 30, 60);
+	compared_at = node->compared_at;
+	fake_kubo_lose_pin(r->fake, 0, roles_text(r, 7));
+	roles_run(r, 50 * US_PER_MIN);
+	assert_true(node->compared_at > compared_at);
+	assert_non_null(fake_kubo_pin(r->fake, 0, roles_text(r, 7)));
+	assert_in_range(node->journal.n, 30, 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,9 +488,11 @@ int main(void)
 		cmocka_unit_test(an_owner_fetches_as_many_at_once_as_his_row_says),
 		cmocka_unit_test(fetches_that_trickle_hold_no_slot),
 		cmocka_unit_test(a_removal_needs_no_slot),
+		cmocka_unit_test(a_mass_of_removals_leaves_fetches_their_places),
 		cmocka_unit_test(hopeless_retries_leave_a_new_fetch_its_time),
 		cmocka_unit_test(addresses_that_do_not_answer_are_dialled_a_few_at_once),
 		cmocka_unit_test(a_cid_whose_calls_break_each_time_fails_and_holds_nothing_up),
+		cmocka_unit_test(a_cid_that_the_daemon_dies_of_fails),
 		cmocka_unit_test(a_restart_of_the_node_is_no_failure_of_what_runs),
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
@@ -436,6 +502,7 @@ int main(void)
 		cmocka_unit_test(a_users_direct_pin_serves_a_direct_request_and_stays),
 		cmocka_unit_test(a_comparison_takes_no_memory_for_each_pin),
 		cmocka_unit_test(a_lost_repository_is_fetched_anew_in_parts),
+		cmocka_unit_test(a_comparison_ends_although_the_journal_is_full),
 	};
 	return cmocka_run_group_tests_name("role/worker", tests, NULL, NULL);
 }
