@@ -189,8 +189,8 @@ static bool probe(struct node *node, struct task *t, enum kubo_type type, struct
 		     err);
 }
 
-/* A recursive pin serves a direct wish as well, and is what nearly all are: it is looked for
- * first. */
+/* How every task begins: what is there is neither added nor, if it is gone, removed.  A recursive
+ * pin serves a direct wish as well, and is what nearly all are: it is looked for first. */
 static bool probe_first(struct node *node, struct task *t, struct err *err)
 {
 	return probe(node, t, KUBO_RECURSIVE, err);
@@ -407,6 +407,32 @@ static bool removed(struct node *node, struct task *t, struct err *err)
 		     err);
 }
 
+/* Kubo has it just now: only what is there is looked at a last time, and refusing to remove it
+ * tells what Kubo told. */
+static bool remove_pin(struct node *node, struct task *t, const struct kubo_pin *pin,
+		       struct err *err)
+{
+	bool wanted;
+
+	if (!cluster_still_wanted(node->worker->options.cluster, cid_slice(&t->cid), node->peer_no,
+				  &wanted, err)) {
+		/* No answer means no unpin.  The copy is not at fault: just later. */
+		retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
+		return false;
+	}
+	if (wanted) { /* said, so that a planner looks again (R9) */
+		if (!node_report(node, t, COPY_PINNED, err))
+			return false;
+		forget(node, t);
+		return true;
+	}
+	if (ours(node, pin))
+		hide(t, pin_name_hidden(node->worker->pin_name, pin->name));
+	/* From now on, for whatever comes before the answer. */
+	t->owed = t->hidden != NULL;
+	return start(node, t, TASK_REMOVING, (struct kubo_op){ .kind = KUBO_PIN_RM }, err);
+}
+
 static bool after_probe_to_unpin(struct node *node, struct task *t, const struct kubo_done *done,
 				 struct err *err)
 {
@@ -423,11 +449,7 @@ static bool after_probe_to_unpin(struct node *node, struct task *t, const struct
 		return removed(node, t, err);
 	if (!there)
 		return failed(node, t, failure_of(done->outcome), done->text, err);
-	if (ours(node, &done->pin))
-		hide(t, pin_name_hidden(node->worker->pin_name, done->pin.name));
-	/* From now on, for whatever comes before the answer. */
-	t->owed = t->hidden != NULL;
-	return start(node, t, TASK_REMOVING, (struct kubo_op){ .kind = KUBO_PIN_RM }, err);
+	return remove_pin(node, t, &done->pin, err);
 }
 
 /* The last progress of a fetch tells the bytes of all blocks, each once, as dag/stat would; only
@@ -540,30 +562,6 @@ bool node_done(struct node *node, struct task *t, const struct kubo_done *done, 
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 
-static bool begin_unpin(struct node *node, struct task *t, struct err *err)
-{
-	bool wanted;
-
-	if (!cluster_still_wanted(node->worker->options.cluster, cid_slice(&t->cid), node->peer_no,
-				  &wanted, err)) {
-		/* No answer means no unpin.  The copy is not at fault: just later. */
-		retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
-		return false;
-	}
-	if (!wanted)
-		return probe_first(node, t, err);
-	/* Refusing is said, so that a planner looks again (R9). */
-	if (!node_report(node, t, COPY_PINNED, err))
-		return false;
-	forget(node, t);
-	return true;
-}
-
-static bool begin(struct node *node, struct task *t, struct err *err)
-{
-	return t->copy.desired ? probe_first(node, t, err) : begin_unpin(node, t, err);
-}
-
 static bool may_call(const struct node *node)
 {
 	return node->state == NODE_UP && !node->troubled && node->gc == GC_NONE;
@@ -631,7 +629,7 @@ bool node_carry(struct node *node, struct err *err)
 	while ((e = next_turn(node))) {
 		struct task *t = CONTAINER_OF(e, struct task, turn);
 
-		if (!begin(node, t, err)) {
+		if (!probe_first(node, t, err)) {
 			put_back(node, t);
 			return false;
 		}

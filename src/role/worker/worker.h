@@ -8,8 +8,8 @@
  *	pin     is it pinned already? (a re-add could lose it; a direct pin is replaced) ->
  *	        connect to origins -> pin/add, which tells the size (else files/stat) ->
  *	        report
- *	unpin   wait the grace -> take the last look through the cluster role (no answer
- *	        means no unpin) -> is it ours? -> pin/rm -> report
+ *	unpin   wait the grace -> is it there, and ours? -> take the last look through the
+ *	        cluster role (no answer means no unpin) -> pin/rm -> report
  *
  * A pin counts when Kubo named it (design rule R5).  Pins that the worker makes are
  * called "pinfold/<store id>"; a pin found under another name is the user's own: it is

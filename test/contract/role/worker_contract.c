@@ -362,6 +362,60 @@ static void it_is_not_forgotten_when_a_new_request_overtakes_the_removal(void **
 	assert_direct(r, cid, "my notes");
 }
 
+/* The worker alone, while no planner looks. */
+static void work(struct roles *r, int64_t us)
+{
+	for (int64_t end = r->now + us; r->now < end; r->now += 10 * US_PER_MS) {
+		struct err err = { 0 };
+		int64_t due;
+
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+	}
+}
+
+static void nor_when_it_could_not_be_put_back_before_the_new_request(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const char *cid = roles_text(r, 1);
+	struct ulid id;
+
+	fake_kubo_put_pin(r->fake, 0, cid, KUBO_DIRECT, "my notes");
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 5 * US_PER_S);
+	fake_kubo_knobs(r->fake, 0)->latency_us = 100 * US_PER_MS;
+	roles_unpin(r, "ada", id);
+	while (fake_kubo_seen(r->fake, 0)->calls[KUBO_PIN_RM] == 0)
+		roles_run(r, 10 * US_PER_MS);
+	fake_kubo_knobs(r->fake, 0)->refuse = true;
+	roles_run(r, US_PER_S);
+	assert_null(fake_kubo_pin(r->fake, 0, cid));
+	fake_kubo_knobs(r->fake, 0)->refuse = false;
+	id = roles_pin(r, "ada", 1, NULL);
+	work(r, 2 * US_PER_MIN);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 20 * US_PER_S);
+	assert_direct(r, cid, "my notes");
+}
+
+/* It had failed there, and its last look finds too few others. */
+static void a_removal_that_is_refused_tells_nothing_that_kubo_did_not_tell(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 2 });
+
+	for (unsigned n = 0; n < 2; n++)
+		fake_kubo_fetch(r->fake, n, NULL, FAKE_KUBO_NEVER);
+	roles_pin(r, "ada", 1,
+		  &(struct pin_ask){ .given = ASK_REPLICAS, .rf_min = 2, .rf_max = 2 });
+	while (roles_copy(r, 1, PEER).state != COPY_ERROR)
+		roles_run(r, US_PER_S);
+	roles_wish(r, PEER, PEER_DRAINING);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_false(roles_copy(r, 1, PEER).desired);
+	assert_int_equal(roles_copy(r, 1, PEER).state, COPY_UNPINNED);
+}
+
 static void a_direct_pin_that_was_put_back_may_be_covered_again(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
@@ -498,6 +552,8 @@ int main(void)
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
 		cmocka_unit_test(it_is_not_forgotten_when_a_new_request_overtakes_the_removal),
+		cmocka_unit_test(nor_when_it_could_not_be_put_back_before_the_new_request),
+		cmocka_unit_test(a_removal_that_is_refused_tells_nothing_that_kubo_did_not_tell),
 		cmocka_unit_test(a_direct_pin_that_was_put_back_may_be_covered_again),
 		cmocka_unit_test(a_users_direct_pin_serves_a_direct_request_and_stays),
 		cmocka_unit_test(a_comparison_takes_no_memory_for_each_pin),
