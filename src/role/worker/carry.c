@@ -52,6 +52,13 @@ static int64_t until(int64_t due_us, int64_t now_us, int64_t most_us)
 	return wait < most_us ? wait : most_us;
 }
 
+/* The back-off belongs to the order that failed: a new one (a retry that was asked for, a removal)
+ * does not wait for it. */
+static bool has_failed(const struct task *t)
+{
+	return t->copy.attempts > 0 && t->copy.state_gen == t->copy.gen;
+}
+
 /* How long a task has to wait yet.  The times are wall times, others' too: a clock that was
  * set back must not hold anything up for longer than was meant. */
 static int64_t wait_of(const struct node *node, const struct task *t)
@@ -62,9 +69,7 @@ static int64_t wait_of(const struct node *node, const struct task *t)
 	if (!t->copy.desired)
 		grace = until(t->copy.assigned_at + policy->unpin_grace_us, now,
 			      policy->unpin_grace_us);
-	/* The back-off belongs to the order that failed: a new one (a retry that was asked for,
-	 * a removal) does not wait for it. */
-	if (t->copy.attempts > 0 && t->copy.state_gen == t->copy.gen)
+	if (has_failed(t))
 		retry = until(t->copy.next_at, now, policy->retry.max_us);
 	return grace > retry ? grace : retry;
 }
@@ -94,7 +99,8 @@ static void queue(struct node *node, struct task *t)
 	int64_t wait = wait_of(node, t);
 
 	t->step = TASK_WAITING;
-	if (wait > 0 || t->copy.attempts > 0) {
+	t->again = has_failed(t);
+	if (wait > 0 || t->again) {
 		retry_at(node, t, node_mono_us(node) + (wait > 0 ? wait : 0));
 		return;
 	}
@@ -564,28 +570,41 @@ bool node_done(struct node *node, struct task *t, const struct kubo_done *done, 
 
 static bool may_call(const struct node *node)
 {
-	return node->state == NODE_UP && !node->troubled && node->gc == GC_NONE;
+	return node->state == NODE_UP && !node->troubled;
 }
 
 /* Removals, probes before them and sizes run beside the fetches, whose places they never take. */
 static bool may_remove(const struct node *node)
 {
-	return may_call(node) && node->n_calls - node->n_fetching - node->n_patient < CALLS_MAX;
+	unsigned fetches = node->n_fetching + node->n_patient;
+
+	if (node->gc == GC_RUNNING || (node->gc == GC_DRAINING && fetches == 0))
+		return false;
+	return may_call(node) && node->n_calls - fetches < CALLS_MAX;
 }
 
 static bool may_fetch(const struct node *node)
 {
 	const struct worker_policy *policy = &node->worker->policy;
 
-	return may_call(node) && node->n_fetching < policy->max_fetches &&
+	return may_call(node) && node->gc == GC_NONE && node->n_fetching < policy->max_fetches &&
 	       node->n_calls < CALLS_MAX + policy->max_fetches + policy->max_patient;
 }
 
-/* While all places of those that get nothing are taken, no retry is begun: it would take the
- * place of one that may find a provider yet. */
+/* While all places of those that get nothing are taken, retries are begun one at a time: they would
+ * take the places of such as may find a provider yet, but must not wait for all of these. */
 static bool may_retry(const struct node *node)
 {
-	return node->n_patient == 0 || node->n_patient < node->worker->policy.max_patient;
+	const struct task *t;
+
+	if (node->n_patient == 0 || node->n_patient < node->worker->policy.max_patient)
+		return true;
+	LIST_FOREACH(t, &node->running, running)
+	{
+		if (t->again && t->copy.desired)
+			return false;
+	}
+	return true;
 }
 
 int64_t node_begin_due(const struct node *node)

@@ -1,4 +1,9 @@
-/* gc.c -- collections of what no pin holds: drain the node, collect, go on. */
+/*
+ * gc.c -- collections of what no pin holds: drain the node, collect, go on.
+ *
+ * While a node drains no fetch begins.  Those that get blocks have as long to end as one that gets
+ * none; until they have, removals go on.
+ */
 #include "base/log.h"
 #include "role/worker/node.h"
 
@@ -35,18 +40,29 @@ static bool due(const struct node *node)
 	       !any_running(node->worker);
 }
 
-bool gc_step(struct node *node, struct err *err)
+/* Fetches that get something may go on for as long as one without may. */
+static void drain(struct node *node)
 {
-	bool wish = ordered(node);
+	log_info("collection on peer %u: waiting for its fetches to end", node->peer_no);
+	node->gc = GC_DRAINING;
+	node->drain_until = node_mono_us(node) + node->worker->policy.stall_us;
+	node_break_off(node, false);
+}
 
+bool gc_step(struct node *node, int64_t *due_us, struct err *err)
+{
+	*due_us = INT64_MAX;
 	if (node->state != NODE_UP)
 		return true;
-	if (node->gc == GC_NONE && (wish || due(node))) {
-		log_info("collection on peer %u: waiting for its fetches to end", node->peer_no);
-		node->gc = GC_DRAINING;
-		node_break_off(node);
-	}
-	if (node->gc != GC_DRAINING || node->n_calls > 0)
+	if (node->gc == GC_NONE && (ordered(node) || due(node)))
+		drain(node);
+	if (node->gc != GC_DRAINING)
+		return true;
+	if (node->drain_until <= node_mono_us(node))
+		node_break_off(node, true);
+	else
+		*due_us = node->drain_until;
+	if (node->n_calls > 0)
 		return true;
 	node->gc = GC_RUNNING;
 	return node_call(node, NULL, (struct kubo_op){ .kind = KUBO_REPO_GC }, &node->gc_op, err);

@@ -55,6 +55,7 @@ struct node {
 
 	/* collection */
 	enum node_gc gc;
+	int64_t drain_until; /* mono; while draining: what is still being fetched is broken off */
 	uint64_t gc_op;
 	int64_t gc_at; /* wall */
 	uint64_t gc_collected;
@@ -150,15 +151,15 @@ static inline int64_t node_mono_us(const struct node *node)
 /* Tells of fetches that last and takes slots from those that get nothing; *due_us: when to look
  * at them again. */
 bool node_watch(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
-/* Breaks fetches off that have got nothing yet; they wait for another turn. */
-void node_break_off(struct node *node);
+/* Breaks fetches off, unless `all` those that have got nothing yet; they wait for another turn. */
+void node_break_off(struct node *node, bool all);
 /* Adds the running fetches that last to the worker's list; holds its lock. */
 void node_show_fetches(struct node *node);
 
 /* ---- gc.c: collection --------------------------------------------------------------- */
 
-/* Begins what is ordered or due, goes on with what has begun. */
-bool gc_step(struct node *node, struct err *err) MUST_CHECK;
+/* Begins what is ordered or due, goes on with what has begun; *due_us: to be called again then. */
+bool gc_step(struct node *node, int64_t *due_us, struct err *err) MUST_CHECK;
 /* The collection ended. */
 void gc_done(struct node *node, const struct kubo_done *done);
 

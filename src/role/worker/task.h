@@ -45,6 +45,7 @@ struct task {
 	bool holds_slot; /* one of the node's max_fetches */
 	bool patient;    /* a fetch that gave its slot away */
 	bool told_pinning;
+	bool again;        /* it has failed before under this order */
 	unsigned troubles; /* calls in a row that broke off */
 	bool renewed;      /* the assignment changed while a call was running */
 	bool was_pinned;   /* the store counts it as pinned: report a loss at once */

@@ -11,7 +11,7 @@
  *	         again after a start comes after what was asked for meanwhile
  *	retries  owners take turns as well; of an owner the one that was due first comes
  *	         first.  They get a turn when no fresh one waits, and every fourth turn anyhow;
- *	         none while too many fetches run that get nothing
+ *	         one at a time while too many fetches run that get nothing
  *
  * An owner with as many running as he may have is passed over, whatever he queues, until one
  * of them ends.

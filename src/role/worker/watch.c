@@ -48,9 +48,7 @@ static bool watch(struct node *node, struct task *t, int64_t now, int64_t *next,
  * longest. */
 static bool goes_before(const struct task *a, const struct task *b)
 {
-	bool a_again = a->copy.attempts > 0, b_again = b->copy.attempts > 0;
-
-	return a_again != b_again ? a_again : a->grown_at < b->grown_at;
+	return a->again != b->again ? a->again : a->grown_at < b->grown_at;
 }
 
 bool node_watch(struct node *node, int64_t *due_us, struct err *err)
@@ -78,13 +76,21 @@ bool node_watch(struct node *node, int64_t *due_us, struct err *err)
 	return true;
 }
 
-void node_break_off(struct node *node)
+static bool has_blocks(const struct node *node, const struct task *t)
+{
+	struct kubo_progress now = t->progress;
+
+	return now.nodes > 0 ||
+	       (kubo_progress(node->worker->options.kubo, t->op, &now) && now.nodes > 0);
+}
+
+void node_break_off(struct node *node, bool all)
 {
 	struct task *t;
 
 	LIST_FOREACH(t, &node->running, running)
 	{
-		if (t->step != TASK_FETCHING || t->progress.nodes > 0)
+		if (t->step != TASK_FETCHING || (!all && has_blocks(node, t)))
 			continue;
 		t->renewed = true; /* no failure of its own */
 		kubo_cancel(node->worker->options.kubo, t->op);

@@ -600,7 +600,7 @@ static void sooner(int64_t *due_us, int64_t at)
 static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 {
 	struct worker *w = node->worker;
-	int64_t now = clock_mono_us(w->options.clock), watch_at;
+	int64_t now = clock_mono_us(w->options.clock), watch_at, gc_at;
 	bool more_msgs, more_sync, more_compare;
 
 	if (!heartbeat(node, now, err) || !tell_health(node, now, err) ||
@@ -609,8 +609,9 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 	if (node->state == NODE_UP && !node->inventory && now >= node->compare_at &&
 	    !inventory_start(node, err))
 		return false;
-	if (!inventory_step(node, &more_compare, err) || !gc_step(node, err) ||
-	    !node_carry(node, err) || !node_watch(node, &watch_at, err))
+	/* Slots are taken away before they are given. */
+	if (!inventory_step(node, &more_compare, err) || !gc_step(node, &gc_at, err) ||
+	    !node_watch(node, &watch_at, err) || !node_carry(node, err))
 		return false;
 	if (more_msgs || more_sync || more_compare)
 		*due_us = now;
@@ -619,8 +620,19 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 	if (node->peer_no > 0)
 		sooner(due_us, node->report_at);
 	sooner(due_us, watch_at);
+	sooner(due_us, gc_at);
 	sooner(due_us, node_begin_due(node));
 	return true;
+}
+
+/* What goes wrong with one node keeps no other from its step. */
+static void keep_first(bool *ok, struct err *err, const struct err *why)
+{
+	if (*ok)
+		*err = *why;
+	else
+		log_err(LOG_WARN, why, "step of a node");
+	*ok = false;
 }
 
 bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err *err)
@@ -633,8 +645,10 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 	arena_reset(w->mem);
 	*due_us = clock_mono_us(w->options.clock) + w->policy.heartbeat_us;
 	while (n < RESULTS_MAX && kubo_next(w->options.kubo, until, &done)) {
-		if (!finish(w, &done, err))
-			return false;
+		struct err why = { 0 };
+
+		if (!finish(w, &done, &why))
+			keep_first(&ok, err, &why);
 		until = 0;
 		n++;
 		if (done.more) /* a part of a long list: others have their turn before the next */
@@ -645,17 +659,11 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 	take_added(w);
 	if (resolver_take(w->resolver, worker_dial_found, w) > 0)
 		sooner(due_us, clock_mono_us(w->options.clock) + RESOLVE_LOOK_US);
-	/* What keeps one node from its step keeps no other from it. */
 	for (unsigned i = 0; i < w->n_nodes; i++) {
 		struct err why = { 0 };
 
-		if (step_node(w->nodes[i], due_us, &why))
-			continue;
-		if (!ok)
-			log_err(LOG_WARN, &why, "step of a node");
-		else
-			*err = why;
-		ok = false;
+		if (!step_node(w->nodes[i], due_us, &why))
+			keep_first(&ok, err, &why);
 	}
 	show(w);
 	return ok;
@@ -673,6 +681,12 @@ unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max)
 	return n;
 }
 
+/* Is an order for this node about to be taken? */
+static bool stands(const struct worker *w, const struct worker_node *node)
+{
+	return w->gc_peer > 0 && node->peer_no == w->gc_peer && node->state == NODE_UP;
+}
+
 enum worker_gc worker_order_gc(struct worker *w, uint32_t peer_no)
 {
 	enum worker_gc result = WORKER_GC_NO_PEER;
@@ -682,7 +696,7 @@ enum worker_gc worker_order_gc(struct worker *w, uint32_t peer_no)
 		if (w->shown[i].peer_no == peer_no && w->shown[i].state == NODE_UP)
 			result = WORKER_GC_ORDERED;
 	for (unsigned i = 0; i < w->n_shown && result == WORKER_GC_ORDERED; i++)
-		if (w->shown[i].gc != GC_NONE || w->gc_peer > 0)
+		if (w->shown[i].gc != GC_NONE || stands(w, &w->shown[i]))
 			result = WORKER_GC_BUSY;
 	if (result == WORKER_GC_ORDERED)
 		w->gc_peer = peer_no;

@@ -98,7 +98,7 @@ enum worker_node_state {
 
 enum node_gc { /* a collection of what no pin holds */
 	       GC_NONE,
-	       GC_DRAINING, /* nothing is begun; fetches that get something may end */
+	       GC_DRAINING, /* nothing is fetched; what gets something may end, for a while */
 	       GC_RUNNING,
 };
 

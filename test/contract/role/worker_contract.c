@@ -26,6 +26,17 @@ static enum pin_status status(struct roles *r, struct ulid id)
 	return roles_status(r, "ada", id, &found);
 }
 
+/* The worker alone, while no planner looks. */
+static void work(struct roles *r, int64_t us)
+{
+	for (int64_t end = r->now + us; r->now < end; r->now += 10 * US_PER_MS) {
+		struct err err = { 0 };
+		int64_t due;
+
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+	}
+}
+
 /* ---- fetches ------------------------------------------------------------------------- */
 
 static void
@@ -188,6 +199,76 @@ static void hopeless_retries_leave_a_new_fetch_its_time(void **state UNUSED)
 	assert_int_equal(status(r, id), STATUS_PINNED);
 }
 
+/* Each second one owner asks for one more that nobody has; another has one that failed. */
+static void retries_have_their_turn_while_new_hopeless_ones_keep_coming(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	unsigned n = 100;
+
+	fake_kubo_fetch(r->fake, 0, NULL, FAKE_KUBO_NEVER);
+	roles_pin(r, "bob", 1, NULL);
+	while (n < 200 || roles_copy(r, 1, PEER).state != COPY_ERROR) {
+		roles_pin(r, "ada", n++, NULL);
+		roles_run(r, US_PER_S);
+		assert_in_range(n, 0, 2000);
+	}
+	fake_kubo_fetch(r->fake, 0, roles_text(r, 1), FAKE_KUBO_LOCAL);
+	for (unsigned i = 0; i < 120; i++) {
+		roles_pin(r, "ada", n++, NULL);
+		roles_run(r, US_PER_S);
+	}
+	assert_int_equal(roles_copy(r, 1, PEER).state, COPY_PINNED);
+	assert_int_equal(r->worker->nodes[0]->n_patient, r->worker_policy.max_patient);
+}
+
+/* Not only when something else happens to the node. */
+static void a_slot_that_is_taken_away_is_given_at_once(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .max_fetches = 1 });
+	int64_t end = r->now + r->worker_policy.patience_us + 10 * US_PER_MS;
+
+	fake_kubo_fetch(r->fake, 0, roles_text(r, 1), FAKE_KUBO_NEVER);
+	roles_pin(r, "ada", 1, NULL);
+	roles_run(r, US_PER_MS);
+	roles_pin(r, "ada", 2, NULL);
+	roles_run(r, US_PER_MS);
+	while (r->now < end) { /* only when the worker wants to be called */
+		struct err err = { 0 };
+		int64_t due;
+
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+		if (fake_kubo_due(r->fake) < due)
+			due = fake_kubo_due(r->fake);
+		r->now = due > r->now ? due : r->now + 1;
+		if (fake_kubo_pin(r->fake, 0, roles_text(r, 2)))
+			return;
+	}
+	fail_msg("it waits for something else");
+}
+
+/* ---- several nodes ---------------------------------------------------------------------- */
+
+static void what_goes_wrong_with_one_node_keeps_no_other_from_its_step(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 2 });
+	struct err err = { 0 };
+	int64_t due;
+
+	for (unsigned n = 0; n < 2; n++)
+		r->worker->nodes[n]->state = NODE_DOWN;
+	while (!r->worker->nodes[0]->id_op || !r->worker->nodes[1]->id_op) {
+		r->now += US_PER_MS;
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+	}
+	r->worker->nodes[0]->peer_no = 0; /* it joins anew */
+	r->failing.fail_at = r->failing.calls + 1;
+	r->now += US_PER_MS;
+	assert_false(worker_step(r->worker, r->now, &due, &err));
+	assert_int_equal(r->worker->nodes[0]->state, NODE_DOWN);
+	assert_int_equal(r->worker->nodes[1]->state, NODE_UP);
+}
+
 /* ---- origins ------------------------------------------------------------------------------ */
 
 static void addresses_that_do_not_answer_are_dialled_a_few_at_once(void **state UNUSED)
@@ -293,6 +374,48 @@ static void nothing_is_fetched_while_a_node_drains(void **state UNUSED)
 	assert_int_equal(status(r, id), STATUS_PINNED);
 }
 
+/* It gets a block now and then for ever. */
+static void a_collection_waits_for_no_fetch_longer_than_one_may_stall(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const struct fake_kubo_seen *seen = fake_kubo_seen(r->fake, 0);
+	struct ulid gone = roles_pin(r, "ada", 1, NULL);
+
+	roles_run(r, 5 * US_PER_S);
+	trickle(r, 1);
+	assert_int_equal(worker_order_gc(r->worker, PEER), WORKER_GC_ORDERED);
+	roles_run(r, US_PER_S);
+	roles_unpin(r, "ada", gone);
+	roles_run(r, 10 * US_PER_S);
+	assert_null(fake_kubo_pin(r->fake, 0, roles_text(r, 1))); /* that goes on */
+	assert_int_equal(seen->adds, 1);
+	assert_int_equal(seen->calls[KUBO_REPO_GC], 0);
+	roles_run(r, 25 * US_PER_S);
+	assert_int_equal(seen->calls[KUBO_REPO_GC], 1);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(seen->adds, 1);
+	assert_int_equal(roles_copy(r, 100, PEER).attempts, 0);
+}
+
+/* A fetch that was begun just now has its first blocks. */
+static void a_collection_breaks_off_only_what_got_nothing(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r =
+		start(&(struct roles_options){ .nodes = 1, .patience_us = 20 * US_PER_S });
+	const char *cid = roles_text(r, 1);
+	struct ulid id;
+
+	fake_kubo_content(r->fake, cid, 1000000, 100);
+	fake_kubo_fetch(r->fake, 0, cid, 20 * US_PER_S);
+	id = roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 5 * US_PER_S);
+	assert_int_equal(worker_order_gc(r->worker, PEER), WORKER_GC_ORDERED);
+	roles_run(r, 16 * US_PER_S);
+	assert_int_equal(status(r, id), STATUS_PINNED);
+	assert_int_equal(fake_kubo_seen(r->fake, 0)->calls[KUBO_PIN_ADD], 1);
+}
+
 /* ---- the user's own direct pins ------------------------------------------------------------ */
 
 static void assert_direct(struct roles *r, const char *cid, const char *name)
@@ -360,17 +483,6 @@ static void it_is_not_forgotten_when_a_new_request_overtakes_the_removal(void **
 	roles_unpin(r, "ada", id);
 	roles_run(r, 20 * US_PER_S);
 	assert_direct(r, cid, "my notes");
-}
-
-/* The worker alone, while no planner looks. */
-static void work(struct roles *r, int64_t us)
-{
-	for (int64_t end = r->now + us; r->now < end; r->now += 10 * US_PER_MS) {
-		struct err err = { 0 };
-		int64_t due;
-
-		assert_true(worker_step(r->worker, r->now, &due, &err));
-	}
 }
 
 static void nor_when_it_could_not_be_put_back_before_the_new_request(void **state UNUSED)
@@ -544,11 +656,16 @@ int main(void)
 		cmocka_unit_test(a_removal_needs_no_slot),
 		cmocka_unit_test(a_mass_of_removals_leaves_fetches_their_places),
 		cmocka_unit_test(hopeless_retries_leave_a_new_fetch_its_time),
+		cmocka_unit_test(retries_have_their_turn_while_new_hopeless_ones_keep_coming),
+		cmocka_unit_test(a_slot_that_is_taken_away_is_given_at_once),
+		cmocka_unit_test(what_goes_wrong_with_one_node_keeps_no_other_from_its_step),
 		cmocka_unit_test(addresses_that_do_not_answer_are_dialled_a_few_at_once),
 		cmocka_unit_test(a_cid_whose_calls_break_each_time_fails_and_holds_nothing_up),
 		cmocka_unit_test(a_cid_that_the_daemon_dies_of_fails),
 		cmocka_unit_test(a_restart_of_the_node_is_no_failure_of_what_runs),
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
+		cmocka_unit_test(a_collection_waits_for_no_fetch_longer_than_one_may_stall),
+		cmocka_unit_test(a_collection_breaks_off_only_what_got_nothing),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
 		cmocka_unit_test(it_is_not_forgotten_when_a_new_request_overtakes_the_removal),
