@@ -169,7 +169,8 @@ const struct option_row option_rows[] = {
 		 "How long a peer is down before its copies are made elsewhere."),
 
 	INT("worker.max_fetches", worker.max_fetches, "10", "1", "1000",
-	    "Fetches that run at once on one node."),
+	    "Fetches that run at once on one node; half as many more for owners who have none "
+	    "running."),
 	INT("worker.max_patient", worker.max_patient, "64", "0", "10000",
 	    "Fetches that get nothing which run beside those."),
 	DURATION("worker.patience", worker.patience_us, "2s", "1ms", "1h",

@@ -583,12 +583,13 @@ static bool may_remove(const struct node *node)
 	return may_call(node) && node->n_calls - fetches < CALLS_MAX;
 }
 
-static bool may_fetch(const struct node *node)
+static bool may_fetch(const struct node *node, bool newcomer)
 {
 	const struct worker_policy *policy = &node->worker->policy;
+	unsigned slots = node_slots(policy, newcomer);
 
-	return may_call(node) && node->gc == GC_NONE && node->n_fetching < policy->max_fetches &&
-	       node->n_calls < CALLS_MAX + policy->max_fetches + policy->max_patient;
+	return may_call(node) && node->gc == GC_NONE && node->n_fetching < slots &&
+	       node->n_calls < CALLS_MAX + slots + policy->max_patient;
 }
 
 /* While all places of those that get nothing are taken, retries are begun one at a time: they would
@@ -611,7 +612,7 @@ int64_t node_begin_due(const struct node *node)
 {
 	int64_t fetch = INT64_MAX, removal = INT64_MAX;
 
-	if (may_fetch(node) && may_retry(node))
+	if (may_fetch(node, false) && may_retry(node))
 		fetch = turn_due(&node->turn);
 	if (may_remove(node))
 		removal = turn_due(&node->removals);
@@ -636,9 +637,15 @@ bool node_evict(struct node *node)
 static struct turn_entry *next_turn(struct node *node)
 {
 	int64_t now = node_mono_us(node);
-	struct turn_entry *e = may_remove(node) ? turn_next(&node->removals, now, true) : NULL;
+	struct turn_entry *e = NULL;
 
-	return e || !may_fetch(node) ? e : turn_next(&node->turn, now, may_retry(node));
+	if (may_remove(node))
+		e = turn_next(&node->removals, now, TURN_OF_ALL);
+	if (!e && may_fetch(node, false))
+		e = turn_next(&node->turn, now, may_retry(node) ? TURN_OF_ALL : TURN_OF_FRESH);
+	else if (!e && may_fetch(node, true))
+		e = turn_next(&node->turn, now, TURN_OF_NEWCOMERS);
+	return e;
 }
 
 bool node_carry(struct node *node, struct err *err)

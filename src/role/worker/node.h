@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "role/worker/owner_bounds.h"
 #include "role/worker/resolve.h"
 #include "role/worker/task.h"
 #include "role/worker/worker.h"
@@ -79,6 +80,7 @@ struct worker {
 	struct node **nodes; /* they stay where they are: calls and tasks point to them */
 	unsigned n_nodes;
 	struct resolver *resolver;
+	struct owner_bounds *bounds;
 	struct call_list calls;    /* running ones */
 	struct arena *mem;         /* of one step */
 	struct arena *kept;        /* texts of nodes' options; under the lock */
@@ -112,6 +114,13 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
 bool node_dial(struct node *node, const char *addr, struct err *err) MUST_CHECK;
 
 #define CALLS_MAX 64 /* running calls of tasks on one node beside its fetches */
+
+/* Running fetches with progress at once on one node: what an owner asks for who has none running
+ * does not wait for what others are fetching. */
+static inline unsigned node_slots(const struct worker_policy *policy, bool newcomer)
+{
+	return policy->max_fetches + (newcomer ? (policy->max_fetches + 1) / 2 : 0);
+}
 
 /* ---- carry.c: tasks ---------------------------------------------------------- */
 

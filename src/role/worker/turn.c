@@ -13,7 +13,6 @@ struct turn_owner {
 	struct turn_tree fresh, retries;
 	uint64_t turns;                         /* of fresh ones */
 	unsigned n_entries, n_fresh, n_running; /* entries: running ones and retries too */
-	unsigned max_running;                   /* 0: no bound */
 	struct slice name;
 	uint8_t bytes[];
 };
@@ -51,12 +50,6 @@ void turn_deinit(struct turn *t)
 	*t = (struct turn){ 0 };
 }
 
-static void ask_bound(struct turn *t, struct turn_owner *o)
-{
-	/* Removals are nobody's: they have no owner and no bound. */
-	o->max_running = t->bound && o->name.len > 0 ? t->bound(t->ctx, o->name) : 0;
-}
-
 static struct turn_owner *owner_of(struct turn *t, struct slice name)
 {
 	struct turn_owner key = { .name = name };
@@ -71,17 +64,8 @@ static struct turn_owner *owner_of(struct turn *t, struct slice name)
 	if (name.len > 0)
 		memcpy(o->bytes, name.ptr, name.len);
 	o->name = SLICE_OF(o->bytes, name.len);
-	ask_bound(t, o);
 	RB_INSERT(turn_owners, &t->owners, o);
 	return o;
-}
-
-void turn_ask_bounds(struct turn *t)
-{
-	struct turn_owner *o;
-
-	RB_FOREACH(o, turn_owners, &t->owners)
-	ask_bound(t, o);
 }
 
 static void drop_owner(struct turn *t, struct turn_owner *o)
@@ -90,9 +74,15 @@ static void drop_owner(struct turn *t, struct turn_owner *o)
 	xfree(o);
 }
 
-static bool may_run(const struct turn_owner *o)
+/* One may always run, so the bound is asked of few. */
+static bool may_run(const struct turn *t, const struct turn_owner *o)
 {
-	return o->max_running == 0 || o->n_running < o->max_running;
+	unsigned most;
+
+	if (o->n_running == 0 || !t->bound)
+		return true;
+	most = t->bound(t->ctx, o->name);
+	return most == 0 || o->n_running < most;
 }
 
 /* Has `o` something that may have a turn now? */
@@ -101,6 +91,11 @@ typedef bool ready_fn(const struct turn_owner *o, int64_t now_us);
 static bool fresh_ready(const struct turn_owner *o, int64_t now_us UNUSED)
 {
 	return !RB_EMPTY(&o->fresh);
+}
+
+static bool first_ready(const struct turn_owner *o, int64_t now_us UNUSED)
+{
+	return !RB_EMPTY(&o->fresh) && o->n_running == 0;
 }
 
 static struct turn_entry *first_retry(const struct turn_owner *o)
@@ -131,7 +126,7 @@ static struct turn_owner *next_owner(struct turn *t, const struct turn_round *ro
 	if (!o || slice_eq(o->name, last.name))
 		o = after(t, o);
 	first = o;
-	while (o && !(ready(o, now_us) && may_run(o))) {
+	while (o && !(ready(o, now_us) && may_run(t, o))) {
 		o = after(t, o);
 		if (o == first)
 			return NULL;
@@ -220,9 +215,9 @@ static struct turn_entry *newest_of_best(struct turn_owner *o)
 	return next ? RB_PREV(turn_tree, &o->fresh, next) : RB_MAX(turn_tree, &o->fresh);
 }
 
-static struct turn_entry *next_fresh(struct turn *t)
+static struct turn_entry *next_fresh(struct turn *t, ready_fn *ready)
 {
-	struct turn_owner *o = next_owner(t, &t->fresh_round, fresh_ready, 0);
+	struct turn_owner *o = next_owner(t, &t->fresh_round, ready, 0);
 
 	if (!o)
 		return NULL;
@@ -240,14 +235,14 @@ static struct turn_owner *next_retrier(struct turn *t, int64_t now_us)
 	return next_owner(t, &t->retry_round, retry_ready, now_us);
 }
 
-struct turn_entry *turn_next(struct turn *t, int64_t now_us, bool retries)
+struct turn_entry *turn_next(struct turn *t, int64_t now_us, enum turn_who who)
 {
-	struct turn_owner *retrier = retries ? next_retrier(t, now_us) : NULL;
+	struct turn_owner *retrier = who == TURN_OF_ALL ? next_retrier(t, now_us) : NULL;
 	struct turn_entry *e = NULL;
 
 	t->turns++;
 	if (!retrier || t->turns % RETRY_EVERY != 0)
-		e = next_fresh(t);
+		e = next_fresh(t, who == TURN_OF_NEWCOMERS ? first_ready : fresh_ready);
 	if (!e && retrier) {
 		e = first_retry(retrier);
 		note_turn(&t->retry_round, retrier);
@@ -287,11 +282,11 @@ int64_t turn_due(const struct turn *t)
 	int64_t due = INT64_MAX;
 	struct turn_owner *o;
 
-	if (!first || may_run(first->owner))
+	if (!first || may_run(t, first->owner))
 		return first ? first->order : INT64_MAX;
 	RB_FOREACH(o, turn_owners, (struct turn_owners *)&t->owners)
 	{
-		const struct turn_entry *e = may_run(o) ? first_retry(o) : NULL;
+		const struct turn_entry *e = may_run(t, o) ? first_retry(o) : NULL;
 
 		if (e && e->order < due)
 			due = e->order;

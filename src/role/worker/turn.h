@@ -14,7 +14,7 @@
  *	         one at a time while too many fetches run that get nothing
  *
  * An owner with as many running as he may have is passed over, whatever he queues, until one
- * of them ends.
+ * of them ends.  An owner with none running may have his turn where others may not.
  *
  * Pure but for its own memory.  Entries are embedded in what they stand for.
  */
@@ -66,10 +66,9 @@ struct turn {
 };
 
 /* `bound` (NULL: nobody has one) tells what an owner may have running, 0 = no bound; it is asked
- * when the owner gets his first entry, and by turn_ask_bounds(). */
+ * at each turn of an owner who has something running. */
 void turn_init(struct turn *t, unsigned (*bound)(void *ctx, struct slice owner), void *ctx);
-void turn_ask_bounds(struct turn *t); /* of all owners anew */
-void turn_deinit(struct turn *t);     /* all entries have been removed */
+void turn_deinit(struct turn *t); /* all entries have been removed */
 
 /* `owner` has at most OWNER_MAX bytes; `asked_at` is a time by any one clock. */
 void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, int32_t priority,
@@ -78,9 +77,15 @@ void turn_add_fresh(struct turn *t, struct turn_entry *e, struct slice owner, in
 void turn_add_retry(struct turn *t, struct turn_entry *e, struct slice owner, int64_t due_us);
 void turn_remove(struct turn *t, struct turn_entry *e); /* TURN_NOWHERE is fine */
 
-/* The next one, a retry only if `retries`; it is TURN_RUNNING from now on and counts for its
- * owner until it is removed or added again.  NULL if none is ready. */
-struct turn_entry *turn_next(struct turn *t, int64_t now_us, bool retries);
+enum turn_who {
+	TURN_OF_ALL,
+	TURN_OF_FRESH,     /* no retries */
+	TURN_OF_NEWCOMERS, /* fresh ones of owners who have nothing running */
+};
+
+/* The next one of these; it is TURN_RUNNING from now on and counts for its owner until it is
+ * removed or added again.  NULL if none is ready. */
+struct turn_entry *turn_next(struct turn *t, int64_t now_us, enum turn_who who);
 
 /* Who can be done without in memory: the retry that is due last; without retries one of the owner
  * who has most, neither asked for last nor first.  NULL if none waits. */

@@ -18,7 +18,7 @@ struct work {
 /* The name of the next one, which ends at once. */
 static char next(struct turn *t, int64_t now)
 {
-	struct turn_entry *e = turn_next(t, now, true);
+	struct turn_entry *e = turn_next(t, now, TURN_OF_ALL);
 
 	if (!e)
 		return '-';
@@ -152,7 +152,7 @@ static void retries_wait_for_their_time_and_get_every_fourth_turn(void **state U
 	turn_deinit(&t);
 }
 
-static void a_bound_that_changes_holds_when_it_is_asked_for(void **state UNUSED)
+static void a_bound_that_changes_holds_from_the_next_turn_on(void **state UNUSED)
 {
 	struct work a[3] = { { .name = 'a' }, { .name = 'b' }, { .name = 'c' } };
 	unsigned most = 1;
@@ -161,12 +161,11 @@ static void a_bound_that_changes_holds_when_it_is_asked_for(void **state UNUSED)
 	turn_init(&t, bound, &most);
 	for (size_t i = 0; i < 3; i++)
 		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
-	assert_non_null(turn_next(&t, 0, true));
+	assert_non_null(turn_next(&t, 0, TURN_OF_ALL));
+	assert_null(turn_next(&t, 0, TURN_OF_ALL));
 	most = 2;
-	assert_null(turn_next(&t, 0, true));
-	turn_ask_bounds(&t);
-	assert_non_null(turn_next(&t, 0, true));
-	assert_null(turn_next(&t, 0, true));
+	assert_non_null(turn_next(&t, 0, TURN_OF_ALL));
+	assert_null(turn_next(&t, 0, TURN_OF_ALL));
 	for (size_t i = 0; i < 3; i++)
 		turn_remove(&t, &a[i].entry);
 	turn_deinit(&t);
@@ -184,7 +183,7 @@ static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
 		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
 	turn_add_retry(&t, &retry.entry, SLICE_LIT("ada"), 0);
 	for (size_t i = 0; i < 2; i++)
-		assert_non_null(running[i] = turn_next(&t, 10, true));
+		assert_non_null(running[i] = turn_next(&t, 10, TURN_OF_ALL));
 	assert_int_equal(next(&t, 10), '-');
 	turn_add_fresh(&t, &other.entry, SLICE_LIT("bob"), 0, 0);
 	assert_int_equal(next(&t, 10), 'x');
@@ -196,6 +195,32 @@ static void an_owner_at_his_bound_waits_and_others_do_not(void **state UNUSED)
 	assert_int_equal(next(&t, 10), '-');
 	assert_int_equal(turn_due(&t), 99);
 	turn_remove(&t, running[1]);
+	turn_deinit(&t);
+}
+
+static void a_newcomer_is_who_has_nothing_running(void **state UNUSED)
+{
+	struct work a[2] = { { .name = 'a' }, { .name = 'A' } };
+	struct work b[2] = { { .name = 'b' }, { .name = 'B' } };
+	struct turn_entry *first;
+	struct turn t;
+
+	turn_init(&t, bound, &(unsigned){ 0 });
+	for (size_t i = 0; i < 2; i++)
+		turn_add_fresh(&t, &a[i].entry, SLICE_LIT("ada"), 0, 0);
+	assert_non_null(first = turn_next(&t, 0, TURN_OF_NEWCOMERS));
+	assert_null(turn_next(&t, 0, TURN_OF_NEWCOMERS));
+	turn_add_fresh(&t, &b[0].entry, SLICE_LIT("bob"), 0, 0);
+	turn_add_retry(&t, &b[1].entry, SLICE_LIT("bob"), 0);
+	assert_ptr_equal(turn_next(&t, 0, TURN_OF_NEWCOMERS), &b[0].entry);
+	assert_null(turn_next(&t, 0, TURN_OF_NEWCOMERS));
+	turn_remove(&t, &b[0].entry);
+	assert_null(turn_next(&t, 0, TURN_OF_NEWCOMERS)); /* a retry is nothing new */
+	turn_remove(&t, first);
+	assert_non_null(turn_next(&t, 0, TURN_OF_NEWCOMERS));
+	turn_remove(&t, &a[0].entry);
+	turn_remove(&t, &a[1].entry);
+	turn_remove(&t, &b[1].entry);
 	turn_deinit(&t);
 }
 
@@ -212,7 +237,7 @@ static void retries_of_others_do_not_wait_behind_those_of_an_owner_at_his_bound(
 		many[i] = (struct work){ .name = 'a' };
 		turn_add_retry(&t, &many[i].entry, SLICE_LIT("ada"), 1);
 	}
-	assert_non_null(running = turn_next(&t, 10, true));
+	assert_non_null(running = turn_next(&t, 10, TURN_OF_ALL));
 	turn_add_retry(&t, &one.entry, SLICE_LIT("bob"), 9);
 	assert_int_equal(turn_due(&t), 9);
 	assert_int_equal(next(&t, 8), '-');
@@ -270,7 +295,8 @@ int main(void)
 		cmocka_unit_test(higher_priority_goes_first),
 		cmocka_unit_test(retries_wait_for_their_time_and_get_every_fourth_turn),
 		cmocka_unit_test(an_owner_at_his_bound_waits_and_others_do_not),
-		cmocka_unit_test(a_bound_that_changes_holds_when_it_is_asked_for),
+		cmocka_unit_test(a_newcomer_is_who_has_nothing_running),
+		cmocka_unit_test(a_bound_that_changes_holds_from_the_next_turn_on),
 		cmocka_unit_test(
 			retries_of_others_do_not_wait_behind_those_of_an_owner_at_his_bound),
 		cmocka_unit_test(owners_take_turns_with_their_retries_too),

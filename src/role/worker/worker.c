@@ -50,18 +50,6 @@ bool node_dial(struct node *node, const char *addr, struct err *err)
 
 /* ---- making ------------------------------------------------------------------------ */
 
-/* His own, within that of all; without an answer that of all. */
-static unsigned owner_bound(void *ctx, struct slice owner)
-{
-	struct worker *w = ctx;
-	unsigned all = w->policy.max_owner_fetches, own;
-	struct err err;
-
-	if (!cluster_owner_bound(w->options.cluster, owner, &own, &err))
-		return all; /* what else needs the store says so */
-	return own > 0 && (all == 0 || own < all) ? own : all;
-}
-
 /* Keeps a copy of the options and begins to drive the node. */
 static bool add_node(struct worker *w, const struct worker_node_options *options, struct err *err)
 {
@@ -71,15 +59,15 @@ static bool add_node(struct worker *w, const struct worker_node_options *options
 
 	/* All that may run by the policy: nothing waits for what takes longer. */
 	if (kubo.max_connections == 0)
-		kubo.max_connections = w->policy.max_fetches + w->policy.max_patient + CALLS_MAX +
-				       w->policy.max_dials + OWN_CALLS;
+		kubo.max_connections = node_slots(&w->policy, true) + w->policy.max_patient +
+				       CALLS_MAX + w->policy.max_dials + OWN_CALLS;
 	if (!kubo_add_node(w->options.kubo, &kubo, &index, err))
 		return false;
 	node = xcalloc(1, sizeof(*node));
 	*node = (struct node){ .worker = w, .options = *options, .index = index };
 	LIST_INIT(&node->running);
 	journal_init(&node->journal);
-	turn_init(&node->turn, owner_bound, w);
+	turn_init(&node->turn, owner_bound, w->bounds);
 	turn_init(&node->removals, NULL, NULL);
 	w->nodes = xrealloc(w->nodes, (w->n_nodes + 1) * sizeof(w->nodes[0]));
 	w->nodes[w->n_nodes++] = node;
@@ -119,6 +107,8 @@ bool worker_new(const struct worker_options *options, struct worker **out, struc
 	w->mem = arena_new();
 	w->kept = arena_new();
 	w->resolver = resolver_new();
+	w->bounds = owner_bounds_new(options->cluster, options->clock,
+				     options->policy->max_owner_fetches);
 	LIST_INIT(&w->calls);
 	pthread_mutex_init(&w->lock, NULL);
 	snprintf(w->pin_name, sizeof(w->pin_name), "pinfold/%s", options->store_id);
@@ -193,6 +183,7 @@ void worker_free(struct worker *w)
 		return;
 	kubo_free(w->options.kubo);
 	resolver_free(w->resolver);
+	owner_bounds_free(w->bounds);
 	while (!LIST_EMPTY(&w->calls)) {
 		struct call *call = LIST_FIRST(&w->calls);
 
@@ -409,7 +400,6 @@ static bool heartbeat(struct node *node, int64_t now, struct err *err)
 	if (now < node->heartbeat_at || node->id_op)
 		return true;
 	node->heartbeat_at = now + node->worker->policy.heartbeat_us;
-	turn_ask_bounds(&node->turn);
 	if (!ask(node, KUBO_ID, &node->id_op, err))
 		return false;
 	return node->repo_op || ask(node, KUBO_REPO_STAT, &node->repo_op, err);
@@ -643,6 +633,7 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 	unsigned n = 0;
 
 	arena_reset(w->mem);
+	owner_bounds_step(w->bounds);
 	*due_us = clock_mono_us(w->options.clock) + w->policy.heartbeat_us;
 	while (n < RESULTS_MAX && kubo_next(w->options.kubo, until, &done)) {
 		struct err why = { 0 };

@@ -36,7 +36,8 @@
 #define WORKER_MAX_DIALS 64 /* a policy.max_dials that serves: honest ones take milliseconds */
 
 struct worker_policy {
-	unsigned max_fetches;       /* running with progress at once on one node */
+	unsigned max_fetches;       /* running with progress at once on one node; half as many
+				     * more for owners who have none running */
 	unsigned max_patient;       /* running without progress for patience_us */
 	unsigned max_owner_fetches; /* of one owner at once on one node, whose row may say less;
 				     * 0 = no bound */

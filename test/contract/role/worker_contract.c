@@ -105,8 +105,71 @@ static void an_owner_fetches_as_many_at_once_as_his_row_says(void **state UNUSED
 	assert_int_equal(fetching(r, 1, 3), 1);
 	assert_int_equal(fetching(r, 11, 13), 3);
 	assert_true(store_swap_row(r->store, TABLE_OWNERS, &few, &more, &done, &err) && done);
-	roles_run(r, 8 * US_PER_S); /* a heartbeat comes by */
+	roles_run(r, OWNER_BOUND_US + 5 * US_PER_S);
 	assert_int_equal(fetching(r, 1, 3), 2);
+}
+
+static void the_bound_of_an_owner_is_read_now_and_then(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const struct owner_row row = { .owner = SLICE_LIT("ada"), .max_fetches = 3 };
+	CLEANUP(owner_bounds_free)
+	struct owner_bounds *b = owner_bounds_new(r->cluster, &r->clock, 5);
+	struct err err;
+	unsigned calls;
+	bool done;
+
+	assert_true(store_swap_row(r->store, TABLE_OWNERS, NULL, &row, &done, &err) && done);
+	assert_int_equal(owner_bound(b, SLICE_LIT("ada")), 3);
+	assert_int_equal(owner_bound(b, SLICE_LIT("bob")), 5);
+	calls = r->failing.calls;
+	r->now += OWNER_BOUND_US - 1;
+	assert_int_equal(owner_bound(b, SLICE_LIT("ada")), 3);
+	assert_int_equal(r->failing.calls, calls);
+	r->now++;
+	assert_int_equal(owner_bound(b, SLICE_LIT("ada")), 3);
+	assert_int_equal(r->failing.calls, calls + 1);
+}
+
+/* Each question may take until a time-out: what was known, or the bound of all, has to do. */
+static void a_store_that_does_not_answer_is_asked_for_one_bound_a_step(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const struct owner_row row = { .owner = SLICE_LIT("ada"), .max_fetches = 3 };
+	CLEANUP(owner_bounds_free)
+	struct owner_bounds *b = owner_bounds_new(r->cluster, &r->clock, 5);
+	struct err err;
+	unsigned calls;
+	bool done;
+
+	assert_true(store_swap_row(r->store, TABLE_OWNERS, NULL, &row, &done, &err) && done);
+	assert_int_equal(owner_bound(b, SLICE_LIT("ada")), 3);
+	r->now += OWNER_BOUND_US;
+	calls = r->failing.calls;
+	r->failing.fail_at = calls + 1;
+	assert_int_equal(owner_bound(b, SLICE_LIT("ada")), 3);
+	assert_int_equal(owner_bound(b, SLICE_LIT("bob")), 5);
+	assert_int_equal(r->failing.calls, calls + 1);
+	owner_bounds_step(b);
+	assert_int_equal(owner_bound(b, SLICE_LIT("bob")), 5);
+	assert_int_equal(r->failing.calls, calls + 2);
+}
+
+static void owners_who_wait_cost_no_reads(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .max_fetches = 1 });
+	unsigned calls;
+
+	fake_kubo_fetch(r->fake, 0, NULL, FAKE_KUBO_NEVER);
+	for (unsigned i = 0; i < 100; i++)
+		roles_pin(r, arena_printf(r->mem, "owner-%u", i), i, NULL);
+	roles_run(r, US_PER_MIN);
+	assert_in_range(r->worker->nodes[0]->journal.n, 100, 100);
+	fake_kubo_knobs(r->fake, 0)->hang = true;
+	calls = r->failing.calls;
+	work(r, US_PER_MIN);
+	assert_in_range(r->failing.calls - calls, 1, 500);
 }
 
 /* ---- slots ------------------------------------------------------------------------------- */
@@ -137,6 +200,24 @@ static void fetches_that_trickle_hold_no_slot(void **state UNUSED)
 	roles_run(r, 5 * US_PER_S);
 	assert_int_equal(status(r, id), STATUS_PINNED);
 	assert_int_equal(fake_kubo_seen(r->fake, 0)->adds, SLOTS);
+}
+
+static void the_first_fetch_of_an_owner_does_not_wait_for_those_of_another(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .max_fetches = 2 });
+
+	for (unsigned i = 0; i < 5; i++) { /* each gets a block every 100 ms for long */
+		fake_kubo_content(r->fake, roles_text(r, i), 1000000, 100000);
+		fake_kubo_fetch(r->fake, 0, roles_text(r, i), 10000 * US_PER_S);
+		roles_pin(r, "ada", i, NULL);
+	}
+	roles_run(r, 10 * US_PER_S);
+	assert_int_equal(fake_kubo_seen(r->fake, 0)->adds, 2);
+	roles_pin(r, "bob", 10, NULL);
+	roles_run(r, US_PER_S);
+	assert_non_null(fake_kubo_pin(r->fake, 0, roles_text(r, 10)));
+	assert_int_equal(fake_kubo_seen(r->fake, 0)->adds, 2);
 }
 
 static void a_removal_needs_no_slot(void **state UNUSED)
@@ -652,7 +733,11 @@ int main(void)
 			a_fetch_that_lasts_shows_as_pinning_long_before_its_patience_is_over),
 		cmocka_unit_test(a_fetch_is_reported_as_running_once_and_only_if_it_lasts),
 		cmocka_unit_test(an_owner_fetches_as_many_at_once_as_his_row_says),
+		cmocka_unit_test(the_bound_of_an_owner_is_read_now_and_then),
+		cmocka_unit_test(a_store_that_does_not_answer_is_asked_for_one_bound_a_step),
+		cmocka_unit_test(owners_who_wait_cost_no_reads),
 		cmocka_unit_test(fetches_that_trickle_hold_no_slot),
+		cmocka_unit_test(the_first_fetch_of_an_owner_does_not_wait_for_those_of_another),
 		cmocka_unit_test(a_removal_needs_no_slot),
 		cmocka_unit_test(a_mass_of_removals_leaves_fetches_their_places),
 		cmocka_unit_test(hopeless_retries_leave_a_new_fetch_its_time),
