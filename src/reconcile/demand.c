@@ -120,15 +120,15 @@ static uint64_t known_size(const struct step *s)
 	return size;
 }
 
-/* Nothing tells when a silent peer answers or a full one has room again, so somebody has to look.
- * (Of peers that were dead, paused or draining the reconciler does tell.) */
+/* Nothing tells when a silent peer answers, so somebody has to look.  (Of peers that were dead,
+ * paused, draining or full the reconciler does tell.) */
 static bool may_soon_qualify(const struct demand *d, const struct place_peer *peer,
 			     enum place_refusal why)
 {
 	if (why == PLACE_DOWN)
 		return peer->health != HEALTH_DEAD && peer->wish == PLACE_ACTIVE &&
 		       place_zone_allowed(d->zones, peer->zone);
-	return why == PLACE_SUSPECT || why == PLACE_NOT_ENOUGH_SPACE;
+	return why == PLACE_SUSPECT;
 }
 
 static void place_demand(struct step *s, struct demand *d, uint64_t size)

@@ -332,6 +332,7 @@ static void let_go(struct step *s, const struct spot *spot)
 /* A copy that has no place any more but is needed until others are pinned. */
 static void hold_on(struct step *s, const struct spot *spot)
 {
+	s->plan.n_held++;
 	look_again_in(s, s->policy->recheck_us);
 	if (is_desired(spot) && (is_ahead(spot) || (spot->failing && retry_asked(s, spot->copy))))
 		write_half(s, spot, true, (enum copy_reason)spot->copy->reason);

@@ -76,8 +76,9 @@ struct reconcile_plan { /* all lists sorted by peer_no, all memory from the aren
 	const uint32_t *given_up;
 	size_t n_given_up;
 	/* Copies that one request wants and no peer qualifies for, the most; of one that wants
-	 * them everywhere, the peers that are silent or full. */
+	 * them everywhere, the peers that are silent. */
 	unsigned missing;
+	unsigned n_held; /* copies that have no place any more and wait for others to be pinned */
 	int64_t next_at; /* us, > now; look again by then; 0 = only when something happens */
 	const enum place_refusal *refusals; /* one for each peer: why it gets no copy */
 };

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "reconcile/reserve.h"
 #include "role/batch.h"
 #include "role/op_log.h"
 #include "role/wanted.h"
@@ -24,6 +25,8 @@ struct known_peer {
 	enum peer_health health;
 	enum place_wish wish;
 	bool unsure; /* it was dead before this process looked */
+	bool full;
+	uint32_t zone; /* its hash */
 };
 
 struct reconciler {
@@ -181,24 +184,56 @@ static void start_walk(struct reconciler *r, uint32_t peer_no)
 }
 
 /* Changes that can move a copy: to or from DEAD, and any wish. */
-static bool matters(const struct known_peer *before, const struct place_peer *now)
+static bool matters(const struct known_peer *before, const struct known_peer *now)
 {
 	return (before->health == HEALTH_DEAD) != (now->health == HEALTH_DEAD) ||
 	       before->wish != now->wish;
 }
 
-/* It was passed over for so long that nobody waits for it any more: what is wanted everywhere, or
- * had too few peers, is found by looking at everything. */
-static bool is_back(const struct known_peer *before, const struct place_peer *now)
+#define FULL_BELOW 1  /* copies of the usual size that a peer has room for */
+#define ROOM_FROM  16 /* of one that was full: it is not to be told of each time one goes */
+
+static bool is_full(const struct reconciler *r, const struct place_peer *peer, bool was_full)
+{
+	uint64_t keep = r->options.replan.policy->reconcile.keep_free_bytes;
+
+	return peer->capacity_bytes > 0 &&
+	       peer->free_bytes < keep + (was_full ? ROOM_FROM : FULL_BELOW) * RESERVE_USUAL;
+}
+
+static uint32_t hash(struct slice text)
+{
+	uint32_t h = 2166136261U; /* FNV-1a */
+
+	for (size_t i = 0; i < text.len; i++)
+		h = (h ^ text.ptr[i]) * 16777619U;
+	return h;
+}
+
+static struct known_peer know(const struct reconciler *r, const struct known_peer *before,
+			      const struct place_peer *peer, bool unsure)
+{
+	return (struct known_peer){ .peer_no = peer->peer_no,
+				    .health = peer->health,
+				    .wish = peer->wish,
+				    .unsure = unsure,
+				    .full = is_full(r, peer, before && before->full),
+				    .zone = hash(peer->zone) };
+}
+
+/* It was passed over for so long that nobody waits for it any more, or is in another zone now:
+ * what is wanted everywhere, or had too few peers, is found by looking at everything. */
+static bool is_back(const struct known_peer *before, const struct known_peer *now)
 {
 	bool was_gone = before->health == HEALTH_DEAD || before->unsure;
 
-	return (was_gone && now->health == HEALTH_UP) ||
-	       (before->wish != PLACE_ACTIVE && now->wish == PLACE_ACTIVE);
+	return (was_gone && now->health == HEALTH_UP) || (before->full && !now->full) ||
+	       (before->wish != PLACE_ACTIVE && now->wish == PLACE_ACTIVE) ||
+	       before->zone != now->zone;
 }
 
 static void note_peer(struct reconciler *r, const struct known_peer *before,
-		      const struct place_peer *now, bool first)
+		      const struct known_peer *now, bool first)
 {
 	/* A new peer may be what pins "everywhere" and unfilled ones wait for. */
 	bool sweep = before ? is_back(before, now) : !first;
@@ -235,9 +270,8 @@ static bool look_at_peers(struct reconciler *r, struct err *err)
 			k++;
 		if (k < r->n_known && r->known[k].peer_no == now->peer_no)
 			before = &r->known[k];
-		note_peer(r, before, now, first);
-		known[i] = (struct known_peer){ now->peer_no, now->health, now->wish,
-						peers.unsure[i] };
+		known[i] = know(r, before, now, peers.unsure[i]);
+		note_peer(r, before, &known[i], first);
 	}
 	xfree(r->known);
 	r->known = known;

@@ -379,11 +379,13 @@ static bool of_request(const struct fact *fact, const struct request *r)
 }
 
 /* Only an end tells that copies may go.  Where nothing else wants the CID it stays until they
- * have gone. */
-static bool ends_are_told(const struct picture *p)
+ * have gone, and else until those have gone that have no place any more. */
+static bool ends_are_told(const struct picture *p, const struct reconcile_plan *plan)
 {
 	if (p->n_copies == 0)
 		return true;
+	if (plan->n_held > 0)
+		return false;
 	for (size_t i = 0; i < p->n_requests; i++)
 		if (p->requests[i].wanted)
 			return true;
@@ -407,11 +409,12 @@ static void bury_request(const struct fact *facts, size_t n, bool over, uint64_t
 
 /* What has said nothing since the tombstone time.  Facts and requests come in one order. */
 static void bury(const struct look *look, const struct cid_view *view, const struct picture *p,
-		 int64_t now_us, struct arena *mem, struct cid_change *out)
+		 const struct reconcile_plan *plan, int64_t now_us, struct arena *mem,
+		 struct cid_change *out)
 {
 	struct fact *buried = arena_new_array(mem, struct fact, view->n_facts);
 	uint64_t before = (uint64_t)(now_us - look->r->policy.reconcile.forget_us);
-	bool told = ends_are_told(p);
+	bool told = ends_are_told(p, plan);
 	size_t first = 0, end;
 
 	for (size_t i = 0; i < p->n_requests; i++, first = end) {
@@ -527,7 +530,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 		.n_forget = plan.n_forget,
 	};
 	if (look->item->bury)
-		bury(look, view, &p, now_us, mem, out);
+		bury(look, view, &p, &plan, now_us, mem, out);
 	wake(look, plan.next_at, now_us, mem, out);
 	if (p.n_ends + plan.n_desired + p.n_reported + plan.n_forget > 0) {
 		look->changed = true;

@@ -353,6 +353,71 @@ static void pins_everywhere_reach_peers_that_were_dead_or_paused(void **state UN
 	assert_int_equal(pins_on(r, 1), 20);
 }
 
+static void one_that_had_no_room_gets_them_when_it_has(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .sweep_us = US_PER_DAY });
+
+	fake_kubo_content(r->fake, roles_text(r, 1), 100 * MIB, 10);
+	fake_kubo_knobs(r->fake, 1)->capacity_bytes = 8 * MIB;
+	fake_kubo_restart(r->fake, 1, US_PER_MIN);
+	roles_run(r, 10 * US_PER_S);
+	roles_pin(r, "ada", 1, NULL); /* from now on its size is known */
+	roles_run(r, 2 * US_PER_MIN);
+	pin_everywhere(r, 1);
+	roles_run(r, 10 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 1);
+	assert_int_equal(pins_on(r, 1), 0);
+	fake_kubo_knobs(r->fake, 1)->capacity_bytes = 1024 * MIB;
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(pins_on(r, 1), 1);
+}
+
+/* ---- zones ------------------------------------------------------------------------------ */
+
+static void set_zone(struct roles *r, uint32_t peer_no, const char *zone)
+{
+	const struct peer_row wish = { .peer_no = peer_no,
+				       .wish_version = (uint64_t)r->now + 1000,
+				       .zone = slice_str(zone),
+				       .wish = PEER_ACTIVE };
+	struct err err;
+
+	assert_true(store_peer_wish(r->store, &wish, &err));
+}
+
+static struct ulid pin_in(struct roles *r, const char *owner, unsigned n, const char *zone,
+			  int32_t replicas)
+{
+	struct slice zones[] = { slice_str(zone) };
+
+	return roles_pin(r, owner, n,
+			 &(struct pin_ask){ .given = ASK_REPLICAS | ASK_ZONES,
+					    .rf_min = replicas,
+					    .rf_max = replicas,
+					    .zones = { zones, 1 } });
+}
+
+static void copies_follow_when_peers_change_their_zones(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .sweep_us = US_PER_DAY });
+
+	roles_run(r, 10 * US_PER_S);
+	set_zone(r, 1, "east");
+	set_zone(r, 2, "west");
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 10; i++)
+		pin_in(r, "ada", i, "east", 1);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 10);
+	set_zone(r, 1, "west");
+	set_zone(r, 2, "east");
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 0);
+	assert_int_equal(pins_on(r, 1), 10);
+}
+
 /* ---- damage ------------------------------------------------------------------------------ */
 
 static void a_sweep_gets_past_what_cannot_be_read(void **state UNUSED)
@@ -520,6 +585,33 @@ static void what_ended_is_forgotten_while_others_keep_the_cid(void **state UNUSE
 	assert_false(found);
 }
 
+/* It tells why they go, when others are pinned at last. */
+static void an_end_is_not_forgotten_while_its_copies_are_held(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 3, .guard_least = 1 });
+	struct ulid ended;
+
+	roles_run(r, 10 * US_PER_S);
+	set_zone(r, 1, "east");
+	set_zone(r, 2, "east");
+	set_zone(r, 3, "west");
+	roles_run(r, 10 * US_PER_S);
+	ended = pin_in(r, "ada", 1, "east", 2);
+	roles_run(r, 10 * US_PER_S);
+	fake_kubo_fetch(r->fake, 2, roles_text(r, 1), FAKE_KUBO_NEVER);
+	pin_in(r, "bob", 1, "west", 1);
+	roles_unpin(r, "ada", ended);
+	roles_run(r, SWEEPS);
+	assert_int_equal(pins_on(r, 0) + pins_on(r, 1), 2);
+	fake_kubo_fetch(r->fake, 2, roles_text(r, 1), FAKE_KUBO_LOCAL);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0) + pins_on(r, 1), 0);
+	assert_int_equal(r->guarded, 0);
+	roles_run(r, SWEEPS);
+	assert_int_equal(facts_of(r, 1), 2);
+}
+
 static void revisions_that_a_newer_one_outdid_are_forgotten(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = one_node();
@@ -556,6 +648,8 @@ int main(void)
 		cmocka_unit_test(a_sweep_gets_past_what_cannot_be_read),
 		cmocka_unit_test(pins_everywhere_reach_a_peer_that_was_away_for_a_moment),
 		cmocka_unit_test(pins_everywhere_reach_peers_that_were_dead_or_paused),
+		cmocka_unit_test(one_that_had_no_room_gets_them_when_it_has),
+		cmocka_unit_test(copies_follow_when_peers_change_their_zones),
 		cmocka_unit_test(
 			a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),
@@ -563,6 +657,7 @@ int main(void)
 		cmocka_unit_test(a_request_that_another_replaced_is_forgotten_in_time),
 		cmocka_unit_test(a_replaced_request_is_not_forgotten_before_the_other_is_pinned),
 		cmocka_unit_test(what_ended_is_forgotten_while_others_keep_the_cid),
+		cmocka_unit_test(an_end_is_not_forgotten_while_its_copies_are_held),
 		cmocka_unit_test(revisions_that_a_newer_one_outdid_are_forgotten),
 	};
 	return cmocka_run_group_tests_name("role/reconciler", tests, NULL, NULL);
