@@ -70,6 +70,9 @@ void demands_read(struct step *s)
 			s->priority = r->revision->priority;
 		if (r->create->mode == PIN_RECURSIVE)
 			s->mode = PIN_RECURSIVE;
+		/* It may bring addresses to fetch from. */
+		if (r->create->created_at <= v->now_us)
+			s->asked_at = max_us(s->asked_at, r->create->created_at);
 		if (r->revision->retry_at > v->now_us) /* by another clock */
 			look_again_at(s, r->revision->retry_at);
 		else

@@ -8,6 +8,22 @@
  * What is there.
  */
 
+/* A time by some clock that was wrong then: nobody knows when it was. */
+static bool is_unknown(const struct step *s, int64_t at_us)
+{
+	return at_us > add_us(s->view->now_us, s->policy->republish_us);
+}
+
+/* What is not known must not be waited for. */
+static int64_t past(const struct step *s, int64_t at_us)
+{
+	int64_t now = s->view->now_us;
+
+	if (is_unknown(s, at_us))
+		return max_us(0, now - s->policy->republish_us);
+	return max_us(0, min_us(at_us, now));
+}
+
 /* Nothing more is to come of a copy that is not wanted. */
 static bool is_over(const struct spot *spot)
 {
@@ -251,10 +267,11 @@ static enum copy_reason reason_to_add(const struct step *s, const struct spot *s
 	return s->policy->rebalance ? REASON_REBALANCED : REASON_REPLACED;
 }
 
-/* Its owner asked to try again at once, and nobody told its worker yet. */
+/* An owner asked to try again at once, or asked for it anew, and nobody told its worker yet. */
 static bool retry_asked(const struct step *s, const struct copy *c)
 {
-	return copy_state(c) == COPY_ERROR && s->retry_at > c->assigned_at;
+	return copy_state(c) == COPY_ERROR &&
+	       max_us(s->retry_at, s->asked_at) > past(s, c->assigned_at);
 }
 
 /* A recursive pin serves a direct wish, so one that is there is left as it is: to ask for it anew
@@ -342,22 +359,6 @@ static void hold_on(struct step *s, const struct spot *spot)
  * What was written before.
  */
 
-/* A time by some clock that was wrong then: nobody knows when it was. */
-static bool is_unknown(const struct step *s, int64_t at_us)
-{
-	return at_us > add_us(s->view->now_us, s->policy->republish_us);
-}
-
-/* What is not known must not be waited for. */
-static int64_t past(const struct step *s, int64_t at_us)
-{
-	int64_t now = s->view->now_us;
-
-	if (is_unknown(s, at_us))
-		return max_us(0, now - s->policy->republish_us);
-	return max_us(0, min_us(at_us, now));
-}
-
 /* When its worker last gave, or was given, news of this generation. */
 static int64_t news_at(const struct step *s, const struct copy *c)
 {
@@ -374,7 +375,7 @@ static int64_t news_at(const struct step *s, const struct copy *c)
 }
 
 /* R10: an assignment that nobody reports on is sent again; the pauses double, for
- * a long queue is no loss. */
+ * a long queue is no loss.  And at once when somebody asked for it since: it tells his origins. */
 static void remind(struct step *s, const struct spot *spot)
 {
 	const struct copy *c = spot->copy;
@@ -385,7 +386,7 @@ static void remind(struct step *s, const struct spot *spot)
 		return;
 	if (!reachable(spot)) /* it asks for its open assignments when it is back */
 		return;
-	if (due > now) {
+	if (due > now && s->asked_at <= news) {
 		look_again_at(s, due);
 		return;
 	}

@@ -172,6 +172,11 @@ static const struct situation mending[] = {
 	{ "retry: not before its time", "1T", "1 2", "1Es", "" },
 	{ "retry: copies that others replace too", "1t", "1 2", "1En 2G", "=1" },
 
+	{ "asked for once more while it waits: sent again", "1 1n", "1 2", "1Q", ">1" },
+	{ "asked for once more, pinned: nothing to tell", "1 1n", "1 2", "1P", "" },
+	{ "asked for once more after it failed: tried at once", "1 1n", "1 2", "1Es", "=1" },
+	{ "and that by a clock that was ahead", "1 1n", "1 2", "1EsA", "=1" },
+
 	{ "no report for a while: sent again", "1", "1 2", "1No", ">1" },
 	{ "an old report that says queued: sent again", "1", "1 2", "1Qo", ">1" },
 	{ "pinned is not sent again", "1", "1 2", "1Po", "" },
@@ -261,6 +266,9 @@ static void parse_request(struct scene *s, const char **p, struct arena *mem)
 			s->requests[i].end = &s->ends[i];
 			s->requests[i].life = REQUEST_ENDED;
 			s->wanted[i].wanted = false;
+			break;
+		case 'n':
+			create->created_at = NOW - US_PER_S / 2;
 			break;
 		case 't':
 			rev->retry_at = NOW - US_PER_S / 2;

@@ -41,6 +41,7 @@ struct step {
 	uint8_t mode; /* enum pin_mode */
 	int32_t priority;
 	int64_t retry_at; /* the newest that has come */
+	int64_t asked_at; /* when the newest request was made, as far as that has come */
 	bool some_ended;
 
 	struct spot *spots; /* sorted by peer_no */

@@ -115,6 +115,55 @@ static void forget(struct node *node, struct task *t)
 	journal_remove(&node->journal, t);
 }
 
+/* ---- origins ------------------------------------------------------------------------- */
+
+/* Only what the filter lets through is handed on. */
+static bool dial(struct node *node, const struct multiaddr *addr, struct err *err)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+	struct slice text = multiaddr_text(addr, node->worker->mem);
+
+	return origin_filter_check(addr, policy->origin_nets, policy->n_origin_nets, err) &&
+	       node_dial(node, (const char *)text.ptr, err);
+}
+
+static bool dial_origin(struct node *node, struct slice origin, struct err *err)
+{
+	struct worker *w = node->worker;
+	struct multiaddr addr;
+
+	if (!multiaddr_parse(origin, &addr, err))
+		return false;
+	if (resolve_needed(&addr))
+		return resolver_start(w->resolver, node->index, &addr, err);
+	return dial(node, &addr, err);
+}
+
+/* Tenants' addresses: errors are nobody's.  Those that do not answer take seconds each: beyond
+ * the bound the fetch has to find its providers by itself, or its next try dials. */
+static void dial_origins(struct node *node, const struct task *t)
+{
+	unsigned most = node->worker->policy.max_dials;
+
+	for (size_t i = 0; i < t->origins.n && i < ORIGINS_MAX && node->n_dials < most; i++) {
+		struct err err = { 0 };
+
+		if (!dial_origin(node, t->origins.at[i], &err))
+			log_err(LOG_INFO, &err, "origin not dialled");
+	}
+}
+
+void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr)
+{
+	struct worker *w = ctx;
+	struct err err = { 0 };
+
+	if (!dial(w->nodes[index], addr, &err))
+		log_err(LOG_DEBUG, &err, "origin not dialled");
+}
+
+/* ---- assignments --------------------------------------------------------------------- */
+
 /* A worker that knows a newer generation answers with it (R4).  A state of an older generation
  * says nothing of this one: as long as it waits, it is queued. */
 static void answer_newer(struct node *node, struct task *t)
@@ -123,6 +172,18 @@ static void answer_newer(struct node *node, struct task *t)
 
 	if (!node_report(node, t, copy_state(&t->copy), &err))
 		log_err(LOG_WARN, &err, "answer an old assignment");
+}
+
+/* Somebody asked for it since: his origins may be what was missing. */
+static void take_requests(struct node *node, struct task *t, const struct bus_msg *msg)
+{
+	if (msg->asked_at <= t->asked_at)
+		return;
+	task_set_requests(t, msg);
+	if (t->step == TASK_FETCHING)
+		dial_origins(node, t);
+	else if (!t->op)
+		queue(node, t);
 }
 
 void node_assign(struct node *node, const struct bus_msg *msg)
@@ -135,8 +196,10 @@ void node_assign(struct node *node, const struct bus_msg *msg)
 		answer_newer(node, t);
 		return;
 	}
-	if (t && msg->copy.gen == t->copy.gen)
-		return; /* under way */
+	if (t && msg->copy.gen == t->copy.gen) { /* under way */
+		take_requests(node, t, msg);
+		return;
+	}
 	if (!t) {
 		if (!cid_decode(msg->cid, &cid, &err)) {
 			log_err(LOG_ERROR, &err, "assignment");
@@ -200,51 +263,6 @@ static bool probe(struct node *node, struct task *t, enum kubo_type type, struct
 static bool probe_first(struct node *node, struct task *t, struct err *err)
 {
 	return probe(node, t, KUBO_RECURSIVE, err);
-}
-
-/* Only what the filter lets through is handed on. */
-static bool dial(struct node *node, const struct multiaddr *addr, struct err *err)
-{
-	const struct worker_policy *policy = &node->worker->policy;
-	struct slice text = multiaddr_text(addr, node->worker->mem);
-
-	return origin_filter_check(addr, policy->origin_nets, policy->n_origin_nets, err) &&
-	       node_dial(node, (const char *)text.ptr, err);
-}
-
-static bool dial_origin(struct node *node, struct slice origin, struct err *err)
-{
-	struct worker *w = node->worker;
-	struct multiaddr addr;
-
-	if (!multiaddr_parse(origin, &addr, err))
-		return false;
-	if (resolve_needed(&addr))
-		return resolver_start(w->resolver, node->index, &addr, err);
-	return dial(node, &addr, err);
-}
-
-/* Tenants' addresses: errors are nobody's.  Those that do not answer take seconds each: beyond
- * the bound the fetch has to find its providers by itself, or its next try dials. */
-static void dial_origins(struct node *node, const struct task *t)
-{
-	unsigned most = node->worker->policy.max_dials;
-
-	for (size_t i = 0; i < t->origins.n && i < ORIGINS_MAX && node->n_dials < most; i++) {
-		struct err err = { 0 };
-
-		if (!dial_origin(node, t->origins.at[i], &err))
-			log_err(LOG_INFO, &err, "origin not dialled");
-	}
-}
-
-void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr)
-{
-	struct worker *w = ctx;
-	struct err err = { 0 };
-
-	if (!dial(w->nodes[index], addr, &err))
-		log_err(LOG_DEBUG, &err, "origin not dialled");
 }
 
 static bool ours(const struct node *node, const struct kubo_pin *pin)
@@ -617,6 +635,16 @@ int64_t node_begin_due(const struct node *node)
 	if (may_remove(node))
 		removal = turn_due(&node->removals);
 	return fetch < removal ? fetch : removal;
+}
+
+bool node_evict_retry(struct node *node)
+{
+	struct turn_entry *spare = turn_spare(&node->turn);
+
+	if (!spare || spare->place != TURN_RETRY || CONTAINER_OF(spare, struct task, turn)->owed)
+		return false;
+	forget(node, CONTAINER_OF(spare, struct task, turn));
+	return true;
 }
 
 bool node_evict(struct node *node)

@@ -131,8 +131,11 @@ void node_assign(struct node *node, const struct bus_msg *msg);
 int64_t node_begin_due(const struct node *node);
 /* Takes a task's turn away; it may have none. */
 void node_leave_turn(struct task *task);
-/* Forgets the task that waits longest for its next try; false if none waits. */
+/* Forgets the task that waits longest for its next try; false if none waits.  The store is read
+ * anew when there is room. */
 bool node_evict(struct node *node);
+/* Forgets the retry that is due last, which a planner reminds of (R10); false if there is none. */
+bool node_evict_retry(struct node *node);
 /* Gives turns while there is room. */
 bool node_carry(struct node *node, struct err *err) MUST_CHECK;
 /* A call of a task ended. */

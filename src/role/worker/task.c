@@ -48,7 +48,7 @@ void journal_deinit(struct journal *j)
 	*j = (struct journal){ 0 };
 }
 
-/* The last bytes of a CID are digest: spread enough for a table of our own. */
+/* FNV-1a. */
 static size_t slot_of(const struct journal *j, struct slice cid)
 {
 	uint64_t h = 14695981039346656037u;
@@ -147,6 +147,11 @@ void task_assign(struct task *task, const struct bus_msg *msg)
 	task->copy.peer_no = msg->peer_no;
 	task->copy.error = error;
 	task_set_error(task, msg->copy.error);
+	task_set_requests(task, msg);
+}
+
+void task_set_requests(struct task *task, const struct bus_msg *msg)
+{
 	free_assigned(task);
 	task->owner = keep(msg->owner);
 	task->asked_at = msg->asked_at;

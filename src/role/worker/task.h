@@ -74,3 +74,5 @@ void task_set_error(struct task *task, struct slice text);
 
 /* Takes over an assignment whose generation is not older than the one known. */
 void task_assign(struct task *task, const struct bus_msg *msg);
+/* Takes over of an assignment what its requests tell: whose it is, since when, and origins. */
+void task_set_requests(struct task *task, const struct bus_msg *msg);

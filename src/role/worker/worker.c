@@ -500,22 +500,31 @@ static bool take_assignments(struct node *node, bool *more, struct err *err)
 	return true;
 }
 
-/* The next part of pin.sync, when the journal has room. */
+/* The next part of pin.sync, when the journal has room.  Retries do without it if need be, for
+ * planners remind of them (R10): what was never tried must not be behind what fails for ever. */
 static bool sync_assignments(struct node *node, bool *more, struct err *err)
 {
 	struct worker *w = node->worker;
+	size_t n, room = w->policy.journal_max;
 	struct bus_msg *msgs;
-	size_t n;
 
 	*more = false;
-	if (!node->syncing || node->state != NODE_UP || node->journal.n >= w->policy.journal_max)
+	if (!node->syncing || node->state != NODE_UP)
+		return true;
+	while (node->journal.n >= room && node_evict_retry(node))
+		continue;
+	if (node->journal.n >= room)
 		return true;
 	if (!cluster_sync(w->options.cluster, node->peer_no, cid_slice(&node->sync_after), SYNC_MAX,
 			  w->mem, &msgs, &n, err))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (msgs[i].copy.gen > 0 && !copy_settled(&msgs[i].copy))
+	for (size_t i = 0; i < n; i++) {
+		const struct copy *c = &msgs[i].copy;
+		bool retry = c->desired && c->attempts > 0 && c->state_gen == c->gen;
+
+		if (c->gen > 0 && !copy_settled(c) && !(retry && node->journal.n >= room / 2))
 			node_assign(node, &msgs[i]);
+	}
 	if (n > 0 && !cid_decode(msgs[n - 1].cid, &node->sync_after, err))
 		return false;
 	node->syncing = n == SYNC_MAX;
