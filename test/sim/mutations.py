@@ -3,9 +3,10 @@
 
     test/sim/mutations.py [--seeds N] [NAME...]
 
-Takes each rule out of a copy of the sources, one at a time, and runs the simulation from
-seed 1 until a seed fails.  A rule that can be taken out without any of N seeds (1,000)
-noticing is either not needed or not tested, and fails the run.
+Takes each rule out of a copy of the sources, one at a time, and runs the scenario that tells
+of it, if there is one, or the simulation, from seed 1 until a seed fails.  A rule that can be
+taken out without any of N seeds (1,000) noticing is either not needed or not tested, and fails
+the run.
 """
 import argparse
 import pathlib
@@ -15,6 +16,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+# The scenario that tells of a rule; without one all is left to chance.
+SCENARIOS = {"renewal": "renewal", "wake": "unheard"}
 
 # name: (what is undone, file, the code, what stands there instead)
 MUTATIONS = {
@@ -48,10 +52,11 @@ MUTATIONS = {
 }
 
 
-def noticed(program, seeds):
+def noticed(program, seeds, scenario):
     """The first seed that fails with what it says, or None."""
-    run = subprocess.Popen([program, "--from", "1", "--count", str(seeds)], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True)
+    told = ["--scenario", scenario] if scenario else []
+    run = subprocess.Popen([program, "--from", "1", "--count", str(seeds)] + told,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         for line in run.stdout:
             if not line[0].isdigit() and "seeds," not in line and "the longest" not in line:
@@ -84,7 +89,7 @@ def main():
                                    stdout=subprocess.PIPE, text=True)
             if build.returncode != 0:
                 sys.exit(f"mutations: {name!r} does not build:\n{build.stdout[-2000:]}")
-            said = noticed(tree / "build/test/sim/pinfold-sim", args.seeds)
+            said = noticed(tree / "build/test/sim/pinfold-sim", args.seeds, SCENARIOS.get(name))
             source.write_text(text)
             survived += said is None
             print(f"{name:11} {what}: {said or f'NOT NOTICED by {args.seeds} seeds'}", flush=True)

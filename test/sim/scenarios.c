@@ -194,6 +194,53 @@ static void time_to_live(struct role_fiber *rf)
 	end(&s);
 }
 
+/* In the moment in which the expiry is being judged: a renewal that was acknowledged counts. */
+static void renewal(struct role_fiber *rf)
+{
+	struct story s = begin(rf);
+	unsigned renewed = 0;
+
+	everybody(&s);
+	for (int i = 0; i < 60; i++) {
+		struct wish *w = ask(&s, 0, CLEAN, 1, 30 * US_PER_S);
+
+		pass(&s, w->asked_expiry - sim_wall(s.sim) -
+				 (int64_t)rand_below(&s.sim->rand.base, 30));
+		if (sim_renew(s.sim, s.pins, w, sim_wall(s.sim) + US_PER_DAY, s.mem) != KNOWN_YES)
+			continue; /* too late */
+		renewed++;
+		expect_copies(&s, CLEAN, 1, 0);
+		pass(&s, 5 * US_PER_S);
+		expect_copies(&s, CLEAN, 1, 0);
+		give_up(&s, w);
+		expect_copies(&s, CLEAN, 0, US_PER_MIN);
+	}
+	expect(&s, renewed > 0, "some renewals come in time");
+	end(&s);
+}
+
+/* Nobody hears of a request, nor of its end: what is written down beforehand reminds of them long
+ * before a sweep comes by. */
+static void unheard(struct role_fiber *rf)
+{
+	struct story s = begin(rf);
+
+	everybody(&s);
+	for (int i = 0; i < 10; i++) {
+		struct wish *w;
+
+		s.sim->fault.drop = 1000000;
+		w = ask(&s, 0, CLEAN, 1, 0);
+		s.sim->fault.drop = 0;
+		expect_copies(&s, CLEAN, 1, SIM_SWEEP_US / 2);
+		s.sim->fault.drop = 1000000;
+		give_up(&s, w);
+		s.sim->fault.drop = 0;
+		expect_copies(&s, CLEAN, 0, SIM_SWEEP_US / 2);
+	}
+	end(&s);
+}
+
 static void cancel(struct role_fiber *rf)
 {
 	struct story s = begin(rf);
@@ -287,6 +334,14 @@ const struct sim_scenario sim_scenarios[] = {
 	  "never early, at most one look late, and a renewal beats the expiry",
 	  { 0 },
 	  time_to_live },
+	{ "renewal",
+	  "a renewal that was acknowledged beats an expiry that is judged just then",
+	  { 0 },
+	  renewal },
+	{ "unheard",
+	  "a request whose messages are all lost is carried out in time",
+	  { 0 },
+	  unheard },
 	{ "cancel", "what is given up while it is fetched is not pinned later", { 0 }, cancel },
 	{ "foreign-pins",
 	  "the pins of a node's user are his, before and after",

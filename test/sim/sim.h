@@ -60,6 +60,7 @@ struct wish { /* a request as its user remembers it */
 	bool direct;
 	int32_t rf_min, rf_max, priority;
 	int64_t asked_expiry; /* when it was made */
+	unsigned renewals;    /* that were asked for */
 	enum known made, ended;
 	bool repeated; /* several calls make it: what one of them did not do another may have */
 	int64_t made_at, ended_at;             /* mono; of the answer, and of the question */
@@ -210,8 +211,8 @@ struct pins *sim_pins_new(struct process *process);
 struct wish *sim_new_wish(struct sim *sim, unsigned owner, unsigned cid);
 void sim_ask(struct sim *sim, struct pins *pins, struct wish *w, struct arena *mem);
 void sim_end(struct sim *sim, struct pins *pins, struct wish *w, struct arena *mem);
-void sim_renew(struct sim *sim, struct pins *pins, struct wish *w, int64_t expires_at,
-	       struct arena *mem);
+enum known sim_renew(struct sim *sim, struct pins *pins, struct wish *w, int64_t expires_at,
+		     struct arena *mem);
 void sim_expires(struct wish *w, int64_t at, bool certain);
 /* An operator's word for the peer that a node is. */
 bool sim_set_wish(struct process *p, unsigned node, enum peer_wish wish, struct arena *mem,

@@ -233,21 +233,24 @@ static void end(struct sim *sim, struct pins *pins, struct arena *mem)
 		sim_end(sim, pins, w, mem);
 }
 
-void sim_renew(struct sim *sim, struct pins *pins, struct wish *w, int64_t expires_at,
-	       struct arena *mem)
+enum known sim_renew(struct sim *sim, struct pins *pins, struct wish *w, int64_t expires_at,
+		     struct arena *mem)
 {
 	struct pin_ask ask = { .given = ASK_EXPIRY, .expires_at = expires_at };
 	struct user_call c = call_of(sim, pins, mem, w->owner);
+	bool sure = w->soonest_expiry == w->latest_expiry;
+	unsigned n = ++w->renewals;
 	enum known now;
 
 	sim_expires(w, ask.expires_at, false); /* while nobody knows, both may count */
 	now = known(&c,
 		    pins_revise(pins, &c.call, w->id, 0, &ask, mem, &c.result, &c.mark, &c.err));
 	/* Of two users who renew one pin at a time either may be the later one. */
-	if (now == KNOWN_YES && w->soonest_expiry == w->latest_expiry)
+	if (now == KNOWN_YES && sure && w->renewals == n)
 		sim_expires(w, ask.expires_at, true);
 	sim_trace(sim, "user %u renews %u to %lld: %s", w->owner, number_of(sim, w),
 		  (long long)(ask.expires_at / US_PER_S), told(&c, now));
+	return now;
 }
 
 static void renew(struct sim *sim, struct pins *pins, struct arena *mem)
