@@ -8,17 +8,8 @@
 #include "reconcile/reserve.h"
 #include "role/batch.h"
 #include "role/op_log.h"
+#include "role/walk.h"
 #include "role/wanted.h"
-
-#define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
-
-struct walk { /* over the CIDs of one peer */
-	struct walk *next;
-	uint32_t peer_no;
-	unsigned pb;
-	uint8_t cid[CID_MAX];
-	size_t cid_len;
-};
 
 struct known_peer {
 	uint32_t peer_no;
@@ -37,7 +28,7 @@ struct reconciler {
 	struct known_peer *known;
 	size_t n_known;
 	int64_t peers_at; /* mono */
-	struct walk *walks;
+	struct walks *walks;
 	/* sweep */
 	bool sweeping, resumed;
 	bool rebalancing; /* the sweep moves copies */
@@ -46,6 +37,11 @@ struct reconciler {
 	struct sweep_totals totals;
 	struct buf position;
 	int64_t sweep_at; /* mono */
+	/* idempotency keys, after a sweep */
+	bool sweeping_keys;
+	struct arena *keys_mem[2]; /* the row that ends one page is kept for the next */
+	unsigned keys_page;
+	const void *keys_after;
 	/* shared with other threads */
 	pthread_mutex_t lock;
 	struct reconciler_state state;
@@ -58,7 +54,10 @@ struct reconciler *reconciler_new(const struct reconciler_options *options)
 
 	r->options = *options;
 	r->replanner = replanner_new(&options->replan);
+	r->walks = walks_new(options->replan.store, r->replanner, options->batch_max);
 	r->mem = arena_new();
+	r->keys_mem[0] = arena_new();
+	r->keys_mem[1] = arena_new();
 	pthread_mutex_init(&r->lock, NULL);
 	return r;
 }
@@ -67,15 +66,12 @@ void reconciler_free(struct reconciler *r)
 {
 	if (!r)
 		return;
-	while (r->walks) {
-		struct walk *next = r->walks->next;
-
-		xfree(r->walks);
-		r->walks = next;
-	}
+	walks_free(r->walks);
 	xfree(r->known);
 	buf_free(&r->position);
 	replanner_free(r->replanner);
+	arena_free(r->keys_mem[0]);
+	arena_free(r->keys_mem[1]);
 	arena_free(r->mem);
 	pthread_mutex_destroy(&r->lock);
 	xfree(r);
@@ -115,8 +111,8 @@ static void note_order(struct reconciler *r, bool rebalance, bool force)
 {
 	pthread_mutex_lock(&r->lock);
 	r->ordered = true;
-	r->order_rebalance = rebalance;
-	r->order_force = force;
+	r->order_rebalance |= rebalance; /* one that was not begun yet counts too */
+	r->order_force |= force;
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -165,23 +161,6 @@ static bool take_reports(struct reconciler *r, size_t *n, struct err *err)
 }
 
 /* ---- peers -------------------------------------------------------------------- */
-
-static void start_walk(struct reconciler *r, uint32_t peer_no)
-{
-	struct walk *w;
-
-	for (w = r->walks; w; w = w->next)
-		if (w->peer_no == peer_no)
-			break;
-	if (!w) {
-		w = xcalloc(1, sizeof(*w));
-		w->peer_no = peer_no;
-		w->next = r->walks;
-		r->walks = w;
-	}
-	w->pb = 0;
-	w->cid_len = 0;
-}
 
 /* Changes that can move a copy: to or from DEAD, and any wish. */
 static bool matters(const struct known_peer *before, const struct known_peer *now)
@@ -244,7 +223,7 @@ static void note_peer(struct reconciler *r, const struct known_peer *before,
 	if (sweep || walk)
 		replanner_forget_peers(r->replanner);
 	if (walk)
-		start_walk(r, now->peer_no);
+		walks_start(r->walks, now->peer_no);
 	r->sweep_again |= sweep;
 }
 
@@ -276,53 +255,6 @@ static bool look_at_peers(struct reconciler *r, struct err *err)
 	xfree(r->known);
 	r->known = known;
 	r->n_known = peers.n;
-	return true;
-}
-
-static void end_walk(struct reconciler *r, struct walk *w)
-{
-	struct walk **at = &r->walks;
-
-	while (*at != w)
-		at = &(*at)->next;
-	*at = w->next;
-	xfree(w);
-}
-
-/* The next batch of one peer's CIDs. */
-static bool step_walk(struct reconciler *r, struct walk *w, struct err *err)
-{
-	struct batch *batch = batch_new(r->mem);
-	const struct replan_item *items;
-	size_t n_items, total = 0;
-
-	while (total < r->options.batch_max && w->pb < BUCKETS_OF_PEER) {
-		struct peer_pin *rows;
-		size_t n;
-
-		if (!store_peer_pins(r->options.replan.store, w->peer_no, (uint16_t)w->pb,
-				     SLICE_OF(w->cid, w->cid_len), r->options.batch_max, r->mem,
-				     &rows, &n, err))
-			return false;
-		for (size_t i = 0; i < n; i++)
-			batch_add(batch, rows[i].cid);
-		total += n;
-		if (n == r->options.batch_max) {
-			w->cid_len = rows[n - 1].cid.len;
-			memcpy(w->cid, rows[n - 1].cid.ptr, w->cid_len);
-		} else {
-			w->pb++;
-			w->cid_len = 0;
-		}
-	}
-	items = batch_items(batch, &n_items);
-	if (!replan(r->replanner, items, n_items, err)) {
-		w->pb = 0; /* what was collected is lost: begin again */
-		w->cid_len = 0;
-		return false;
-	}
-	if (w->pb == BUCKETS_OF_PEER)
-		end_walk(r, w);
 	return true;
 }
 
@@ -432,24 +364,18 @@ static bool repair_all(struct reconciler *r, const struct replan_item *items, si
 	return true;
 }
 
-/* Idempotency keys that are over, a page at a time: the row that ends one page is kept for
- * the next. */
-static bool sweep_keys(struct reconciler *r, struct err *err)
+/* A page of the idempotency keys that are over. */
+static bool step_keys(struct reconciler *r, struct err *err)
 {
-	struct arena *pages[] = { arena_new(), arena_new() };
-	const void *after = NULL;
-	unsigned page = 0;
-	bool ok;
+	struct arena *mem = r->keys_mem[r->keys_page ^ 1];
 
-	do {
-		page ^= 1;
-		arena_reset(pages[page]);
-		ok = op_log_sweep(r->options.replan.store, clock_wall_us(r->options.replan.clock),
-				  r->options.batch_max, pages[page], &after, err);
-	} while (ok && after);
-	arena_free(pages[0]);
-	arena_free(pages[1]);
-	return ok;
+	arena_reset(mem);
+	if (!op_log_sweep(r->options.replan.store, clock_wall_us(r->options.replan.clock),
+			  r->options.batch_max, mem, &r->keys_after, err))
+		return false;
+	r->keys_page ^= 1;
+	r->sweeping_keys = r->keys_after != NULL;
+	return true;
 }
 
 static bool end_sweep(struct reconciler *r, struct err *err)
@@ -468,7 +394,8 @@ static bool end_sweep(struct reconciler *r, struct err *err)
 	if (r->from_first)
 		r->state.totals = r->totals;
 	pthread_mutex_unlock(&r->lock);
-	return sweep_keys(r, err);
+	r->sweeping_keys = true;
+	return true;
 }
 
 static bool step_sweep(struct reconciler *r, struct err *err)
@@ -506,7 +433,7 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 
 	pthread_mutex_lock(&r->lock);
 	ordered = r->ordered;
-	rebalance = r->order_rebalance;
+	rebalance = r->order_rebalance || r->rebalancing;
 	force = r->order_force;
 	r->ordered = r->order_rebalance = r->order_force = false;
 	r->state.swept = 0;
@@ -538,15 +465,6 @@ static bool sweep_ordered(struct reconciler *r)
 	return ordered;
 }
 
-static unsigned count_walks(const struct reconciler *r)
-{
-	unsigned n = 0;
-
-	for (const struct walk *w = r->walks; w; w = w->next)
-		n++;
-	return n;
-}
-
 bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 {
 	struct clock *clock = r->options.replan.clock;
@@ -558,10 +476,10 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 		return false;
 	if (!take_reports(r, &n_reports, err) || !look_at_peers(r, err))
 		return false;
-	if (r->walks && !step_walk(r, r->walks, err))
+	if (!walks_step(r->walks, r->mem, err))
 		return false;
 	pthread_mutex_lock(&r->lock);
-	r->state.walks = count_walks(r);
+	r->state.walks = walks_count(r->walks);
 	pthread_mutex_unlock(&r->lock);
 	if (sweep_ordered(r) ||
 	    (!r->sweeping && (r->sweep_again || clock_mono_us(clock) >= r->sweep_at))) {
@@ -571,10 +489,12 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 	/* Reports come first: the sweep waits while there are many. */
 	if (r->sweeping && n_reports < r->options.batch_max && !step_sweep(r, err))
 		return false;
+	if (r->sweeping_keys && n_reports < r->options.batch_max && !step_keys(r, err))
+		return false;
 	*due_us = r->peers_at;
-	if (n_reports == r->options.batch_max || r->walks)
+	if (n_reports == r->options.batch_max || walks_count(r->walks) > 0)
 		*due_us = clock_mono_us(clock);
-	else if (r->sweeping)
+	else if (r->sweeping || r->sweeping_keys)
 		*due_us = clock_mono_us(clock) + r->options.pace_us;
 	else if (r->sweep_at < *due_us)
 		*due_us = r->sweep_at;

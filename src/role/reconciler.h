@@ -6,7 +6,7 @@
  *	peers     when a peer is dead, back, drained or new, its CIDs are looked at
  *	sweep     every sweep_us all CIDs are looked at and their derived rows compared;
  *	          the walk's position is kept in the store, so a restart goes on;
- *	          idempotency keys that are over go at its end
+ *	          idempotency keys that are over go after it
  *	orders    an operator's rebalance: a sweep from the first CID on, which a restart
  *	          goes on with as well
  */
@@ -53,7 +53,8 @@ struct reconciler_state {           /* for status pages and metrics */
 void reconciler_state(struct reconciler *r, struct reconciler_state *out);
 
 /* From any thread: sweep now; with `rebalance` move copies to where a fresh placement
- * would put them, with `force` without the guard.  The rebalance, but not the force, outlives a
+ * would put them, with `force` without the guard.  What was ordered before and has not begun, and
+ * a rebalance that is running, are part of it.  The rebalance, but not the force, outlives a
  * crash once this has returned true. */
 bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force,
 			    struct err *err) MUST_CHECK;

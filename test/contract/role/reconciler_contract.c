@@ -77,6 +77,17 @@ static void a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come(void **s
 	assert_int_equal(moves_left(r), 0);
 }
 
+static void a_plain_sweep_that_is_ordered_meanwhile_ends_no_rebalance(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
+
+	order(r, true, false);
+	sweep_to(r, 20);
+	order(r, false, false);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(moves_left(r), 0);
+}
+
 static void a_rebalance_goes_on_after_a_restart(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
@@ -223,6 +234,16 @@ static void each_pass_lets_some_go(void **state UNUSED)
 
 	order(r, true, false);
 	roles_run(r, 3 * US_PER_H);
+	assert_int_equal(copies(r), 60);
+}
+
+static void a_second_order_takes_no_force_from_the_first(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+
+	order(r, true, true);
+	order(r, true, false);
+	roles_run(r, 5 * US_PER_MIN);
 	assert_int_equal(copies(r), 60);
 }
 
@@ -416,6 +437,57 @@ static void copies_follow_when_peers_change_their_zones(void **state UNUSED)
 	roles_run(r, 2 * US_PER_MIN);
 	assert_int_equal(pins_on(r, 0), 0);
 	assert_int_equal(pins_on(r, 1), 10);
+}
+
+/* ---- long ways ------------------------------------------------------------------------- */
+
+/* The store fails in every third step. */
+static void a_walk_goes_on_where_it_was_when_the_store_failed(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
+	struct reconciler_state seen = { .walks = 1 };
+
+	roles_wish(r, 1, PEER_DRAINING);
+	r->now += 5 * US_PER_S;
+	for (unsigned i = 0; i < 200 && seen.walks > 0; i++) {
+		struct err err;
+		int64_t due;
+
+		if (i % 3 == 2)
+			r->failing.fail_at = r->failing.calls + 5 + i;
+		if (!reconciler_step(r->reconciler, &due, &err))
+			assert_int_equal(err.code, ERR_UNAVAILABLE);
+		r->failing.fail_at = 0;
+		reconciler_state(r->reconciler, &seen);
+	}
+	assert_int_equal(seen.walks, 0);
+	assert_int_equal(wanted_on(r, 60, 2), 60);
+}
+
+static void idempotency_keys_go_a_page_a_step(void **state UNUSED)
+{
+	enum { KEYS = 500 };
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 1, .batch_max = 4, .sweep_us = US_PER_H });
+	uint64_t most = 0;
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < KEYS; i++)
+		roles_pin(r, "ada", i,
+			  &(struct pin_ask){ .key = slice_str(arena_printf(r->mem, "k%u", i)) });
+	r->now += 8 * US_PER_DAY;
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t before = r->store_calls;
+		struct err err;
+		int64_t due;
+
+		assert_true(reconciler_step(r->reconciler, &due, &err));
+		if (r->store_calls - before > most)
+			most = r->store_calls - before;
+		r->now += 10 * US_PER_MS;
+	}
+	assert_in_range(most, 1, KEYS / 2);
 }
 
 /* ---- damage ------------------------------------------------------------------------------ */
@@ -633,6 +705,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come),
+		cmocka_unit_test(a_plain_sweep_that_is_ordered_meanwhile_ends_no_rebalance),
+		cmocka_unit_test(a_second_order_takes_no_force_from_the_first),
+		cmocka_unit_test(a_walk_goes_on_where_it_was_when_the_store_failed),
+		cmocka_unit_test(idempotency_keys_go_a_page_a_step),
 		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
 		cmocka_unit_test(a_rebalance_whose_fetches_last_is_not_undone),

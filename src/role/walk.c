@@ -1,0 +1,128 @@
+#include "role/walk.h"
+
+#include <sys/queue.h>
+
+#include "base/alloc.h"
+#include "role/batch.h"
+
+#define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
+
+struct walk_at {
+	unsigned pb;
+	struct cid cid; /* behind this one */
+};
+
+struct walk {
+	TAILQ_ENTRY(walk) turn;
+	uint32_t peer_no;
+	struct walk_at at;
+};
+
+TAILQ_HEAD(walk_list, walk);
+
+struct walks {
+	struct store *store;
+	struct replanner *replanner;
+	size_t batch_max;
+	struct walk_list list; /* the first is next */
+	unsigned n;
+};
+
+struct walks *walks_new(struct store *store, struct replanner *replanner, size_t batch_max)
+{
+	struct walks *w = xcalloc(1, sizeof(*w));
+
+	w->store = store;
+	w->replanner = replanner;
+	w->batch_max = batch_max;
+	TAILQ_INIT(&w->list);
+	return w;
+}
+
+static void end(struct walks *walks, struct walk *w)
+{
+	TAILQ_REMOVE(&walks->list, w, turn);
+	walks->n--;
+	xfree(w);
+}
+
+void walks_free(struct walks *walks)
+{
+	if (!walks)
+		return;
+	while (!TAILQ_EMPTY(&walks->list))
+		end(walks, TAILQ_FIRST(&walks->list));
+	xfree(walks);
+}
+
+void walks_start(struct walks *walks, uint32_t peer_no)
+{
+	struct walk *w;
+
+	TAILQ_FOREACH(w, &walks->list, turn)
+	{
+		if (w->peer_no == peer_no)
+			break;
+	}
+	if (!w) {
+		w = xcalloc(1, sizeof(*w));
+		w->peer_no = peer_no;
+		TAILQ_INSERT_TAIL(&walks->list, w, turn);
+		walks->n++;
+	}
+	w->at = (struct walk_at){ 0 };
+}
+
+unsigned walks_count(const struct walks *walks)
+{
+	return walks->n;
+}
+
+/* Collects the CIDs behind *at and moves it on. */
+static bool collect(struct walks *walks, uint32_t peer_no, struct walk_at *at, struct batch *batch,
+		    struct arena *mem, struct err *err)
+{
+	size_t n, total;
+
+	for (total = 0; total < walks->batch_max && at->pb < BUCKETS_OF_PEER; total += n) {
+		struct peer_pin *rows;
+
+		if (!store_peer_pins(walks->store, peer_no, (uint16_t)at->pb, cid_slice(&at->cid),
+				     walks->batch_max, mem, &rows, &n, err))
+			return false;
+		for (size_t i = 0; i < n; i++)
+			batch_add(batch, rows[i].cid);
+		if (n == walks->batch_max) {
+			at->cid.len = (uint8_t)rows[n - 1].cid.len;
+			memcpy(at->cid.bytes, rows[n - 1].cid.ptr, at->cid.len);
+		} else {
+			at->pb++;
+			at->cid.len = 0;
+		}
+	}
+	return true;
+}
+
+bool walks_step(struct walks *walks, struct arena *mem, struct err *err)
+{
+	struct walk *w = TAILQ_FIRST(&walks->list);
+	struct batch *batch = batch_new(mem);
+	const struct replan_item *items;
+	struct walk_at at;
+	size_t n;
+
+	if (!w)
+		return true;
+	TAILQ_REMOVE(&walks->list, w, turn);
+	TAILQ_INSERT_TAIL(&walks->list, w, turn);
+	at = w->at;
+	if (!collect(walks, w->peer_no, &at, batch, mem, err))
+		return false;
+	items = batch_items(batch, &n);
+	if (!replan(walks->replanner, items, n, err))
+		return false;
+	w->at = at;
+	if (w->at.pb == BUCKETS_OF_PEER)
+		end(walks, w);
+	return true;
+}
