@@ -21,6 +21,32 @@ bool guard_take(struct guard *g, const struct guard_bounds *bounds, unsigned cop
 	return true;
 }
 
+static bool gives_up(const struct reconcile_plan *plan, uint32_t peer_no)
+{
+	for (size_t i = 0; i < plan->n_given_up; i++)
+		if (plan->given_up[i] == peer_no)
+			return true;
+	return false;
+}
+
+void guard_strip(struct reconcile_plan *plan, struct arena *mem)
+{
+	struct copy *kept = arena_new_array(mem, struct copy, plan->n_desired);
+	uint32_t *told = arena_new_array(mem, uint32_t, plan->n_publish);
+	size_t n = 0, n_told = 0;
+
+	for (size_t i = 0; i < plan->n_publish; i++)
+		if (!gives_up(plan, plan->publish[i]))
+			told[n_told++] = plan->publish[i];
+	for (size_t i = 0; i < plan->n_desired; i++)
+		if (!gives_up(plan, plan->desired[i].peer_no))
+			kept[n++] = plan->desired[i];
+	plan->desired = kept;
+	plan->n_desired = n;
+	plan->publish = told;
+	plan->n_publish = n_told;
+}
+
 struct held_back {
 	pthread_mutex_t lock;
 	int64_t window_us, began; /* mono */

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reconcile/reconcile.h"
+
 struct guard_bounds {
 	unsigned permille; /* of the CIDs looked at in a pass */
 	unsigned least;    /* copies that may go in any case */
@@ -31,6 +33,9 @@ void guard_see(struct guard *g, const struct guard_bounds *bounds, int64_t mono_
 
 /* May `copies` more be given up in this pass?  If so they count. */
 bool guard_take(struct guard *g, const struct guard_bounds *bounds, unsigned copies);
+
+/* Leaves the copies that a plan would give up as they are, and tells their workers nothing. */
+void guard_strip(struct reconcile_plan *plan, struct arena *mem);
 
 /* What guards hold back, for people.  Any thread. */
 struct held_back;

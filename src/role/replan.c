@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "model/version.h"
 #include "reconcile/reserve.h"
+#include "role/bury.h"
 #include "role/wanted.h"
 
 struct replanner {
@@ -184,33 +185,6 @@ static void end_expired(struct picture *p, int64_t now_us, uint64_t rev, struct 
 
 /* ---- the guard ------------------------------------------------------------------ */
 
-static bool gives_up(const struct reconcile_plan *plan, uint32_t peer_no)
-{
-	for (size_t i = 0; i < plan->n_given_up; i++)
-		if (plan->given_up[i] == peer_no)
-			return true;
-	return false;
-}
-
-/* Leaves the copies that would be given up as they are, and tells their workers nothing. */
-static void guard_strip(struct reconcile_plan *plan, struct arena *mem)
-{
-	struct copy *kept = arena_new_array(mem, struct copy, plan->n_desired);
-	uint32_t *told = arena_new_array(mem, uint32_t, plan->n_publish);
-	size_t n = 0, n_told = 0;
-
-	for (size_t i = 0; i < plan->n_publish; i++)
-		if (!gives_up(plan, plan->publish[i]))
-			told[n_told++] = plan->publish[i];
-	for (size_t i = 0; i < plan->n_desired; i++)
-		if (!gives_up(plan, plan->desired[i].peer_no))
-			kept[n++] = plan->desired[i];
-	plan->desired = kept;
-	plan->n_desired = n;
-	plan->publish = told;
-	plan->n_publish = n_told;
-}
-
 static bool is_counted(const struct look *look, uint32_t peer_no)
 {
 	for (size_t i = 0; i < look->n_counted; i++)
@@ -372,12 +346,6 @@ static void address(struct look *look, const struct picture *p, const struct rec
 		address_one(look, p, plan, plan->publish[i], requests, mem);
 }
 
-static bool of_request(const struct fact *fact, const struct request *r)
-{
-	return slice_eq(fact->owner, r->create->owner) &&
-	       ulid_cmp(&fact->request_id, &r->create->request_id) == 0;
-}
-
 /* Only an end tells that copies may go.  Where nothing else wants the CID it stays until they
  * have gone, and else until those have gone that have no place any more. */
 static bool ends_are_told(const struct picture *p, const struct reconcile_plan *plan)
@@ -390,44 +358,6 @@ static bool ends_are_told(const struct picture *p, const struct reconcile_plan *
 		if (p->requests[i].wanted)
 			return true;
 	return false;
-}
-
-/* Of the facts of one request: all if it is over, else those that a revision from before
- * `before` outdid. */
-static void bury_request(const struct fact *facts, size_t n, bool over, uint64_t before,
-			 struct fact *buried, size_t *n_buried)
-{
-	uint64_t newer = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (facts[i].kind == FACT_REVISION && facts[i].rev < before && facts[i].rev > newer)
-			newer = facts[i].rev;
-	for (size_t i = 0; i < n; i++)
-		if (over || fact_outdone(&facts[i], newer))
-			buried[(*n_buried)++] = facts[i];
-}
-
-/* What has said nothing since the tombstone time.  Facts and requests come in one order. */
-static void bury(const struct look *look, const struct cid_view *view, const struct picture *p,
-		 const struct reconcile_plan *plan, int64_t now_us, struct arena *mem,
-		 struct cid_change *out)
-{
-	struct fact *buried = arena_new_array(mem, struct fact, view->n_facts);
-	uint64_t before = (uint64_t)(now_us - look->r->policy.reconcile.forget_us);
-	bool told = ends_are_told(p, plan);
-	size_t first = 0, end;
-
-	for (size_t i = 0; i < p->n_requests; i++, first = end) {
-		const struct request *r = p->requests[i].request;
-		bool over = told && !p->requests[i].wanted && r->last_rev < before;
-
-		while (!of_request(&view->facts[first], r))
-			first++; /* of one whose creation has not come */
-		for (end = first; end < view->n_facts && of_request(&view->facts[end], r);)
-			end++;
-		bury_request(&view->facts[first], end - first, over, before, buried, &out->n_bury);
-	}
-	out->bury = buried;
 }
 
 /*
@@ -530,7 +460,8 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 		.n_forget = plan.n_forget,
 	};
 	if (look->item->bury)
-		bury(look, view, &p, &plan, now_us, mem, out);
+		bury(view, p.requests, p.n_requests, ends_are_told(&p, &plan),
+		     (uint64_t)(now_us - r->policy.reconcile.forget_us), mem, out);
 	wake(look, plan.next_at, now_us, mem, out);
 	if (p.n_ends + plan.n_desired + p.n_reported + plan.n_forget > 0) {
 		look->changed = true;

@@ -1,18 +1,10 @@
 /* carry.c -- carrying out assignments: one function a step of a task. */
 #include "base/alloc.h"
 #include "base/log.h"
-#include "model/multiaddr.h"
-#include "model/origin_filter.h"
 #include "role/worker/node.h"
 #include "role/worker/pin_name.h"
 
-#define ORIGINS_MAX  10 /* dialled for one fetch */
-#define TROUBLES_MAX 3  /* calls in a row that break off: it is the CID, not the node */
-
-static int64_t wall_now(const struct node *node)
-{
-	return clock_wall_us(node->worker->options.clock);
-}
+#define TROUBLES_MAX 3 /* calls in a row that break off: it is the CID, not the node */
 
 /* ---- reports --------------------------------------------------------------------- */
 
@@ -33,7 +25,7 @@ bool node_report(struct node *node, struct task *t, enum copy_state state, struc
 {
 	struct copy *c = &t->copy;
 
-	int64_t now = wall_now(node);
+	int64_t now = node_wall_us(node);
 
 	/* Above all that is known, and dated by the clock: above what was forgotten too. */
 	c->stamp = copy_version(c) + 1 > (uint64_t)now ? copy_version(c) + 1 : (uint64_t)now;
@@ -41,195 +33,6 @@ bool node_report(struct node *node, struct task *t, enum copy_state state, struc
 	c->state_gen = c->gen;
 	c->observed_at = now;
 	return node_report_copy(node, cid_slice(&t->cid), c, err);
-}
-
-/* ---- turns ------------------------------------------------------------------------- */
-
-static int64_t until(int64_t due_us, int64_t now_us, int64_t most_us)
-{
-	int64_t wait = due_us - now_us;
-
-	return wait < most_us ? wait : most_us;
-}
-
-/* The back-off belongs to the order that failed: a new one (a retry that was asked for, a removal)
- * does not wait for it. */
-static bool has_failed(const struct task *t)
-{
-	return t->copy.attempts > 0 && t->copy.state_gen == t->copy.gen;
-}
-
-/* How long a task has to wait yet.  The times are wall times, others' too: a clock that was
- * set back must not hold anything up for longer than was meant. */
-static int64_t wait_of(const struct node *node, const struct task *t)
-{
-	const struct worker_policy *policy = &node->worker->policy;
-	int64_t now = wall_now(node), grace = 0, retry = 0;
-
-	if (!t->copy.desired)
-		grace = until(t->copy.assigned_at + policy->unpin_grace_us, now,
-			      policy->unpin_grace_us);
-	if (has_failed(t))
-		retry = until(t->copy.next_at, now, policy->retry.max_us);
-	return grace > retry ? grace : retry;
-}
-
-static struct turn *turn_of(struct node *node, const struct task *t)
-{
-	return t->copy.desired ? &node->turn : &node->removals;
-}
-
-void node_leave_turn(struct task *t)
-{
-	if (t->among)
-		turn_remove(t->among, &t->turn);
-	t->among = NULL;
-}
-
-static void retry_at(struct node *node, struct task *t, int64_t due_us)
-{
-	node_leave_turn(t);
-	t->among = turn_of(node, t);
-	turn_add_retry(t->among, &t->turn, t->owner, due_us);
-}
-
-/* Puts a task where it waits. */
-static void queue(struct node *node, struct task *t)
-{
-	int64_t wait = wait_of(node, t);
-
-	t->step = TASK_WAITING;
-	t->again = has_failed(t);
-	if (wait > 0 || t->again) {
-		retry_at(node, t, node_mono_us(node) + (wait > 0 ? wait : 0));
-		return;
-	}
-	node_leave_turn(t);
-	t->among = turn_of(node, t);
-	turn_add_fresh(t->among, &t->turn, t->owner, t->copy.priority, t->asked_at);
-}
-
-static void forget(struct node *node, struct task *t)
-{
-	node_leave_turn(t);
-	journal_remove(&node->journal, t);
-}
-
-/* ---- origins ------------------------------------------------------------------------- */
-
-/* Only what the filter lets through is handed on. */
-static bool dial(struct node *node, const struct multiaddr *addr, struct err *err)
-{
-	const struct worker_policy *policy = &node->worker->policy;
-	struct slice text = multiaddr_text(addr, node->worker->mem);
-
-	return origin_filter_check(addr, policy->origin_nets, policy->n_origin_nets, err) &&
-	       node_dial(node, (const char *)text.ptr, err);
-}
-
-static bool dial_origin(struct node *node, struct slice origin, struct err *err)
-{
-	struct worker *w = node->worker;
-	struct multiaddr addr;
-
-	if (!multiaddr_parse(origin, &addr, err))
-		return false;
-	if (resolve_needed(&addr))
-		return resolver_start(w->resolver, node->index, &addr, err);
-	return dial(node, &addr, err);
-}
-
-/* Tenants' addresses: errors are nobody's.  Those that do not answer take seconds each: beyond
- * the bound the fetch has to find its providers by itself, or its next try dials. */
-static void dial_origins(struct node *node, const struct task *t)
-{
-	unsigned most = node->worker->policy.max_dials;
-
-	for (size_t i = 0; i < t->origins.n && i < ORIGINS_MAX && node->n_dials < most; i++) {
-		struct err err = { 0 };
-
-		if (!dial_origin(node, t->origins.at[i], &err))
-			log_err(LOG_INFO, &err, "origin not dialled");
-	}
-}
-
-void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr)
-{
-	struct worker *w = ctx;
-	struct err err = { 0 };
-
-	if (!dial(w->nodes[index], addr, &err))
-		log_err(LOG_DEBUG, &err, "origin not dialled");
-}
-
-/* ---- assignments --------------------------------------------------------------------- */
-
-/* A worker that knows a newer generation answers with it (R4).  A state of an older generation
- * says nothing of this one: as long as it waits, it is queued. */
-static void answer_newer(struct node *node, struct task *t)
-{
-	struct err err = { 0 };
-
-	if (!node_report(node, t, copy_state(&t->copy), &err))
-		log_err(LOG_WARN, &err, "answer an old assignment");
-}
-
-/* Somebody asked for it since: his origins may be what was missing. */
-static void take_requests(struct node *node, struct task *t, const struct bus_msg *msg)
-{
-	if (msg->asked_at <= t->asked_at)
-		return;
-	task_set_requests(t, msg);
-	if (t->step == TASK_FETCHING)
-		dial_origins(node, t);
-	else if (!t->op)
-		queue(node, t);
-}
-
-void node_assign(struct node *node, const struct bus_msg *msg)
-{
-	struct task *t = journal_find(&node->journal, msg->cid);
-	struct cid cid;
-	struct err err = { 0 };
-
-	if (t && msg->copy.gen < t->copy.gen) {
-		answer_newer(node, t);
-		return;
-	}
-	if (t && msg->copy.gen == t->copy.gen) { /* under way */
-		take_requests(node, t, msg);
-		return;
-	}
-	if (!t) {
-		if (!cid_decode(msg->cid, &cid, &err)) {
-			log_err(LOG_ERROR, &err, "assignment");
-			return;
-		}
-		t = journal_add(&node->journal, &cid);
-	}
-	t->was_pinned = t->was_pinned || copy_state(&msg->copy) == COPY_PINNED;
-	task_assign(t, msg);
-	if (t->op) {
-		t->renewed = true; /* what runs ends first, then the new order is looked at */
-		if (t->step == TASK_FETCHING && !t->copy.desired)
-			kubo_cancel(node->worker->options.kubo, t->op);
-		return;
-	}
-	queue(node, t);
-}
-
-static void revive(void *ctx, struct task *t)
-{
-	struct node *node = ctx;
-
-	if (t->op || t->turn.place == TURN_FRESH)
-		return;
-	queue(node, t);
-}
-
-void node_revive(struct node *node)
-{
-	journal_each(&node->journal, revive, node);
 }
 
 /* ---- calls ---------------------------------------------------------------------------- */
@@ -260,7 +63,7 @@ static bool probe(struct node *node, struct task *t, enum kubo_type type, struct
 
 /* How every task begins: what is there is neither added nor, if it is gone, removed.  A recursive
  * pin serves a direct wish as well, and is what nearly all are: it is looked for first. */
-static bool probe_first(struct node *node, struct task *t, struct err *err)
+bool node_begin(struct node *node, struct task *t, struct err *err)
 {
 	return probe(node, t, KUBO_RECURSIVE, err);
 }
@@ -285,10 +88,10 @@ static bool fetch(struct node *node, struct task *t, struct err *err)
 	char over[KUBO_NAME_MAX + 1];
 
 	if (node->gc != GC_NONE) { /* a collection waits for all fetches to end */
-		queue(node, t);
+		node_queue(node, t);
 		return true;
 	}
-	dial_origins(node, t);
+	node_dial_origins(node, t);
 	t->started_at = t->grown_at = node_mono_us(node);
 	t->weigh_at = t->started_at + node->worker->policy.patience_us;
 	t->told_pinning = false;
@@ -323,7 +126,7 @@ static bool settled(struct node *node, struct task *t, enum copy_state state, st
 		node->unpinned++;
 	if (!node_report(node, t, state, err))
 		return false;
-	forget(node, t);
+	node_forget(node, t);
 	return true;
 }
 
@@ -359,7 +162,7 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 {
 	const struct worker_options *o = &node->worker->options;
 	struct copy *c = &t->copy;
-	int64_t wall = wall_now(node);
+	int64_t wall = node_wall_us(node);
 	bool told;
 
 	node->failed++;
@@ -373,7 +176,7 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 	task_set_error(t, slice_str(text));
 	told = node_report(node, t, COPY_ERROR,
 			   err); /* first: the wait is that of what is reported */
-	queue(node, t);
+	node_queue(node, t);
 	return told;
 }
 
@@ -441,13 +244,13 @@ static bool remove_pin(struct node *node, struct task *t, const struct kubo_pin 
 	if (!cluster_still_wanted(node->worker->options.cluster, cid_slice(&t->cid), node->peer_no,
 				  &wanted, err)) {
 		/* No answer means no unpin.  The copy is not at fault: just later. */
-		retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
+		node_retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
 		return false;
 	}
 	if (wanted) { /* said, so that a planner looks again (R9) */
 		if (!node_report(node, t, COPY_PINNED, err))
 			return false;
-		forget(node, t);
+		node_forget(node, t);
 		return true;
 	}
 	if (ours(node, pin))
@@ -539,10 +342,10 @@ static bool broke_off(struct node *node, struct task *t, enum kubo_outcome outco
 }
 
 /* What could not be told or begun, later. */
-static void put_back(struct node *node, struct task *t)
+void node_put_back(struct node *node, struct task *t)
 {
 	if (t->turn.place == TURN_RUNNING && !t->op)
-		retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
+		node_retry_at(node, t, node_mono_us(node) + node->worker->policy.retry.min_us);
 }
 
 static bool go_on(struct node *node, struct task *t, const struct kubo_done *done, struct err *err)
@@ -552,7 +355,7 @@ static bool go_on(struct node *node, struct task *t, const struct kubo_done *don
 	give_back(node, t);
 	if (broke_off(node, t, done->outcome) || t->renewed) {
 		t->renewed = false;
-		queue(node, t);
+		node_queue(node, t);
 		return true;
 	}
 	switch (step) {
@@ -580,113 +383,6 @@ bool node_done(struct node *node, struct task *t, const struct kubo_done *done, 
 {
 	if (go_on(node, t, done, err))
 		return true;
-	put_back(node, t);
+	node_put_back(node, t);
 	return false;
-}
-
-/* ---- beginning ------------------------------------------------------------------------------ */
-
-static bool may_call(const struct node *node)
-{
-	return node->state == NODE_UP && !node->troubled;
-}
-
-/* Removals, probes before them and sizes run beside the fetches, whose places they never take. */
-static bool may_remove(const struct node *node)
-{
-	unsigned fetches = node->n_fetching + node->n_patient;
-
-	if (node->gc == GC_RUNNING || (node->gc == GC_DRAINING && fetches == 0))
-		return false;
-	return may_call(node) && node->n_calls - fetches < CALLS_MAX;
-}
-
-static bool may_fetch(const struct node *node, bool newcomer)
-{
-	const struct worker_policy *policy = &node->worker->policy;
-	unsigned slots = node_slots(policy, newcomer);
-
-	return may_call(node) && node->gc == GC_NONE && node->n_fetching < slots &&
-	       node->n_calls < CALLS_MAX + slots + policy->max_patient;
-}
-
-/* While all places of those that get nothing are taken, retries are begun one at a time: they would
- * take the places of such as may find a provider yet, but must not wait for all of these. */
-static bool may_retry(const struct node *node)
-{
-	const struct task *t;
-
-	if (node->n_patient == 0 || node->n_patient < node->worker->policy.max_patient)
-		return true;
-	LIST_FOREACH(t, &node->running, running)
-	{
-		if (t->again && t->copy.desired)
-			return false;
-	}
-	return true;
-}
-
-int64_t node_begin_due(const struct node *node)
-{
-	int64_t fetch = INT64_MAX, removal = INT64_MAX;
-
-	if (may_fetch(node, false) && may_retry(node))
-		fetch = turn_due(&node->turn);
-	if (may_remove(node))
-		removal = turn_due(&node->removals);
-	return fetch < removal ? fetch : removal;
-}
-
-bool node_evict_retry(struct node *node)
-{
-	struct turn_entry *spare = turn_spare(&node->turn);
-
-	if (!spare || spare->place != TURN_RETRY || CONTAINER_OF(spare, struct task, turn)->owed)
-		return false;
-	forget(node, CONTAINER_OF(spare, struct task, turn));
-	return true;
-}
-
-bool node_evict(struct node *node)
-{
-	struct turn_entry *spare = turn_spare(&node->turn);
-
-	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed) /* nobody else knows of that */
-		spare = turn_spare(&node->removals);
-	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed)
-		return false;
-	forget(node, CONTAINER_OF(spare, struct task, turn));
-	node->syncing = true; /* when there is room again, what was forgotten is read anew */
-	node->sync_after.len = 0;
-	return true;
-}
-
-/* What has its turn now; removals first: they are quick and make room. */
-static struct turn_entry *next_turn(struct node *node)
-{
-	int64_t now = node_mono_us(node);
-	struct turn_entry *e = NULL;
-
-	if (may_remove(node))
-		e = turn_next(&node->removals, now, TURN_OF_ALL);
-	if (!e && may_fetch(node, false))
-		e = turn_next(&node->turn, now, may_retry(node) ? TURN_OF_ALL : TURN_OF_FRESH);
-	else if (!e && may_fetch(node, true))
-		e = turn_next(&node->turn, now, TURN_OF_NEWCOMERS);
-	return e;
-}
-
-bool node_carry(struct node *node, struct err *err)
-{
-	struct turn_entry *e;
-
-	while ((e = next_turn(node))) {
-		struct task *t = CONTAINER_OF(e, struct task, turn);
-
-		if (!probe_first(node, t, err)) {
-			put_back(node, t);
-			return false;
-		}
-	}
-	return true;
 }

@@ -1,7 +1,8 @@
 /*
  * node.h -- one Kubo node of a worker: its state, its tasks, and the calls that run.
  *
- * Internal to role/worker/: worker.c drives nodes, carry.c carries tasks out,
+ * Internal to role/worker/: worker.c drives nodes, identity.c knows who they are and whether they
+ * are there, queue.c takes assignments and gives turns, carry.c carries tasks out, origins.c dials,
  * watch.c looks after running fetches, gc.c collects, inventory.c compares.  All of it runs in the
  * worker's thread.
  */
@@ -122,41 +123,74 @@ static inline unsigned node_slots(const struct worker_policy *policy, bool newco
 	return policy->max_fetches + (newcomer ? (policy->max_fetches + 1) / 2 : 0);
 }
 
-/* ---- carry.c: tasks ---------------------------------------------------------- */
+static inline int64_t node_mono_us(const struct node *node)
+{
+	return clock_mono_us(node->worker->options.clock);
+}
+
+static inline int64_t node_wall_us(const struct node *node)
+{
+	return clock_wall_us(node->worker->options.clock);
+}
+
+/* ---- identity.c: who a node is ------------------------------------------------- */
+
+/* Asks for a sign of life when it is time to. */
+bool node_heartbeat(struct node *node, int64_t now_us, struct err *err) MUST_CHECK;
+/* Reports its health, when it is time to or there is news. */
+bool node_tell_health(struct node *node, int64_t now_us, struct err *err) MUST_CHECK;
+/* A call that was no task's ended. */
+bool node_answered(struct node *node, const struct kubo_done *done, struct err *err) MUST_CHECK;
+/* Frees what the node holds, but not the node. */
+void node_deinit(struct node *node);
+
+/* ---- queue.c: tasks that wait --------------------------------------------------- */
 
 /* Takes an assignment: makes or changes the task. */
 void node_assign(struct node *node, const struct bus_msg *msg);
-/* When a task is ready to be begun that may be begun then (mono); INT64_MAX: none is, until
- * something ends. */
-int64_t node_begin_due(const struct node *node);
+/* Puts a task where it waits: for its turn, its next try, or a grace. */
+void node_queue(struct node *node, struct task *task);
+/* Has it wait until then (mono), whatever it would wait for otherwise. */
+void node_retry_at(struct node *node, struct task *task, int64_t due_us);
 /* Takes a task's turn away; it may have none. */
 void node_leave_turn(struct task *task);
+/* Frees the task. */
+void node_forget(struct node *node, struct task *task);
+/* Every waiting task gets a new turn: the node is back. */
+void node_revive(struct node *node);
 /* Forgets the task that waits longest for its next try; false if none waits.  The store is read
  * anew when there is room. */
 bool node_evict(struct node *node);
 /* Forgets the retry that is due last, which a planner reminds of (R10); false if there is none. */
 bool node_evict_retry(struct node *node);
+/* When a task is ready to be begun that may be begun then (mono); INT64_MAX: none is, until
+ * something ends. */
+int64_t node_begin_due(const struct node *node);
 /* Gives turns while there is room. */
 bool node_carry(struct node *node, struct err *err) MUST_CHECK;
+
+/* ---- origins.c ------------------------------------------------------------------- */
+
+/* Asks the node to connect to the addresses that came with the task's requests. */
+void node_dial_origins(struct node *node, const struct task *task);
+/* A resolver_fn: an address of an origin was found; `ctx` is the worker. */
+void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr);
+
+/* ---- carry.c: tasks whose turn it is ---------------------------------------------- */
+
+/* The first call of a task. */
+bool node_begin(struct node *node, struct task *task, struct err *err) MUST_CHECK;
+/* What could not be told or begun waits for another try. */
+void node_put_back(struct node *node, struct task *task);
 /* A call of a task ended. */
 bool node_done(struct node *node, struct task *task, const struct kubo_done *done,
 	       struct err *err) MUST_CHECK;
-/* A resolver_fn: an address of an origin was found; `ctx` is the worker. */
-void worker_dial_found(void *ctx, unsigned index, const struct multiaddr *addr);
-/* Every waiting task gets a new turn: the node is back. */
-void node_revive(struct node *node);
 /* Reports an observed half without a task. */
 bool node_report_copy(struct node *node, struct slice cid, const struct copy *observed,
 		      struct err *err) MUST_CHECK;
-
 /* Reports the task's observed half with this state. */
 bool node_report(struct node *node, struct task *task, enum copy_state state,
 		 struct err *err) MUST_CHECK;
-
-static inline int64_t node_mono_us(const struct node *node)
-{
-	return clock_mono_us(node->worker->options.clock);
-}
 
 /* ---- watch.c: running fetches -------------------------------------------------------- */
 

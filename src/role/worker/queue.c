@@ -1,0 +1,253 @@
+/* queue.c -- assignments come in, tasks wait for their turn and get it. */
+#include "base/alloc.h"
+#include "base/log.h"
+#include "role/worker/node.h"
+
+/* ---- turns ------------------------------------------------------------------------- */
+
+static int64_t until(int64_t due_us, int64_t now_us, int64_t most_us)
+{
+	int64_t wait = due_us - now_us;
+
+	return wait < most_us ? wait : most_us;
+}
+
+/* The back-off belongs to the order that failed: a new one (a retry that was asked for, a removal)
+ * does not wait for it. */
+static bool has_failed(const struct task *t)
+{
+	return t->copy.attempts > 0 && t->copy.state_gen == t->copy.gen;
+}
+
+/* How long a task has to wait yet.  The times are wall times, others' too: a clock that was
+ * set back must not hold anything up for longer than was meant. */
+static int64_t wait_of(const struct node *node, const struct task *t)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+	int64_t now = node_wall_us(node), grace = 0, retry = 0;
+
+	if (!t->copy.desired)
+		grace = until(t->copy.assigned_at + policy->unpin_grace_us, now,
+			      policy->unpin_grace_us);
+	if (has_failed(t))
+		retry = until(t->copy.next_at, now, policy->retry.max_us);
+	return grace > retry ? grace : retry;
+}
+
+static struct turn *turn_of(struct node *node, const struct task *t)
+{
+	return t->copy.desired ? &node->turn : &node->removals;
+}
+
+void node_leave_turn(struct task *t)
+{
+	if (t->among)
+		turn_remove(t->among, &t->turn);
+	t->among = NULL;
+}
+
+void node_retry_at(struct node *node, struct task *t, int64_t due_us)
+{
+	node_leave_turn(t);
+	t->among = turn_of(node, t);
+	turn_add_retry(t->among, &t->turn, t->owner, due_us);
+}
+
+/* Puts a task where it waits. */
+void node_queue(struct node *node, struct task *t)
+{
+	int64_t wait = wait_of(node, t);
+
+	t->step = TASK_WAITING;
+	t->again = has_failed(t);
+	if (wait > 0 || t->again) {
+		node_retry_at(node, t, node_mono_us(node) + (wait > 0 ? wait : 0));
+		return;
+	}
+	node_leave_turn(t);
+	t->among = turn_of(node, t);
+	turn_add_fresh(t->among, &t->turn, t->owner, t->copy.priority, t->asked_at);
+}
+
+void node_forget(struct node *node, struct task *t)
+{
+	node_leave_turn(t);
+	journal_remove(&node->journal, t);
+}
+
+/* ---- assignments --------------------------------------------------------------------- */
+
+/* A worker that knows a newer generation answers with it (R4).  A state of an older generation
+ * says nothing of this one: as long as it waits, it is queued. */
+static void answer_newer(struct node *node, struct task *t)
+{
+	struct err err = { 0 };
+
+	if (!node_report(node, t, copy_state(&t->copy), &err))
+		log_err(LOG_WARN, &err, "answer an old assignment");
+}
+
+/* Somebody asked for it since: his origins may be what was missing. */
+static void take_requests(struct node *node, struct task *t, const struct bus_msg *msg)
+{
+	if (msg->asked_at <= t->asked_at)
+		return;
+	task_set_requests(t, msg);
+	if (t->step == TASK_FETCHING)
+		node_dial_origins(node, t);
+	else if (!t->op)
+		node_queue(node, t);
+}
+
+void node_assign(struct node *node, const struct bus_msg *msg)
+{
+	struct task *t = journal_find(&node->journal, msg->cid);
+	struct cid cid;
+	struct err err = { 0 };
+
+	if (t && msg->copy.gen < t->copy.gen) {
+		answer_newer(node, t);
+		return;
+	}
+	if (t && msg->copy.gen == t->copy.gen) { /* under way */
+		take_requests(node, t, msg);
+		return;
+	}
+	if (!t) {
+		if (!cid_decode(msg->cid, &cid, &err)) {
+			log_err(LOG_ERROR, &err, "assignment");
+			return;
+		}
+		t = journal_add(&node->journal, &cid);
+	}
+	t->was_pinned = t->was_pinned || copy_state(&msg->copy) == COPY_PINNED;
+	task_assign(t, msg);
+	if (t->op) {
+		t->renewed = true; /* what runs ends first, then the new order is looked at */
+		if (t->step == TASK_FETCHING && !t->copy.desired)
+			kubo_cancel(node->worker->options.kubo, t->op);
+		return;
+	}
+	node_queue(node, t);
+}
+
+static void revive(void *ctx, struct task *t)
+{
+	struct node *node = ctx;
+
+	if (t->op || t->turn.place == TURN_FRESH)
+		return;
+	node_queue(node, t);
+}
+
+void node_revive(struct node *node)
+{
+	journal_each(&node->journal, revive, node);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+static bool may_call(const struct node *node)
+{
+	return node->state == NODE_UP && !node->troubled;
+}
+
+/* Removals, probes before them and sizes run beside the fetches, whose places they never take. */
+static bool may_remove(const struct node *node)
+{
+	unsigned fetches = node->n_fetching + node->n_patient;
+
+	if (node->gc == GC_RUNNING || (node->gc == GC_DRAINING && fetches == 0))
+		return false;
+	return may_call(node) && node->n_calls - fetches < CALLS_MAX;
+}
+
+static bool may_fetch(const struct node *node, bool newcomer)
+{
+	const struct worker_policy *policy = &node->worker->policy;
+	unsigned slots = node_slots(policy, newcomer);
+
+	return may_call(node) && node->gc == GC_NONE && node->n_fetching < slots &&
+	       node->n_calls < CALLS_MAX + slots + policy->max_patient;
+}
+
+/* While all places of those that get nothing are taken, retries are begun one at a time: they would
+ * take the places of such as may find a provider yet, but must not wait for all of these. */
+static bool may_retry(const struct node *node)
+{
+	const struct task *t;
+
+	if (node->n_patient == 0 || node->n_patient < node->worker->policy.max_patient)
+		return true;
+	LIST_FOREACH(t, &node->running, running)
+	{
+		if (t->again && t->copy.desired)
+			return false;
+	}
+	return true;
+}
+
+int64_t node_begin_due(const struct node *node)
+{
+	int64_t fetch = INT64_MAX, removal = INT64_MAX;
+
+	if (may_fetch(node, false) && may_retry(node))
+		fetch = turn_due(&node->turn);
+	if (may_remove(node))
+		removal = turn_due(&node->removals);
+	return fetch < removal ? fetch : removal;
+}
+
+bool node_evict_retry(struct node *node)
+{
+	struct turn_entry *spare = turn_spare(&node->turn);
+
+	if (!spare || spare->place != TURN_RETRY || CONTAINER_OF(spare, struct task, turn)->owed)
+		return false;
+	node_forget(node, CONTAINER_OF(spare, struct task, turn));
+	return true;
+}
+
+bool node_evict(struct node *node)
+{
+	struct turn_entry *spare = turn_spare(&node->turn);
+
+	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed) /* nobody else knows of that */
+		spare = turn_spare(&node->removals);
+	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed)
+		return false;
+	node_forget(node, CONTAINER_OF(spare, struct task, turn));
+	node->syncing = true; /* when there is room again, what was forgotten is read anew */
+	node->sync_after.len = 0;
+	return true;
+}
+
+/* What has its turn now; removals first: they are quick and make room. */
+static struct turn_entry *next_turn(struct node *node)
+{
+	int64_t now = node_mono_us(node);
+	struct turn_entry *e = NULL;
+
+	if (may_remove(node))
+		e = turn_next(&node->removals, now, TURN_OF_ALL);
+	if (!e && may_fetch(node, false))
+		e = turn_next(&node->turn, now, may_retry(node) ? TURN_OF_ALL : TURN_OF_FRESH);
+	else if (!e && may_fetch(node, true))
+		e = turn_next(&node->turn, now, TURN_OF_NEWCOMERS);
+	return e;
+}
+
+bool node_carry(struct node *node, struct err *err)
+{
+	struct turn_entry *e;
+
+	while ((e = next_turn(node))) {
+		struct task *t = CONTAINER_OF(e, struct task, turn);
+
+		if (!node_begin(node, t, err)) {
+			node_put_back(node, t);
+			return false;
+		}
+	}
+	return true;
+}
