@@ -384,8 +384,11 @@ static void remind(struct step *s, const struct spot *spot)
 
 	if (is_ahead(spot)) /* it would only answer with its higher generation, each time */
 		return;
-	if (!reachable(spot)) /* it asks for its open assignments when it is back */
+	if (!reachable(spot)) { /* it asks for its open assignments when it was down itself */
+		if (spot->peer && spot->peer->health == HEALTH_DOWN)
+			look_again_in(s, s->policy->recheck_us);
 		return;
+	}
 	if (due > now && s->asked_at <= news) {
 		look_again_at(s, due);
 		return;
