@@ -46,7 +46,7 @@ static void drop_work(struct node *node)
 	}
 	journal_each(&node->journal, remove_turn, node);
 	journal_deinit(&node->journal);
-	journal_init(&node->journal);
+	journal_init(&node->journal, rand_u64(node->worker->options.rand));
 	LIST_INIT(&node->running);
 	node->n_calls = node->n_fetching = node->n_patient = node->n_dials = 0;
 	inventory_free(node->inventory);

@@ -4,9 +4,9 @@
 
 #define SLOTS_MIN 64
 
-void journal_init(struct journal *j)
+void journal_init(struct journal *j, uint64_t salt)
 {
-	*j = (struct journal){ .n_slots = SLOTS_MIN };
+	*j = (struct journal){ .n_slots = SLOTS_MIN, .salt = salt };
 	j->slots = xcalloc(j->n_slots, sizeof(*j->slots));
 }
 
@@ -48,14 +48,16 @@ void journal_deinit(struct journal *j)
 	*j = (struct journal){ 0 };
 }
 
-/* FNV-1a. */
+/* FNV-1a, salted before and mixed after: the low bits alone would meet whatever the salt is. */
 static size_t slot_of(const struct journal *j, struct slice cid)
 {
-	uint64_t h = 14695981039346656037u;
+	uint64_t h = 14695981039346656037u ^ j->salt;
 
 	for (size_t i = 0; i < cid.len; i++)
 		h = (h ^ cid.ptr[i]) * 1099511628211u;
-	return h & (j->n_slots - 1);
+	h ^= h >> 33;
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	return (h >> 32) & (j->n_slots - 1);
 }
 
 static void widen(struct journal *j)

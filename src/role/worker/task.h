@@ -58,9 +58,11 @@ LIST_HEAD(task_list, task);
 struct journal {
 	struct task **slots;
 	size_t n_slots, n;
+	uint64_t salt;
 };
 
-void journal_init(struct journal *j);
+/* `salt`: any number that tenants cannot know, so that no CIDs can be made to meet in one slot. */
+void journal_init(struct journal *j, uint64_t salt);
 void journal_deinit(struct journal *j);
 struct task *journal_find(const struct journal *j, struct slice cid);
 /* A new task for `cid`, which is not there yet. */

@@ -33,7 +33,7 @@ static void a_journal_finds_what_was_added_however_much_it_is(void **state UNUSE
 	struct journal j;
 	unsigned n = 0;
 
-	journal_init(&j);
+	journal_init(&j, 7);
 	for (unsigned i = 0; i < 1000; i++) {
 		struct cid cid = cid_of(i);
 
@@ -75,7 +75,7 @@ static void an_assignment_is_copied_and_a_newer_report_of_ones_own_stays(void **
 	struct journal j;
 	struct task *t;
 
-	journal_init(&j);
+	journal_init(&j, 7);
 	t = journal_add(&j, &cid);
 	task_assign(t, &msg);
 	owner[0] = 'x';
@@ -108,7 +108,7 @@ static void texts_of_errors_are_cut(void **state UNUSED)
 	struct task *t;
 
 	memset(text, 'a', sizeof(text));
-	journal_init(&j);
+	journal_init(&j, 7);
 	t = journal_add(&j, &cid);
 	task_assign(t, &msg);
 	assert_int_equal(t->copy.error.len, TASK_ERROR_MAX);

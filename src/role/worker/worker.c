@@ -66,7 +66,7 @@ static bool add_node(struct worker *w, const struct worker_node_options *options
 	node = xcalloc(1, sizeof(*node));
 	*node = (struct node){ .worker = w, .options = *options, .index = index };
 	LIST_INIT(&node->running);
-	journal_init(&node->journal);
+	journal_init(&node->journal, rand_u64(node->worker->options.rand));
 	turn_init(&node->turn, owner_bound, w->bounds);
 	turn_init(&node->removals, NULL, NULL);
 	w->nodes = xrealloc(w->nodes, (w->n_nodes + 1) * sizeof(w->nodes[0]));

@@ -459,6 +459,26 @@ static void a_restart_of_the_node_is_no_failure_of_what_runs(void **state UNUSED
 	assert_int_equal(status(r, id), STATUS_PINNED);
 }
 
+/* Of what was asked last Kubo has told nothing yet. */
+static void an_old_assignment_is_answered_with_no_older_state(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct ulid id = roles_pin(r, "ada", 1, NULL);
+	struct bus_msg old = { .topic = BUS_PIN_ASSIGN, .peer_no = PEER, .cid = roles_cid(r, 1) };
+	struct err err;
+
+	roles_run(r, 5 * US_PER_S);
+	old.copy = roles_copy(r, 1, PEER);
+	assert_int_equal(old.copy.state, COPY_PINNED);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 100 * US_PER_MS); /* its grace is a second */
+	assert_true(bus_publish(r->bus, &old, 1, &err));
+	roles_run(r, 100 * US_PER_MS);
+	assert_true(roles_copy(r, 1, PEER).gen > old.copy.gen);
+	assert_int_equal(roles_copy(r, 1, PEER).state_gen, roles_copy(r, 1, PEER).gen);
+	assert_int_equal(roles_copy(r, 1, PEER).state, COPY_QUEUED);
+}
+
 /* ---- collection ------------------------------------------------------------------------ */
 
 static void nothing_is_fetched_while_a_node_drains(void **state UNUSED)
@@ -801,6 +821,7 @@ int main(void)
 		cmocka_unit_test(a_cid_whose_calls_break_each_time_fails_and_holds_nothing_up),
 		cmocka_unit_test(a_cid_that_the_daemon_dies_of_fails),
 		cmocka_unit_test(a_restart_of_the_node_is_no_failure_of_what_runs),
+		cmocka_unit_test(an_old_assignment_is_answered_with_no_older_state),
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_collection_waits_for_no_fetch_longer_than_one_may_stall),
 		cmocka_unit_test(a_collection_breaks_off_only_what_got_nothing),
