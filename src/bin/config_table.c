@@ -152,11 +152,11 @@ const struct option_row option_rows[] = {
 	SIZE("planner.keep_free", planner.keep_free, "1GiB", "0", NULL, "Left free on every peer."),
 	INT("planner.guard_permille", planner.guard_permille, "10", "0", "1000",
 	    "Unpins without an ended or expired request that one pass may make, in thousandths of "
-	    "the copies seen ..."),
+	    "the CIDs that it looks at ..."),
 	INT("planner.guard_min", planner.guard_min, "100", "0", "1000000000",
 	    "... but at least these."),
 	DURATION("planner.guard_window", planner.guard_window_us, "10m", "1ms", "24h",
-		 "One pass, for looks that belong to no sweep."),
+		 "How long a pass lasts; each thread that decides has passes of its own."),
 
 	DURATION("ttl.scan_interval", ttl.scan_us, "5m", "10ms", "1h",
 		 "How often expired pins are looked for; a pin shows `expiring` this long before."),

@@ -4,7 +4,8 @@
  * Copies go because requests end or expire, or because an operator drains a peer.  All other
  * unpins (a peer taken for dead, a surplus, a rebalance) are decisions of our own, and a
  * fault in what they rest on could empty a cluster.  Of those a pass makes no more than a
- * share of the CIDs it has looked at, but may always make a few.  What is held back stays
+ * share of the CIDs it has looked at, but may always make a few.  (Each replanner, of which a
+ * process has three, has passes of its own.)  What is held back stays
  * pinned and is looked at again in the next pass; nothing else waits for it.
  */
 #pragma once
