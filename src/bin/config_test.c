@@ -130,8 +130,8 @@ static const struct refused refusals[] = {
 	{ NULL, "PINFOLD_WORKER_STALL_TIMEOUT=25h",
 	  "worker.stall_timeout: \"25h\" (PINFOLD_WORKER_STALL_TIMEOUT) is not allowed" },
 	{ NULL, "PINFOLD_LOG_LEVEL=loud", "is not allowed: debug, info, warn or error" },
-	{ NULL, "PINFOLD_HTTP_WORKERS=0", "a number, from 1 to 1024" },
-	{ NULL, "PINFOLD_HTTP_WORKERS=4x", "a number, from 1 to 1024" },
+	{ NULL, "PINFOLD_HTTP_WORKERS=1025", "a number, from 0 to 1024" },
+	{ NULL, "PINFOLD_HTTP_WORKERS=4x", "a number, from 0 to 1024" },
 	{ NULL, "PINFOLD_LISTEN=localhost", "HOST:PORT" },
 	{ NULL, "PINFOLD_LISTEN=::1:80", "HOST:PORT" },
 	{ NULL, "PINFOLD_LISTEN=a:70000", "HOST:PORT" },
@@ -157,6 +157,7 @@ static const struct refused refusals[] = {
 	  "kubo[1].tag: there is no such option; did you mean tags?" },
 	{ "{\"kubo\":[{\"url\":\"http://b\",\"auth\":\"hunter2\"}]}", NULL,
 	  "kubo[0].auth: must be bearer:TOKEN" },
+	{ NULL, "PINFOLD_KUBO=unix:/a.sock,http://me:hunter2@h:1", "unix:/a.sock,http://***@h:1" },
 	{ NULL, "PINFOLD_CONFIG=/nonexistent/x.json", "configuration file /nonexistent/x.json" },
 };
 

@@ -12,6 +12,8 @@
 #define AFTER_FAILURE_US US_PER_S
 #define LOG_AGAIN_US     US_PER_MIN
 #define NICE             10
+#define PUT_OFF_MAX_US   (50 * US_PER_MS)
+#define PUT_OFF_LOOK_US  US_PER_MS
 
 struct role_thread {
 	struct role_thread_options options;
@@ -42,6 +44,18 @@ static void be_nice(void)
 	(void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + NICE);
 }
 
+/* A thread that is merely nice is preempted in the middle of a write, and then everybody waits for
+ * it: it is better not to begin. */
+static void put_off(struct role_thread *t)
+{
+	const struct role_thread_options *o = &t->options;
+	int64_t until = clock_mono_us(o->clock) + PUT_OFF_MAX_US;
+
+	while (o->must_wait && o->must_wait(o->must_wait_ctx) && !atomic_load(&t->stopping) &&
+	       clock_mono_us(o->clock) < until)
+		usleep(PUT_OFF_LOOK_US);
+}
+
 static void *run(void *arg)
 {
 	struct role_thread *t = arg;
@@ -51,7 +65,10 @@ static void *run(void *arg)
 	be_nice();
 	while (!atomic_load(&t->stopping)) {
 		struct err err = { 0 };
-		bool ok = t->options.step(t->options.role, due, &due, &err);
+		bool ok;
+
+		put_off(t);
+		ok = t->options.step(t->options.role, due, &due, &err);
 
 		if (!ok) {
 			complain(t, &err);

@@ -5,8 +5,8 @@
  * A step that fails is logged, once for each new reason and then once a minute, and
  * tried again after a second: the store says when it is back.
  *
- * The thread is a little "nice": when the processors are all busy, whoever waits for a
- * reply goes before what can be done after it.
+ * The thread is a little "nice", and may put its steps off: when the processors are all busy,
+ * whoever waits for a reply goes before what can be done after it.
  */
 #pragma once
 
@@ -25,6 +25,10 @@ struct role_thread_options {
 	/* For roles that wait by themselves: makes a waiting step() return.  NULL: the thread
 	 * waits between steps. */
 	void (*knock)(void *role);
+	/* Whether others need the processors more at the moment: then a step is put off, by 50 ms
+	 * at most.  NULL: never. */
+	bool (*must_wait)(void *ctx);
+	void *must_wait_ctx;
 	struct clock *clock;
 };
 

@@ -1,5 +1,6 @@
 #include "bin/role_thread.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -17,7 +18,9 @@ struct role {
 	struct clock base; /* stands still: a wait after a failure is over at once */
 	atomic_llong now;
 	atomic_uint steps, knocks;
-	unsigned failing; /* so many steps fail, two for each reason */
+	unsigned failing;  /* so many steps fail, two for each reason */
+	atomic_uint asked; /* whether it must wait */
+	unsigned waits;    /* how often it must */
 };
 
 static int64_t mono(struct clock *clock)
@@ -41,12 +44,22 @@ static void knock(void *ctx)
 	atomic_fetch_add(&((struct role *)ctx)->knocks, 1);
 }
 
+static bool must_wait(void *ctx)
+{
+	struct role *r = ctx;
+
+	return atomic_fetch_add(&r->asked, 1) < r->waits;
+}
+
 static struct role_thread *start(struct role *role, bool waits)
 {
 	const struct role_thread_options options = { .name = "tester",
 						     .role = role,
 						     .step = step,
 						     .knock = waits ? knock : NULL,
+						     .must_wait =
+							     role->waits > 0 ? must_wait : NULL,
+						     .must_wait_ctx = role,
 						     .clock = &role->base };
 	struct role_thread *thread;
 	struct err err;
@@ -125,12 +138,50 @@ static void a_knock_ends_the_wait_of_one_that_does_not(void **state UNUSED)
 	role_thread_stop(thread);
 }
 
+static void a_step_is_put_off_while_it_must_wait(void **state UNUSED)
+{
+	struct role role = { .waits = 5 };
+	struct role_thread *thread = start(&role, false);
+
+	while (atomic_load(&role.asked) <= role.waits)
+		assert_int_equal(atomic_load(&role.steps), 0);
+	while (atomic_load(&role.steps) == 0)
+		usleep(1000);
+	role_thread_stop(thread);
+}
+
+static void a_step_is_not_put_off_for_ever(void **state UNUSED)
+{
+	struct role role = { .waits = UINT_MAX };
+	struct role_thread *thread = start(&role, false);
+
+	while (atomic_load(&role.asked) == 0)
+		usleep(1000);
+	atomic_fetch_add(&role.now, US_PER_S);
+	while (atomic_load(&role.steps) == 0) /* for ever, if it waits on */
+		usleep(1000);
+	role_thread_stop(thread);
+}
+
+static void a_thread_that_must_wait_can_be_stopped(void **state UNUSED)
+{
+	struct role role = { .waits = UINT_MAX };
+	struct role_thread *thread = start(&role, false);
+
+	while (atomic_load(&role.asked) == 0)
+		usleep(1000);
+	role_thread_stop(thread);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_step_that_fails_is_tried_again_and_each_reason_logged_once),
 		cmocka_unit_test(a_knock_reaches_a_role_that_waits_by_itself),
 		cmocka_unit_test(a_knock_ends_the_wait_of_one_that_does_not),
+		cmocka_unit_test(a_step_is_put_off_while_it_must_wait),
+		cmocka_unit_test(a_step_is_not_put_off_for_ever),
+		cmocka_unit_test(a_thread_that_must_wait_can_be_stopped),
 	};
 
 	return cmocka_run_group_tests_name("role_thread", tests, NULL, NULL);

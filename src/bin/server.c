@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/dir.h"
@@ -12,6 +13,7 @@
 #include "base/metrics.h"
 #include "bin/added_nodes.h"
 #include "bin/counting.h"
+#include "bin/listen_address.h"
 #include "bin/offline.h"
 #include "bin/role_thread.h"
 #include "bus/local/bus_local.h"
@@ -52,6 +54,8 @@ struct server {
 	struct keys *keys;
 	struct api *api;
 	struct http_server *http;
+	atomic_uint at_work; /* threads that run a handler */
+	unsigned processors;
 	char url[300];
 };
 
@@ -255,6 +259,14 @@ static bool make_worker(struct server *s, struct err *err)
 			  &s->worker, err);
 }
 
+/* All processors work for clients who wait for a reply. */
+static bool requests_come_first(void *ctx)
+{
+	struct server *s = ctx;
+
+	return atomic_load_explicit(&s->at_work, memory_order_relaxed) >= s->processors;
+}
+
 static bool step_planner(void *role, int64_t until_us UNUSED, int64_t *due_us, struct err *err)
 {
 	return planner_step(role, due_us, err);
@@ -289,10 +301,15 @@ static bool start_thread(struct server *s, const char *name, void *role,
 			 bool (*step)(void *, int64_t, int64_t *, struct err *),
 			 void (*knock)(void *), struct role_thread **out, struct err *err)
 {
+	/* What the planner does not begin the others need not go on with. */
+	bool (*must_wait)(void *) = role == s->planner ? requests_come_first : NULL;
+
 	return role_thread_start(&(struct role_thread_options){ .name = name,
 								.role = role,
 								.step = step,
 								.knock = knock,
+								.must_wait = must_wait,
+								.must_wait_ctx = s,
 								.clock = &s->clock },
 				 out, err);
 }
@@ -313,23 +330,10 @@ static bool start_roles(struct server *s, struct err *err)
 
 /* ---- the listener -------------------------------------------------------------------------- */
 
-/* "HOST:PORT", "[IPv6]:PORT" */
-static bool split_listen(const char *listen, struct arena *mem, const char **host, uint16_t *port,
-			 struct err *err)
+/* As many as can run, and some for those who wait for the disk; more only take turns. */
+static unsigned handler_threads(const struct server *s)
 {
-	const char *colon = strrchr(listen, ':');
-	size_t n = colon ? (size_t)(colon - listen) : 0;
-	unsigned p;
-	char rest;
-
-	if (!colon || n == 0 || sscanf(colon + 1, "%u%c", &p, &rest) != 1 || p > 65535)
-		return err_set(err, ERR_INVALID, "listen: '%s' is not HOST:PORT", listen);
-	if (listen[0] == '[' && listen[n - 1] == ']')
-		*host = arena_printf(mem, "%.*s", (int)(n - 2), listen + 1);
-	else
-		*host = arena_printf(mem, "%.*s", (int)n, listen);
-	*port = (uint16_t)p;
-	return true;
+	return s->processors + 2 > 4 ? s->processors + 2 : 4;
 }
 
 static bool listen_http(struct server *s, struct err *err)
@@ -337,7 +341,8 @@ static bool listen_http(struct server *s, struct err *err)
 	const struct config *c = s->config;
 	struct http_server_options o = {
 		.loops = (unsigned)c->http.loops,
-		.workers = (unsigned)c->http.workers,
+		.workers = c->http.workers > 0 ? (unsigned)c->http.workers : handler_threads(s),
+		.at_work = &s->at_work,
 		.backlog = (unsigned)c->http.backlog,
 		.tls_cert = *c->tls.cert_file ? c->tls.cert_file : NULL,
 		.tls_key = *c->tls.key_file ? c->tls.key_file : NULL,
@@ -355,7 +360,7 @@ static bool listen_http(struct server *s, struct err *err)
 		.queue_ms = (unsigned)(c->http.queue_us / US_PER_MS),
 	};
 
-	if (!split_listen(c->listen, s->mem, &o.host, &o.port, err))
+	if (!listen_address(c->listen, s->mem, &o.host, &o.port, err))
 		return false;
 	api_app(s->api, &o.app);
 	if (!http_server_start(&o, &s->http, err))
@@ -524,6 +529,7 @@ bool server_start(const struct config *config, struct server **out, struct err *
 	struct server *s = xcalloc(1, sizeof(*s));
 
 	s->config = config;
+	s->processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	s->mem = arena_new();
 	s->metrics = metrics_new();
 	clock_init_system(&s->clock);

@@ -273,6 +273,12 @@ static void run(struct exchange *x, const struct http_app *app)
 
 /* ---- the pool ------------------------------------------------------------------------- */
 
+static void count_at_work(struct pool *pool, int more)
+{
+	if (pool->at_work)
+		atomic_fetch_add_explicit(pool->at_work, (unsigned)more, memory_order_relaxed);
+}
+
 static void *work(void *arg)
 {
 	struct pool *pool = arg;
@@ -284,7 +290,9 @@ static void *work(void *arg)
 		if (x) {
 			unlink_locked(pool, x);
 			pthread_mutex_unlock(&pool->lock);
+			count_at_work(pool, 1);
 			run(x, pool->app);
+			count_at_work(pool, -1);
 			pthread_mutex_lock(&pool->lock);
 			continue;
 		}
@@ -298,9 +306,10 @@ static void *work(void *arg)
 	return NULL;
 }
 
-void pool_start(struct pool *pool, const struct http_app *app, unsigned n_threads)
+void pool_start(struct pool *pool, const struct http_app *app, unsigned n_threads,
+		atomic_uint *at_work)
 {
-	*pool = (struct pool){ .app = app, .n_threads = n_threads };
+	*pool = (struct pool){ .app = app, .n_threads = n_threads, .at_work = at_work };
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
 	pool->threads = xcalloc(n_threads, sizeof(*pool->threads));

@@ -37,6 +37,7 @@ struct pool {
 	atomic_uint queued;     /* length of the list; written under lock */
 	atomic_uint live;       /* exchanges that exist */
 	atomic_size_t buffered; /* bytes of whole bodies they hold */
+	atomic_uint *at_work;   /* threads that run a handler now; NULL: not counted */
 };
 
 struct exchange {
@@ -86,7 +87,8 @@ struct exchange {
 	unsigned timed_wait; /* the n_waits it was set for */
 };
 
-void pool_start(struct pool *pool, const struct http_app *app, unsigned n_threads);
+void pool_start(struct pool *pool, const struct http_app *app, unsigned n_threads,
+		atomic_uint *at_work);
 void pool_stop(struct pool *pool); /* runs what is queued, then joins */
 
 /* Queues a chain linked by `next`. */

@@ -427,7 +427,7 @@ bool http_server_start(const struct http_server_options *options, struct http_se
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	server->peers = peer_table_new();
-	pool_start(&server->pool, &o->app, o->workers);
+	pool_start(&server->pool, &o->app, o->workers, o->at_work);
 	server->loops = xcalloc(o->loops, sizeof(*server->loops));
 	for (unsigned i = 0; i < o->loops; i++)
 		loop_init(&server->loops[i], server, i == 0 ? fd : dup(fd));

@@ -33,6 +33,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,6 +86,7 @@ struct http_server_options {
 	uint16_t port;        /* 0: any free one, see http_server_port() */
 	unsigned loops;       /* threads that own sockets; 1 */
 	unsigned workers;     /* threads that run handlers; 8 */
+	atomic_uint *at_work; /* how many of them do so at the moment; NULL: not wanted */
 	unsigned backlog;     /* of listen(); 1024 */
 	const char *tls_cert; /* PEM file, leaf first; NULL: no TLS */
 	const char *tls_key;  /* PEM file */
