@@ -3,7 +3,9 @@
 #include <sys/queue.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "role/batch.h"
+#include "role/wanted.h"
 
 #define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
 
@@ -88,8 +90,12 @@ static bool collect(struct walks *walks, uint32_t peer_no, struct walk_at *at, s
 		struct peer_pin *rows;
 
 		if (!store_peer_pins(walks->store, peer_no, (uint16_t)at->pb, cid_slice(&at->cid),
-				     walks->batch_max, mem, &rows, &n, err))
-			return false;
+				     walks->batch_max, mem, &rows, &n, err)) {
+			if (!row_at_fault(err))
+				return false;
+			log_err(LOG_ERROR, err, "a bucket of a peer's pins is passed over");
+			n = 0;
+		}
 		for (size_t i = 0; i < n; i++)
 			batch_add(batch, rows[i].cid);
 		if (n == walks->batch_max) {

@@ -48,7 +48,7 @@ struct fake_kubo_knobs {
 	uint64_t capacity_bytes; /* likewise beyond this; 0: endless */
 	unsigned break_ppm;      /* of a million calls so many break, half of them when done */
 	bool readd_is_safe;      /* a re-add that fails keeps the pin, unlike Kubo */
-	const char *break_cid;   /* calls that name it break before they are done; NULL: none */
+	const char *break_cid;   /* pin/add of it breaks before it is done; NULL: of none */
 	int64_t break_down_us;   /* the node dies of it, and is down for so long */
 	unsigned list_chunk;     /* pins in a partial result; 0: KUBO_LIST_MAX */
 };

@@ -288,7 +288,7 @@ static bool cid_breaks(const struct call *call)
 {
 	const char *cid = node_of(call)->knobs.break_cid;
 
-	return cid && call->op.cid && strcmp(cid, call->op.cid) == 0;
+	return cid && call->op.kind == KUBO_PIN_ADD && strcmp(cid, call->op.cid) == 0;
 }
 
 static void arrive(struct call *call, int64_t now_us)

@@ -326,13 +326,16 @@ static void give_back(struct node *node, struct task *t)
 
 /* True if nothing was learned of the CID: the node was not to be had.  A call that breaks off
  * each time while the node answers others (a proxy that will not pass it, a CID that a daemon
- * dies of) has failed like any other. */
-static bool broke_off(struct node *node, struct task *t, enum kubo_outcome outcome)
+ * dies of) has failed like any other.  That the node could say whether it has a pin tells nothing
+ * of that, that blocks came does. */
+static bool broke_off(struct node *node, struct task *t, const struct kubo_done *done)
 {
-	if (!node_trouble(outcome)) {
+	bool trouble = node_trouble(done->outcome);
+
+	if (done->progress.nodes > 0 || (t->step != TASK_PROBING && !trouble))
 		t->troubles = 0;
+	if (!trouble)
 		return false;
-	}
 	node->troubled = true;
 	node->heartbeat_at = 0; /* ask at once whether it is still there */
 	if (++t->troubles < TROUBLES_MAX)
@@ -353,7 +356,7 @@ static bool go_on(struct node *node, struct task *t, const struct kubo_done *don
 	enum task_step step = t->step;
 
 	give_back(node, t);
-	if (broke_off(node, t, done->outcome) || t->renewed) {
+	if (broke_off(node, t, done) || t->renewed) {
 		t->renewed = false;
 		node_queue(node, t);
 		return true;

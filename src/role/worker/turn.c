@@ -240,9 +240,11 @@ struct turn_entry *turn_next(struct turn *t, int64_t now_us, enum turn_who who)
 	struct turn_owner *retrier = who == TURN_OF_ALL ? next_retrier(t, now_us) : NULL;
 	struct turn_entry *e = NULL;
 
-	t->turns++;
-	if (!retrier || t->turns % RETRY_EVERY != 0)
+	/* Counted are turns that either could have. */
+	if (!retrier || (t->turns + 1) % RETRY_EVERY != 0)
 		e = next_fresh(t, who == TURN_OF_NEWCOMERS ? first_ready : fresh_ready);
+	if (retrier)
+		t->turns++;
 	if (!e && retrier) {
 		e = first_retry(retrier);
 		note_turn(&t->retry_round, retrier);

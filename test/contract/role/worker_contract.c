@@ -447,6 +447,7 @@ static void a_restart_of_the_node_is_no_failure_of_what_runs(void **state UNUSED
 	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
 	struct ulid id;
 
+	fake_kubo_content(r->fake, roles_text(r, 1), 1000000, 100);
 	fake_kubo_fetch(r->fake, 0, NULL, 10 * US_PER_S);
 	id = roles_pin(r, "ada", 1, NULL);
 	for (int i = 0; i < 5; i++) {
@@ -769,9 +770,8 @@ static void a_comparison_ends_although_the_journal_is_full(void **state UNUSED)
 	assert_in_range(node->journal.n, 5, 100);
 }
 
-static enum bus_verdict lose(void *ctx UNUSED, const struct bus_msg *msg UNUSED)
+static void lose(void *ctx UNUSED, const struct bus_msg *msg UNUSED)
 {
-	return BUS_DONE;
 }
 
 /* Its tasks are of such as wait for another try; no planner reminds of what is behind them. */
