@@ -37,10 +37,16 @@ static void found(struct checking *c, const char *what, enum table table, struct
 }
 
 /* Tells how far it is; false: nobody wants to know. */
+static bool wanted(void *ctx)
+{
+	struct checking *c = ctx;
+
+	return !c->progress || c->progress(c->ctx, c->share);
+}
+
 static bool go_on(struct checking *c, struct err *err)
 {
-	return !c->progress || c->progress(c->ctx, c->share) ||
-	       err_set(err, ERR_CANCELED, "it was broken off");
+	return wanted(c) || err_set(err, ERR_CANCELED, "it was broken off");
 }
 
 /* ---- CID by CID ---------------------------------------------------------------------------- */
@@ -267,10 +273,16 @@ static bool check_orphan(struct checking *c, enum table table, explains_fn *expl
 	return ok;
 }
 
+struct row_count {
+	struct checking *c;
+	size_t n;
+};
+
 static bool count_row(void *ctx, const void *row UNUSED)
 {
-	++*(size_t *)ctx;
-	return true;
+	struct row_count *count = ctx;
+
+	return ++count->n % PAGE != 0 || wanted(count->c);
 }
 
 /* Pages through a table. */
@@ -323,15 +335,15 @@ static bool check_orphans(struct checking *c, struct err *err)
 	for (size_t i = 0; i < sizeof(searches) / sizeof(*searches); i++) {
 		struct orphan_search search = searches[i];
 		struct store_query query = { .table = search.table };
-		size_t n = 0;
+		struct row_count count = { .c = c };
 
 		/* Void expiries are left to the drop of their hour. */
 		if (search.table == TABLE_PIN_TTL_QUEUE && !store_serial(c->store))
 			continue;
-		if (!store_read(c->store, &query, count_row, &n, err))
+		if (!store_read(c->store, &query, count_row, &count, err) || !go_on(c, err))
 			return false;
 		/* What a dry run found missing may hide as many that are too many. */
-		if (n == c->expected[search.table] && (c->repair || c->out->wrong == 0))
+		if (count.n == c->expected[search.table] && (c->repair || c->out->wrong == 0))
 			continue;
 		if (!each_row(c, search.table, on_derived_row, &search, err))
 			return false;
@@ -500,7 +512,7 @@ bool store_check(struct store *store, bool repair, bool (*progress)(void *ctx, d
 
 	memset(out, 0, sizeof(*out));
 	first[0] = '\0';
-	if (!store->ops->verify(store->backend, err))
+	if (!store->ops->verify(store->backend, wanted, &c, err))
 		return err_wrap(err, "verify");
 	if (!go_on(&c, err))
 		return err_wrap(err, "check");

@@ -159,9 +159,10 @@ static uint64_t metered_mark(struct store_backend *b)
 	return of(b)->inner->ops->mark(of(b)->inner);
 }
 
-static bool metered_verify(struct store_backend *b, struct err *err)
+static bool metered_verify(struct store_backend *b, bool (*go_on)(void *ctx), void *ctx,
+			   struct err *err)
 {
-	return of(b)->inner->ops->verify(of(b)->inner, err);
+	return of(b)->inner->ops->verify(of(b)->inner, go_on, ctx, err);
 }
 
 static bool metered_backup(struct store_backend *b, const char *dir, struct err *err)

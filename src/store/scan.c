@@ -372,20 +372,33 @@ static bool find_unreadable(struct store *store, const struct span *span, uint32
 	return !chunk_readable(store, span, low, err) && err->code == ERR_CORRUPT;
 }
 
-/* After ERR_CORRUPT: gives what lies before the bucket at fault and goes behind it. */
-static bool pass_over(struct store *store, struct readable_scan *scan, struct err *err)
+/* Gives what can be read up to the bucket `last`, and goes behind it unless it was stopped.  Where
+ * a chunk cannot be read, what lies before its first bucket at fault is given in the same way: in
+ * smaller chunks another may turn out to be. */
+static bool scan_readable(struct store *store, struct readable_scan *scan, uint32_t last,
+			  struct err *err)
 {
 	const struct place *at = &scan->span.from.place;
-	uint32_t first = at->bucket + (at->cid.len == 0);
-	struct span before = scan->span;
 
-	if (!find_unreadable(store, &scan->span, first, &before.last, err))
-		return false;
-	log_err(LOG_ERROR, err, "a bucket is passed over");
-	if (before.last-- > first && !scan_views(store, &before, on_readable, scan, err))
-		return false;
-	if (!scan->stopped)
-		move_to(scan, (struct place){ before.last + 1, { NULL, 0 } });
+	while (!scan->stopped && at->bucket + (at->cid.len == 0) <= last) {
+		struct span span = scan->span;
+		uint32_t first, bad;
+
+		span.last = last;
+		if (scan_views(store, &span, on_readable, scan, err))
+			return true;
+		if (err->code != ERR_CORRUPT)
+			return false;
+		span.from = scan->span.from;
+		first = at->bucket + (at->cid.len == 0);
+		if (!find_unreadable(store, &span, first, &bad, err))
+			return false;
+		log_err(LOG_ERROR, err, "a bucket is passed over");
+		if (bad > first && !scan_readable(store, scan, bad - 1, err))
+			return false;
+		if (!scan->stopped)
+			move_to(scan, (struct place){ bad, { NULL, 0 } });
+	}
 	return true;
 }
 
@@ -397,12 +410,7 @@ bool store_scan_readable(struct store *store, struct slice from, store_cid_fn *e
 	if (!span_of(0, 1, from, &scan.span, err))
 		return false;
 	move_to(&scan, scan.span.from.place);
-	while (!scan_views(store, &scan.span, on_readable, &scan, err))
-		if (err->code != ERR_CORRUPT || !pass_over(store, &scan, err))
-			return false;
-		else if (scan.stopped || scan.span.from.place.bucket == scan.span.last)
-			return true;
-	return true;
+	return scan_readable(store, &scan, scan.span.last, err);
 }
 
 /* ---- pins ------------------------------------------------------------------------------ */

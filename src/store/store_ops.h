@@ -76,7 +76,10 @@ struct store_ops {
 	void (*when_durable)(struct store_backend *b, uint64_t mark, store_durable_fn *fn,
 			     void *ctx);
 
-	bool (*verify)(struct store_backend *b, struct err *err); /* reads every byte's checksum */
+	/* Reads every byte's checksum.  Asks `go_on` now and then: false ends it with ERR_CANCELED.
+	 */
+	bool (*verify)(struct store_backend *b, bool (*go_on)(void *ctx), void *ctx,
+		       struct err *err);
 	bool (*backup)(struct store_backend *b, const char *dir, struct err *err);
 	void (*counters)(struct store_backend *b, struct store_counters *out);
 };

@@ -253,7 +253,7 @@ static void make_unsynced_store(struct fixture *f, struct files *out)
 
 	must_open(f, f->dir, true);
 	fill(f, 0, ROWS / 2);
-	assert_true(f->b->ops->verify(f->b, &f->err)); /* flushes */
+	assert_true(f->b->ops->verify(f->b, NULL, NULL, &f->err)); /* flushes */
 	read_dir(f->dir, &before);
 	fill(f, ROWS / 2, ROWS);
 	read_dir(f->dir, out); /* while it is open */

@@ -220,7 +220,7 @@ void make_killed_store(struct fixture *f, struct files *out)
 {
 	must_open(f, f->dir, true);
 	fill(f, 0, ROWS / 2);
-	assert_true(f->b->ops->verify(f->b, &f->err)); /* flushes */
+	assert_true(f->b->ops->verify(f->b, NULL, NULL, &f->err)); /* flushes */
 	fill(f, ROWS / 2, ROWS);
 	read_dir(f->dir, out); /* while it is open */
 	shut(f);

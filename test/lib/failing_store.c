@@ -51,19 +51,36 @@ static bool failing_write(struct store_backend *b, const struct store_write *w, 
 
 struct guarded_read {
 	const struct failing_store *f;
+	enum table table;
 	store_row_fn *each;
 	void *ctx;
 	bool met;
 };
 
-static bool unless_bad(void *ctx, const void *row)
+static bool is_bad(const struct failing_store *f, enum table table, const void *row)
 {
 	const struct fact *fact = &((const struct fact_row *)row)->fact;
+
+	if (table == TABLE_PLACEMENTS_BY_CID)
+		return slice_eq(((const struct copy_row *)row)->cid, f->bad_copy);
+	if (table == TABLE_PINS_BY_PEER)
+		return slice_eq(((const struct peer_pin *)row)->cid, f->bad_pin);
+	return slice_eq(fact->cid, f->bad_cid) && (f->bad_rev == 0 || fact->rev == f->bad_rev);
+}
+
+static bool unless_bad(void *ctx, const void *row)
+{
 	struct guarded_read *r = ctx;
 
-	r->met = slice_eq(fact->cid, r->f->bad_cid) &&
-		 (r->f->bad_rev == 0 || fact->rev == r->f->bad_rev);
+	r->met = is_bad(r->f, r->table, row);
 	return !r->met && r->each(r->ctx, row);
+}
+
+static bool may_be_bad(const struct failing_store *f, enum table table)
+{
+	return (table == TABLE_PINS_BY_CID && f->bad_cid.len > 0) ||
+	       (table == TABLE_PLACEMENTS_BY_CID && f->bad_copy.len > 0) ||
+	       (table == TABLE_PINS_BY_PEER && f->bad_pin.len > 0);
 }
 
 static bool failing_read(struct store_backend *b, const struct store_query *q, store_row_fn *each,
@@ -75,8 +92,8 @@ static bool failing_read(struct store_backend *b, const struct store_query *q, s
 		return before(err);
 	if (f->before_read)
 		f->before_read(f->ctx, q->table);
-	if (f->bad_cid.len > 0 && q->table == TABLE_PINS_BY_CID) {
-		struct guarded_read r = { .f = f, .each = each, .ctx = ctx };
+	if (may_be_bad(f, q->table)) {
+		struct guarded_read r = { .f = f, .table = q->table, .each = each, .ctx = ctx };
 
 		if (!f->inner->ops->read(f->inner, q, unless_bad, &r, err))
 			return false;
@@ -141,9 +158,10 @@ static void failing_when_durable(struct store_backend *b, uint64_t mark, store_d
 	fn(ctx, &err);
 }
 
-static bool failing_verify(struct store_backend *b, struct err *err)
+static bool failing_verify(struct store_backend *b, bool (*go_on)(void *ctx), void *ctx,
+			   struct err *err)
 {
-	return of(b)->inner->ops->verify(of(b)->inner, err);
+	return of(b)->inner->ops->verify(of(b)->inner, go_on, ctx, err);
 }
 
 static bool failing_backup(struct store_backend *b, const char *dir, struct err *err)

@@ -18,12 +18,14 @@ struct failing_store {
 	struct store_backend base; /* for store_open(); closing it leaves `inner` */
 	struct store_ops ops;
 	struct store_backend *inner;
-	atomic_uint calls;    /* so far */
-	atomic_uint fail_at;  /* this one fails; 0: none */
-	atomic_bool after;    /* it takes effect first */
-	atomic_bool no_sync;  /* nothing becomes durable: ERR_NO_SPACE */
-	struct slice bad_cid; /* reads that meet a fact of it end with ERR_CORRUPT; empty: none */
-	uint64_t bad_rev;     /* only the fact of this rev; 0: each */
+	atomic_uint calls;     /* so far */
+	atomic_uint fail_at;   /* this one fails; 0: none */
+	atomic_bool after;     /* it takes effect first */
+	atomic_bool no_sync;   /* nothing becomes durable: ERR_NO_SPACE */
+	struct slice bad_cid;  /* reads that meet a fact of it end with ERR_CORRUPT; empty: none */
+	uint64_t bad_rev;      /* only the fact of this rev; 0: each */
+	struct slice bad_copy; /* the same of its copies */
+	struct slice bad_pin;  /* of its rows in pins_by_peer */
 
 	void (*before_read)(void *ctx, enum table table); /* what others do then; NULL: nothing */
 	void *ctx;

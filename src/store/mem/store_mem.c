@@ -372,8 +372,10 @@ static void when_durable(struct store_backend *b, uint64_t mark_, store_durable_
 	fn(ctx, NULL);
 }
 
-static bool verify(struct store_backend *b, struct err *err)
+static bool verify(struct store_backend *b, bool (*go_on)(void *ctx), void *ctx, struct err *err)
 {
+	(void)go_on;
+	(void)ctx;
 	(void)b;
 	(void)err;
 	return true;

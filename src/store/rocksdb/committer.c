@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 
 #define RETRY_S  1
 #define END_BITS 48
@@ -57,6 +58,7 @@ static void set_failed(struct committer *c, const struct err *why)
 	c->failed = true;
 	c->why = *why;
 	c->round++;
+	log_err(LOG_ERROR, why, "no writes until the disk takes them again");
 	pthread_cond_signal(&c->wake);
 }
 
@@ -121,6 +123,7 @@ static void recover(struct committer *c)
 	}
 	c->failed = false;
 	c->durable = end;
+	log_info("the disk takes writes again");
 }
 
 static void *run(void *ctx)

@@ -19,7 +19,8 @@
 #define BUFFERS      2    /* of a table that wait to be flushed */
 #define BUFFER_BLOOM 0.02 /* of the bytes of a write buffer: 1 MiB */
 #define LEVELS       7
-#define PLAIN_LEVELS 2 /* the youngest are rewritten soon: not worth compressing */
+#define VERIFY_ASK   4096 /* rows between two questions whether to go on */
+#define PLAIN_LEVELS 2    /* the youngest are rewritten soon: not worth compressing */
 #define BACKGROUND   2
 /* RocksDB's text log (LOG) stays empty: when it cannot be written on a full disk, Debian's
  * library, which is built with its assertions, aborts the process.  That holds only as long
@@ -329,8 +330,10 @@ bool database_flush(struct database *db, struct err *err)
 	return database_ok(message, "flush", err);
 }
 
-static bool verify_table(struct database *db, enum table table, struct err *err)
+static bool verify_table(struct database *db, enum table table, bool (*go_on)(void *ctx), void *ctx,
+			 struct err *err)
 {
+	bool wanted = true;
 	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
 	rocksdb_iterator_t *it;
 	char *message = NULL;
@@ -340,18 +343,21 @@ static bool verify_table(struct database *db, enum table table, struct err *err)
 	rocksdb_readoptions_set_total_order_seek(options, 1);
 	it = rocksdb_create_iterator_cf(db->db, options, db->tables[table]);
 	rocksdb_iter_seek_to_first(it);
-	while (rocksdb_iter_valid(it))
+	for (unsigned n = 1; wanted && rocksdb_iter_valid(it); n++) {
 		rocksdb_iter_next(it);
+		wanted = !go_on || n % VERIFY_ASK != 0 || go_on(ctx);
+	}
 	rocksdb_iter_get_error(it, &message);
 	rocksdb_iter_destroy(it);
 	rocksdb_readoptions_destroy(options);
-	return database_ok(message, table_schema(table)->name, err);
+	return database_ok(message, table_schema(table)->name, err) &&
+	       (wanted || err_set(err, ERR_CANCELED, "it was broken off"));
 }
 
-bool database_verify(struct database *db, struct err *err)
+bool database_verify(struct database *db, bool (*go_on)(void *ctx), void *ctx, struct err *err)
 {
 	for (int i = 0; i < TABLE_COUNT; i++)
-		if (!verify_table(db, (enum table)i, err))
+		if (!verify_table(db, (enum table)i, go_on, ctx, err))
 			return false;
 	return true;
 }

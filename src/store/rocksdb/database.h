@@ -44,8 +44,10 @@ uint64_t database_kept_log(const struct database *db);
 /* Writes what lies in the log alone into tables and syncs them. */
 bool database_flush(struct database *db, struct err *err) MUST_CHECK;
 
-/* Reads all rows of all tables; the checksum of every block is compared. */
-bool database_verify(struct database *db, struct err *err) MUST_CHECK;
+/* Reads all rows of all tables; the checksum of every block is compared.  ERR_CANCELED: `go_on`,
+ * asked every few thousand rows, said no; NULL is not asked. */
+bool database_verify(struct database *db, bool (*go_on)(void *ctx), void *ctx,
+		     struct err *err) MUST_CHECK;
 
 /* Turns RocksDB's message into *err and frees it; true if there is none. */
 bool database_ok(char *message, const char *doing, struct err *err);

@@ -81,15 +81,22 @@ bool dir_list(const struct directory *dir, bool (*each)(void *ctx, const char *n
 	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
+	bool ok;
 
-	if (!d)
-		return dir_failed(dir, ".", err);
-	while ((e = readdir(d)))
+	if (!d) {
+		dir_failed(dir, ".", err);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	/* At the end errno stays as it is: a name that could not be read is no end. */
+	while (errno = 0, (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
 		    !each(ctx, e->d_name))
 			break;
+	ok = e || errno == 0 || dir_failed(dir, ".", err);
 	closedir(d);
-	return true;
+	return ok;
 }
 
 bool dir_name_ends(const char *name, const char *end)

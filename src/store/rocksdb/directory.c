@@ -187,8 +187,9 @@ bool directory_open(const char *path, bool create, bool read_only, unsigned form
 void directory_close(struct directory *dir)
 {
 	synced_close(&dir->synced);
-	if (dir->log_fd >= 0)
-		close(dir->log_fd);
+	directory_forget_log(dir);
+	if (dir->watch_fd >= 0)
+		close(dir->watch_fd);
 	if (dir->fd >= 0)
 		close(dir->fd);
 	xfree(dir->path);

@@ -37,8 +37,11 @@ struct directory {
 	uint64_t kept;        /* what directory_set_synced() was told last */
 	uint64_t log;         /* the newest when directory_sync_logs() last looked */
 	int log_fd;           /* of that; -1: it has not looked */
+	int watch_fd;         /* tells of new files; -1: it does not */
+	bool looked;          /* no log was made since it looked */
 };
-#define DIRECTORY_CLOSED ((struct directory){ .fd = -1, .synced.fd = -1, .log_fd = -1 })
+#define DIRECTORY_CLOSED \
+	((struct directory){ .fd = -1, .synced.fd = -1, .log_fd = -1, .watch_fd = -1 })
 
 /* Opens and locks; makes directory and FORMAT if `create` and there is nothing. */
 bool directory_open(const char *path, bool create, bool read_only, unsigned format,
@@ -67,6 +70,9 @@ bool directory_cut_logs(const struct directory *dir, struct err *err) MUST_CHECK
  * its own, because RocksDB ends the process when it is to sync a log that a write has just failed
  * on. For one thread. */
 bool directory_sync_logs(struct directory *dir, struct err *err) MUST_CHECK;
+
+/* Lets the log go that was synced last: all in it is in tables now. */
+void directory_forget_log(struct directory *dir);
 
 /* What SYNCED says; only while ready. */
 uint64_t directory_synced(const struct directory *dir);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -254,17 +255,70 @@ static bool sync_all_newer(struct directory *dir, struct buf *numbers, struct er
 	return fsync(dir->fd) == 0 || dir_failed(dir, ".", err);
 }
 
+/* Files that are made are told of before anything can be written to them.  Where the kernel has no
+ * watch to give, the directory is listed each time. */
+static void watch(struct directory *dir)
+{
+	dir->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (dir->watch_fd < 0 ||
+	    inotify_add_watch(dir->watch_fd, dir->path, IN_CREATE | IN_MOVED_TO) >= 0)
+		return;
+	close(dir->watch_fd);
+	dir->watch_fd = -1;
+}
+
+static bool tells_of_log(const char *events, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		struct inotify_event e;
+
+		memcpy(&e, events + at, sizeof(e));
+		at += sizeof(e);
+		if (e.mask != IN_CREATE &&
+		    e.mask != IN_MOVED_TO) /* some were lost, or all will be */
+			return true;
+		if (e.len > 0 && dir_name_ends(events + at, ".log"))
+			return true;
+		at += e.len;
+	}
+	return false;
+}
+
+static bool may_be_newer(struct directory *dir)
+{
+	char events[4096];
+	ssize_t n;
+
+	if (dir->watch_fd < 0) {
+		watch(dir);
+		return true;
+	}
+	while ((n = read(dir->watch_fd, events, sizeof(events))) > 0)
+		if (tells_of_log(events, (size_t)n))
+			dir->looked = false;
+	return !dir->looked || errno != EAGAIN;
+}
+
+void directory_forget_log(struct directory *dir)
+{
+	if (dir->log_fd >= 0)
+		close(dir->log_fd);
+	dir->log_fd = -1;
+	dir->looked = false;
+}
+
 /* RocksDB writes to the newest log alone, and makes a newer one only between two writes: once there
  * is one, what was the newest is synced for the last time. */
 bool directory_sync_logs(struct directory *dir, struct err *err)
 {
 	struct newer_logs newer = { .than = dir->log };
 	struct log_name name = log_name(dir->log);
-	bool ok = dir_list(dir, collect_newer, &newer, err);
+	bool may = may_be_newer(dir), ok = !may || dir_list(dir, collect_newer, &newer, err);
 
 	if (ok && dir->log_fd >= 0 && fdatasync(dir->log_fd) != 0)
 		ok = dir_failed(dir, name.text, err);
 	ok = ok && sync_all_newer(dir, &newer.numbers, err);
+	dir->looked = ok;
 	buf_free(&newer.numbers);
 	return ok;
 }

@@ -316,6 +316,7 @@ static bool open_anew(struct store_rocksdb *s, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "%s: the disk lost what it had taken; restart",
 			       s->dir.path);
 	directory_set_synced(&s->dir, end_of(o), database_kept_log(&o->db));
+	directory_forget_log(&s->dir);
 	replace_opened(s, TAKE(o));
 	return true;
 }
@@ -349,12 +350,12 @@ static void when_durable(struct store_backend *b, uint64_t point, store_durable_
 /* ---- care --------------------------------------------------------------------------------- */
 
 /* What is still in the log alone is flushed first, so that all is read. */
-static bool verify(struct store_backend *b, struct err *err)
+static bool verify(struct store_backend *b, bool (*go_on)(void *ctx), void *ctx, struct err *err)
 {
 	struct store_rocksdb *s = store_of(b);
 	struct opened *o = use(s);
 	bool ok = (o->read_only || database_flush(&o->db, err)) &&
-		  (database_verify(&o->db, err) || err_wrap(err, "%s", s->dir.path));
+		  (database_verify(&o->db, go_on, ctx, err) || err_wrap(err, "%s", s->dir.path));
 
 	leave(o);
 	return ok;
@@ -522,9 +523,12 @@ static bool inspect(struct store_rocksdb *s, struct found *out, struct err *err)
 					  "from a backup")
 			       : false;
 	out->end = end_of(o) > logged ? end_of(o) : logged;
-	if (!check_end(s, out->end, err))
+	/* What was synced in a log that is still needed must be in it, whatever of it tables have.
+	 */
+	if (!check_end(s, out->torn && logged > 0 ? logged : out->end, err))
 		return false;
-	if (directory_table_bytes(&s->dir) > VERIFY_AT_OPEN || database_verify(&o->db, err))
+	if (directory_table_bytes(&s->dir) > VERIFY_AT_OPEN ||
+	    database_verify(&o->db, NULL, NULL, err))
 		return true;
 	return err_wrap(err, "%s is damaged, restore it from a backup", s->dir.path);
 }

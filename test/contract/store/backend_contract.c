@@ -613,7 +613,7 @@ static void a_whole_store_is_verified(void **state)
 	struct fixture *f = *state;
 
 	put(f, TABLE_LEASES, &(struct lease){ .name = SLICE_LIT("l") });
-	assert_true(f->b->ops->verify(f->b, &f->err));
+	assert_true(f->b->ops->verify(f->b, NULL, NULL, &f->err));
 	assert_int_equal(ask(f, (struct store_query){ .table = TABLE_LEASES })->n, 1);
 }
 
