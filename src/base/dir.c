@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,4 +26,13 @@ bool dir_sync_parent(const char *path)
 bool dir_make(const char *path)
 {
 	return mkdir(path, 0700) == 0 ? dir_sync_parent(path) : errno == EEXIST;
+}
+
+const char *dir_absolute(const char *path, struct arena *mem)
+{
+	char here[PATH_MAX];
+
+	if (*path == '/' || !getcwd(here, sizeof(here)))
+		return path;
+	return arena_printf(mem, "%s/%s", here, path);
 }

@@ -3,11 +3,13 @@
  *
  * Where the server is: --server, PINFOLD_SERVER, else what DIR/server.json says (server_file.h),
  * else where the configuration of this machine listens.  The key: --key, --key-file,
- * PINFOLD_KEY, else admin.key in the data directory, which is sent to no server but one of this
- * machine.  So on the machine of a server every command works without any option.
+ * PINFOLD_KEY, else admin.key in the data directory, which is sent to no server but the one that
+ * is found by that directory.  So on the machine of a server every command works without any
+ * option.
  *
- * A server of this machine is reached without a proxy, and over TLS known by the key of its own
- * certificate; any other by the system's authorities or those of --ca and PINFOLD_CA.
+ * A server of this machine is reached without a proxy.  One that is found by the data directory is
+ * known over TLS by the key of its own certificate; any other by the system's authorities or those
+ * of --ca and PINFOLD_CA.
  *
  * Calls answer with an exit code, having said on stderr what went wrong: 3 if no server
  * was reached or none answered in time, 1 if it refused, with its own words.
@@ -27,6 +29,7 @@ struct client {
 	const char *owner;      /* NULL: the key's own */
 	bool json;              /* --json */
 	bool local;             /* a server of this machine */
+	bool own;               /* the one that the data directory's admin.key is for */
 	const char *own_cert;   /* its certificate's file; NULL, "": none */
 	const char *ca_file;    /* NULL: the system's */
 	const char *pinned_key; /* instead of any authority; NULL: none */

@@ -51,9 +51,40 @@ static bool loopback_host(const char *host)
 	       (!strncmp(host, "127.", 4) && strspn(host, "0123456789.") == strlen(host));
 }
 
-/* The server that was named; false: that is no URL of one, or holds a password. */
-static bool at_named_server(struct client *client, const char *server)
+/* Scheme and port. */
+static const char *door_of(const char *url, struct arena *mem)
 {
+	CURLU *parts = curl_url();
+	char *scheme = NULL, *port = NULL;
+	const char *door = "";
+
+	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+		door = arena_printf(mem, "%s %s", scheme, port);
+	curl_free(scheme);
+	curl_free(port);
+	curl_url_cleanup(parts);
+	return door;
+}
+
+static struct server_file own_server(const struct config *config, struct arena *mem)
+{
+	struct server_file file = {
+		.url = arena_printf(mem, "%s://%s", *config->tls.cert_file ? "https" : "http",
+				    config->listen),
+		.cert_file = config->tls.cert_file,
+	};
+
+	(void)server_file_read(config->data, mem, &file);
+	file.url = callable_url(file.url, mem);
+	return file;
+}
+
+/* The server that was named; false: that is no URL of one, or holds a password. */
+static bool at_named_server(struct client *client, const char *server, const struct config *config)
+{
+	struct server_file own = own_server(config, client->in->mem);
 	CURLU *parts = curl_url();
 	char *scheme = NULL, *host = NULL, *user = NULL;
 	bool ok;
@@ -65,6 +96,8 @@ static bool at_named_server(struct client *client, const char *server)
 	     curl_url_get(parts, CURLUPART_USER, &user, 0) != CURLUE_OK &&
 	     (!strcmp(scheme, "http") || !strcmp(scheme, "https"));
 	client->local = ok && loopback_host(host);
+	client->own = client->local && !strcmp(door_of(client->base, client->in->mem),
+					       door_of(own.url, client->in->mem));
 	curl_free(scheme);
 	curl_free(host);
 	curl_free(user);
@@ -74,17 +107,11 @@ static bool at_named_server(struct client *client, const char *server)
 
 static void at_own_server(struct client *client, const struct config *config)
 {
-	struct arena *mem = client->in->mem;
-	struct server_file file = {
-		.url = arena_printf(mem, "%s://%s", *config->tls.cert_file ? "https" : "http",
-				    config->listen),
-		.cert_file = config->tls.cert_file,
-	};
+	struct server_file file = own_server(config, client->in->mem);
 
-	(void)server_file_read(config->data, mem, &file);
-	client->base = callable_url(file.url, mem);
+	client->base = file.url;
 	client->own_cert = file.cert_file;
-	client->local = true;
+	client->local = client->own = true;
 }
 
 /* ---- its certificate ------------------------------------------------------------------- */
@@ -151,7 +178,7 @@ static bool find_given_key(struct client *client)
 	return true;
 }
 
-/* The admin key goes to the server of this machine alone. */
+/* The admin key goes to the server of its data directory alone. */
 static enum exit_code find_admin_key(struct client *client, const char *data)
 {
 	struct arena *mem = client->in->mem;
@@ -159,11 +186,12 @@ static enum exit_code find_admin_key(struct client *client, const char *data)
 	enum exit_code code;
 	struct err err;
 
-	if (!client->local) {
+	if (!client->own) {
 		fprintf(stderr,
-			"pinfold: no API key: %s is not on this machine, and gets none that lies "
-			"here\nGive --key, --key-file or PINFOLD_KEY.\n",
-			client->base);
+			"pinfold: no API key: %s is not the server of the data directory %s, and "
+			"gets none that lies there\n"
+			"Give --key, --key-file or PINFOLD_KEY, or the --data of that server.\n",
+			client->base, data);
 		return EXIT_USAGE;
 	}
 	client->key = config_secret_file(path, mem, &err);
@@ -212,7 +240,7 @@ enum exit_code client_open(struct invocation *in, struct client *out)
 	}
 	if (!server)
 		at_own_server(out, &result.config);
-	else if (!at_named_server(out, server))
+	else if (!at_named_server(out, server, &result.config))
 		return usage_error(in, "the server must be http://HOST:PORT or https://HOST, "
 				       "without a user: the key goes into --key or PINFOLD_KEY");
 	out->owner = asked(in, "owner", "PINFOLD_OWNER");
@@ -253,11 +281,10 @@ enum exit_code client_open_store(struct invocation *in, const char *store, struc
 	find_trust(out);
 	out->key = config_secret_file(arena_printf(in->mem, "%s/admin.key", result.config.data),
 				      in->mem, &err);
-	if (!out->key)
-		out->key = from_env(in, "PINFOLD_KEY");
+	if (!out->key) {
+		fprintf(stderr, "pinfold: no API key: %s\n", err.text);
+		return EXIT_FAILED;
+	}
 	out->curl = curl_easy_init();
-	if (out->key && out->curl)
-		return EXIT_DONE;
-	fprintf(stderr, "pinfold: no API key: %s\n", err.text);
-	return EXIT_FAILED;
+	return out->curl ? EXIT_DONE : EXIT_FAILED;
 }

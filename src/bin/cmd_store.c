@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "bin/client.h"
 #include "bin/commands.h"
 #include "bin/copy_dir.h"
@@ -80,20 +81,11 @@ static enum exit_code check_online(struct invocation *in, const char *store, boo
 }
 
 /* The server stands elsewhere in the file system. */
-static const char *absolute(struct invocation *in, const char *dir)
-{
-	char here[4096];
-
-	if (*dir == '/' || !getcwd(here, sizeof(here)))
-		return dir;
-	return arena_printf(in->mem, "%s/%s", here, dir);
-}
-
 static enum exit_code backup_online(struct invocation *in, const char *store, const char *dir)
 {
 	CLEANUP(json) json_t *body = json_object(), *reply = NULL;
 
-	json_object_set_new(body, "dir", json_string(absolute(in, dir)));
+	json_object_set_new(body, "dir", json_string(dir_absolute(dir, in->mem)));
 	return ask_server(in, store, "/v1/store/backup", body, &reply);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/dir.h"
 #include "base/log.h"
 #include "bin/commands.h"
 #include "bin/find_kubo.h"
@@ -34,7 +35,8 @@ static bool choose_kubo(struct invocation *in, struct config *config, struct err
 	if (!find_kubo(getenv("IPFS_PATH"), getenv("HOME"), in->mem, &found, err))
 		return false;
 	config->kubo = arena_new_of(in->mem, struct config_kubo);
-	config->kubo[0] = (struct config_kubo){ .url = found.url, .zone = "" };
+	config->kubo[0] = config->added_kubo;
+	config->kubo[0].url = found.url;
 	config->n_kubo = 1;
 	log_info("no Kubo node is configured: trying %s (%s).  Start one with `ipfs daemon`, or "
 		 "name "
@@ -78,14 +80,14 @@ static void serve(struct server *server, const sigset_t *signals)
 static void tell_commands(const struct server *server, const struct config *config,
 			  struct arena *mem)
 {
-	char store[PATH_MAX] = "", cert[PATH_MAX] = "";
-	struct server_file file = { callable_url(server_url(server), mem), store, cert };
+	const char *cert = config->tls.cert_file; /* its links may lead elsewhere after a renewal */
+	char store[PATH_MAX] = "";
+	struct server_file file = { callable_url(server_url(server), mem), store,
+				    *cert ? dir_absolute(cert, mem) : "" };
 	struct err err;
 
 	if (config->store.kind != STORE_MEM && !realpath(store_path(config, mem), store))
 		*store = '\0';
-	if (*config->tls.cert_file && !realpath(config->tls.cert_file, cert))
-		*cert = '\0';
 	if (!server_file_write(config->data, &file, &err))
 		log_err(LOG_WARN, &err, "tell commands where the server is");
 }

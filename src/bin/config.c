@@ -42,8 +42,16 @@ static void problem(struct load *l, const char *fmt, ...)
 /* What may be shown of a value in an error. */
 static const char *shown(const struct option_row *row, const char *text, struct arena *mem)
 {
-	if (row->type == OPTION_KUBO && !strchr(text, '{'))
-		return config_kubo_shown(text, mem);
+	struct texts items;
+	const char *all = "";
+
+	if (row->type == OPTION_KUBO && !strchr(text, '{')) {
+		items = texts_split(text, mem);
+		for (size_t i = 0; i < items.n; i++)
+			all = arena_printf(mem, "%s%s%s", all, i ? "," : "",
+					   config_kubo_shown(items.items[i], mem));
+		return all;
+	}
 	return row->secret || row->type == OPTION_KUBO ? "what was given" : text;
 }
 

@@ -61,9 +61,10 @@ bool request_base(const char *text, struct buf *base, struct buf *socket_path, s
 void request_shown(const char *url, struct buf *out)
 {
 	const char *scheme = strstr(url, "://"), *at = strrchr(url, '@');
-	const char *user = scheme ? scheme + strlen("://") : url;
+	bool first = scheme && scheme < strchrnul(url, '@');
+	const char *user = first ? scheme + strlen("://") : url;
 
-	if (!at || at < user || strncmp(url, "unix:", strlen("unix:")) == 0) {
+	if (!at || strncmp(url, "unix:", strlen("unix:")) == 0) {
 		buf_add_str(out, url);
 		return;
 	}

@@ -96,6 +96,7 @@ static void passwords_in_urls_are_not_shown(void **state UNUSED)
 		{ "http://user:se/cr@t@h", "http://***@h" },
 		{ "htp:/user:secret@h", "***@h" },
 		{ "user:secret@h:5001", "***@h:5001" },
+		{ "user:secret@http://h", "***@http://h" },
 		{ "unix:/run/a@b.sock", "unix:/run/a@b.sock" },
 	};
 

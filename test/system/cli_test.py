@@ -210,6 +210,11 @@ class Finding(Case):
         data = pathlib.Path(self.home.name, "data")
         data.mkdir()
         (data / "admin.key").write_text(KEY + "\n")
+        said = self.run_it("status", "--data", str(data), code=2, PINFOLD_KEY=None).stderr
+        self.assertIn("is not the server of the data directory", said)  # but any that listens on loopback
+        self.assertEqual(self.fake.calls, [])
+        told = {"url": self.fake.url, "store": "", "cert_file": ""}
+        (data / "server.json").write_text(json.dumps(told))
         self.run_it("status", "--data", str(data), PINFOLD_KEY=None)
         (pathlib.Path(self.home.name) / ".pinfold").symlink_to(data)
         self.run_it("status", PINFOLD_KEY=None)
@@ -218,9 +223,10 @@ class Finding(Case):
         data = pathlib.Path(self.home.name, ".pinfold")
         data.mkdir()
         (data / "admin.key").write_text(KEY + "\n")
+        (data / "server.json").write_text(json.dumps({"url": self.fake.url, "store": "", "cert_file": ""}))
         elsewhere = self.fake.url.replace("127.0.0.1", "0.0.0.0")  # reaches the fake, but is no loopback address
         said = self.run_it("status", "--server", elsewhere, code=2, PINFOLD_KEY=None).stderr
-        self.assertIn("is not on this machine", said)
+        self.assertIn("is not the server of the data directory", said)
         self.assertEqual(self.fake.calls, [])
         self.run_it("status", "--server", elsewhere)  # with a key that was given
         self.run_it("status", "--server", self.fake.url.replace("127.0.0.1", "localhost"), PINFOLD_KEY=None)
@@ -499,8 +505,8 @@ class People(Case):
         self.assertIn("1 missing, 0 surplus", self.run_it("drift").stdout)
 
     def test_config_check_names_every_mistake(self):
-        out = self.run_it("config", "check", "--http-workers", "0", code=2, PINFOLD_LOG_LEVEL="loud", PINFOLD_LOGLEVEL="x")
-        for said in ('http.workers: "0" (--http-workers)', 'log.level: "loud" (PINFOLD_LOG_LEVEL)', "did you mean PINFOLD_LOG_LEVEL?"):
+        out = self.run_it("config", "check", "--http-loops", "0", code=2, PINFOLD_LOG_LEVEL="loud", PINFOLD_LOGLEVEL="x")
+        for said in ('http.loops: "0" (--http-loops)', 'log.level: "loud" (PINFOLD_LOG_LEVEL)', "did you mean PINFOLD_LOG_LEVEL?"):
             self.assertIn(said, out.stderr)
         self.run_it("config", "check")
         shown = self.run_it("config", "show", "--kubo", "http://a:1", "--kubo", "http://b:2",
