@@ -435,7 +435,7 @@ void conn_update_reading(struct conn *c)
 	/* The time a body takes counts only while we let it come. */
 	if (c->state == CONN_BODY && c->x->req.body_stream && !wanted)
 		deadline_clear(&c->due);
-	else if (c->state == CONN_BODY && wanted && !c->reading)
+	else if (c->state == CONN_BODY && c->x->req.body_stream && wanted && !c->reading)
 		conn_move(c, CONN_BODY);
 	if (wanted && !c->reading)
 		uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
@@ -454,7 +454,9 @@ void conn_feed_again(struct conn *c)
 
 void conn_timed_out(struct conn *c)
 {
-	if (c->starved && c->state < CONN_BUSY) { /* it may have sent all in time: nobody looked */
+	/* It may have sent all in time: nobody looked.  Of an idle one nothing is known to have
+	 * come, and what it asks later must not be answered by this. */
+	if (c->starved && c->state < CONN_BUSY && c->state != CONN_IDLE) {
 		leave_starved(c);
 		loop_count(c->loop, COUNT_LATE, 1);
 		conn_refuse(c, 503, "the server is overloaded");

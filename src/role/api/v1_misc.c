@@ -52,8 +52,8 @@ bool get_ready(struct call *c, struct err *err UNUSED)
 	store_counters(c->api->options.store, &counters);
 	if (!counters.read_only)
 		return reply_text(c, 200, "ready\n");
-	/* Anybody may ask: paths and the system's words are for the log alone. */
-	log_warn("not ready: %s", counters.reason);
+	/* Anybody may ask, as often as he likes: paths and the system's words are not for him, and
+	 * the log has had them from who met the failure. */
 	http_response_header(c->res, "Retry-After", SLICE_LIT("1"));
 	return reply_text(c, 503, "no writes: there is no space on the disk, or it failed\n");
 }

@@ -119,14 +119,14 @@ static bool is_meant(const struct peer_row *row, struct slice word, enum meaning
 	return false;
 }
 
-/* How many there are; *out is the first of them.  Who was sent away is none. */
+/* How many there are; *out is the first of them.  Who was sent away is none, unless `gone`. */
 static size_t count_meant(struct peer_row *rows, size_t n, struct slice word, enum meaning meaning,
-			  struct peer_row **out)
+			  bool gone, struct peer_row **out)
 {
 	size_t found = 0;
 
 	for (size_t i = n; i-- > 0;) {
-		if (rows[i].wish == PEER_FORGOTTEN || !is_meant(&rows[i], word, meaning))
+		if ((rows[i].wish == PEER_FORGOTTEN) != gone || !is_meant(&rows[i], word, meaning))
 			continue;
 		*out = &rows[i];
 		found++;
@@ -134,7 +134,7 @@ static size_t count_meant(struct peer_row *rows, size_t n, struct slice word, en
 	return found;
 }
 
-bool v1_peer_find(struct call *c, struct peer_row **out, struct err *err)
+static bool find(struct call *c, bool gone, struct peer_row **out, struct err *err)
 {
 	struct slice word = c->params[0];
 	struct peer_row *rows, *first = NULL;
@@ -144,7 +144,9 @@ bool v1_peer_find(struct call *c, struct peer_row **out, struct err *err)
 	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
 		return false;
 	for (int m = BY_ID; m <= BY_NAME && found == 0; m++)
-		found = count_meant(rows, n, word, (enum meaning)m, &first);
+		found = count_meant(rows, n, word, (enum meaning)m, false, &first);
+	for (int m = BY_ID; gone && m <= BY_NAME && found == 0; m++)
+		found = count_meant(rows, n, word, (enum meaning)m, true, &first);
 	if (found == 0)
 		return reply_missing(c, "peer");
 	if (found > 1)
@@ -156,6 +158,11 @@ bool v1_peer_find(struct call *c, struct peer_row **out, struct err *err)
 						SLICE_FMT(first->peer_id)));
 	*out = first;
 	return true;
+}
+
+bool v1_peer_find(struct call *c, struct peer_row **out, struct err *err)
+{
+	return find(c, false, out, err);
 }
 
 bool v1_get_peer(struct call *c, struct err *err)
@@ -195,7 +202,8 @@ static bool set_wish(struct call *c, enum peer_wish wish, struct err *err)
 	bool done = false;
 
 	while (!done) {
-		if (!v1_peer_find(c, &row, err))
+		/* To send away who is gone is done already. */
+		if (!find(c, wish == PEER_FORGOTTEN, &row, err))
 			return false;
 		if (!row)
 			return true;

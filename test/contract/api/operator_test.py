@@ -61,8 +61,9 @@ class Operator(unittest.TestCase):
         self.assertEqual(self.ask("POST", "/v1/peers", {"id": PEER_C, "name": "third"}).status, 201)
         self.assertEqual(self.ask("DELETE", path).status, 204)
         for order in (("GET", path), ("GET", "/v1/peers/third"), ("DELETE", path), ("PATCH", path, {"zone": "z"}), ("POST", path + "/gc"),
-                      *(("POST", f"{path}/{verb}") for verb in ("drain", "pause", "resume", "forget"))):
+                      *(("POST", f"{path}/{verb}") for verb in ("drain", "pause", "resume"))):
             self.assert_problem(self.ask(*order), 404, "not_found")
+        self.assertEqual(self.ask("POST", path + "/forget").json["wish"], "forgotten")  # once more: it is
         self.assertNotIn(PEER_C, [p["id"] for p in self.ask("GET", "/v1/peers").json["peers"]])
         self.assertEqual(self.ask("POST", "/v1/peers", {"id": PEER_C}).json["wish"], "active")
         self.assertEqual(self.ask("POST", path + "/forget").json["wish"], "forgotten")
