@@ -184,8 +184,15 @@ static enum exit_code find_admin_key(struct client *client, const char *data)
 	struct arena *mem = client->in->mem;
 	const char *path = arena_printf(mem, "%s/admin.key", data);
 	enum exit_code code;
-	struct err err;
+	struct err err = { 0 };
 
+	if (client->own)
+		client->key = config_secret_file(path, mem, &err);
+	if (client->key)
+		return EXIT_DONE;
+	code = client->local ? client_reach(client) : EXIT_DONE;
+	if (code) /* without a server the key is not what is missing */
+		return code;
 	if (!client->own) {
 		fprintf(stderr,
 			"pinfold: no API key: %s is not the server of the data directory %s, and "
@@ -194,12 +201,6 @@ static enum exit_code find_admin_key(struct client *client, const char *data)
 			client->base, data);
 		return EXIT_USAGE;
 	}
-	client->key = config_secret_file(path, mem, &err);
-	if (client->key)
-		return EXIT_DONE;
-	code = client_reach(client); /* without a server the key is not what is missing */
-	if (code)
-		return code;
 	if (access(path, F_OK) == 0)
 		fprintf(stderr, "pinfold: no API key: %s\n", err.text);
 	else

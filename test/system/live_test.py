@@ -151,7 +151,7 @@ class Live(unittest.TestCase):
         self.assertEqual([pin["cid"] for pin in self.json("pin", "ls")], [CID])
         self.assertRegex(self.run_it(*small, "--owner", "alice").stdout, r"post +rate +\d+(\.\d+)? +pins/s +>= 10000 ")
         self.assertEqual(self.json("pin", "ls", "--owner", "alice"), [])
-        for args, code, said in ((["--server", "https://127.0.0.1:1"], 2, "plain HTTP"),
+        for args, code, said in ((["--server", "https://127.0.0.1:1", "--key", "any"], 2, "plain HTTP"),
                                  (["--pins", "0"], 2, "a number from 1"),
                                  (["--server", f"127.0.0.1:{free_port()}"], 3, "no server"),
                                  (["--key", "wrong"], 1, "does not accept")):
