@@ -139,7 +139,7 @@ const struct option_row option_rows[] = {
 		 "How often due work is looked for."),
 	DURATION("planner.sweep_interval", planner.sweep_us, "6h", "10ms", "30d",
 		 "From the end of one look at everything to the start of the next."),
-	DURATION("planner.sweep_pause", planner.pace_us, "2ms", "0s", "1m",
+	DURATION("planner.sweep_pause", planner.pace_us, "20ms", "0s", "1m",
 		 "Between two batches of a sweep: leaves room for users."),
 	INT("planner.batch", planner.batch, "32", "1", "10000",
 	    "CIDs looked at and written together: other writes wait that long."),

@@ -27,7 +27,8 @@
 #include "store/metered.h"
 #include "store/rocksdb/store_rocksdb.h"
 
-#define INSTANCE 0 /* the only one of this store */
+#define SWEEP_CIDS 256 /* of one step: it reads by chunks */
+#define INSTANCE   0   /* the only one of this store */
 
 struct server {
 	const struct config *config;
@@ -220,6 +221,7 @@ static void make_deciders(struct server *s)
 					      .peers_us = c->planner.peers_refresh_us,
 					      .sweep_us = c->planner.sweep_us,
 					      .pace_us = c->planner.pace_us,
+					      .sweep_max = SWEEP_CIDS,
 					      .batch_max = (size_t)c->planner.batch });
 	s->ttl = ttl_new(&(struct ttl_options){ .replan = replan,
 						.scan_us = c->ttl.scan_us,

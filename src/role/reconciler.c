@@ -331,6 +331,12 @@ static void count_view(const struct cid_view *view, struct arena *mem, struct sw
 	}
 }
 
+/* A sweep reads in chunks, and seldom has anything to write. */
+static size_t sweep_max(const struct reconciler *r)
+{
+	return r->options.sweep_max > 0 ? r->options.sweep_max : r->options.batch_max;
+}
+
 static bool sweep_cid(void *ctx, const struct cid_view *view, struct slice position)
 {
 	struct swept *s = ctx;
@@ -339,7 +345,7 @@ static bool sweep_cid(void *ctx, const struct cid_view *view, struct slice posit
 	count_view(view, s->r->mem, &s->totals);
 	s->position.len = 0;
 	buf_add_slice(&s->position, position);
-	return ++s->n < s->r->options.batch_max;
+	return ++s->n < sweep_max(s->r);
 }
 
 static bool repair_all(struct reconciler *r, const struct replan_item *items, size_t n,
@@ -411,7 +417,7 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
 	if (ok)
 		add_totals(&r->totals, &s.totals);
-	if (ok && n < r->options.batch_max) {
+	if (ok && n < sweep_max(r)) {
 		ok = end_sweep(r, err);
 	} else if (ok) {
 		const struct slice at = buf_slice(&s.position);

@@ -21,6 +21,7 @@ struct reconciler_options {
 	int64_t sweep_us; /* from the end of one sweep to the start of the next */
 	int64_t pace_us;  /* pause between two batches of a sweep: leaves room for users */
 	size_t batch_max;
+	size_t sweep_max; /* CIDs of a step of a sweep; 0: batch_max */
 };
 
 struct reconciler;
