@@ -511,6 +511,34 @@ static void a_sweep_gets_past_what_cannot_be_read(void **state UNUSED)
 	assert_int_equal(is.swept, 39);
 }
 
+/* What a peer of its own holds is read from rows of another table. */
+static void a_drain_gets_past_what_cannot_be_read_and_stops_no_sweep(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 2, .batch_max = 4, .sweep_us = US_PER_MIN });
+	struct reconciler_state was, is;
+	unsigned left = 0;
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 40; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	for (unsigned i = 0; i < 40 && r->failing.bad_pin.len == 0; i++)
+		if (roles_copy(r, i, 1).desired)
+			r->failing.bad_pin = roles_cid(r, i);
+	reconciler_state(r->reconciler, &was);
+	roles_wish(r, 1, PEER_DRAINING);
+	roles_run(r, 2 * US_PER_MIN);
+	for (unsigned i = 0; i < 40; i++)
+		left += roles_copy(r, i, 1).desired;
+	assert_in_range(left, 0, 2); /* what lies in the bucket that cannot be read */
+	roles_run(r, US_PER_MIN);
+	reconciler_state(r->reconciler, &is);
+	assert_int_equal(is.walks, 0);
+	assert_true(is.swept_at > was.swept_at);
+}
+
 /* ---- the last look ---------------------------------------------------------------------- */
 
 /* An order to remove waits for its node, and meanwhile the node with the other copy goes: what
@@ -722,6 +750,7 @@ int main(void)
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
 		cmocka_unit_test(a_sweep_gets_past_what_cannot_be_read),
+		cmocka_unit_test(a_drain_gets_past_what_cannot_be_read_and_stops_no_sweep),
 		cmocka_unit_test(pins_everywhere_reach_a_peer_that_was_away_for_a_moment),
 		cmocka_unit_test(pins_everywhere_reach_peers_that_were_dead_or_paused),
 		cmocka_unit_test(one_that_had_no_room_gets_them_when_it_has),
