@@ -26,6 +26,7 @@ struct committer {
 	uint64_t round;         /* failures so far */
 	uint64_t durable;       /* end of the log that was synced */
 	bool failed, stop;
+	bool syncing; /* without the mutex; who waits now is in the next round */
 	struct err why;
 	uint64_t syncs, synced;
 };
@@ -81,6 +82,7 @@ static void sync_waiters(struct committer *c)
 	struct err err;
 	bool ok;
 
+	c->syncing = true;
 	pthread_mutex_unlock(&c->mutex);
 	end = c->log.end(c->log.ctx);
 	ok = c->log.sync(c->log.ctx, end, &err);
@@ -94,6 +96,9 @@ static void sync_waiters(struct committer *c)
 		c->synced += end - c->durable;
 		c->durable = end;
 	}
+	c->syncing = false;
+	if (c->waiters || c->failed || c->stop) /* the thread's concern, if it is not the caller */
+		pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->mutex);
 	call_all(taken, ok ? NULL : &err);
 	pthread_mutex_lock(&c->mutex);
@@ -131,8 +136,10 @@ static void *run(void *ctx)
 	struct committer *c = ctx;
 
 	pthread_mutex_lock(&c->mutex);
-	while (c->waiters || !c->stop) {
-		if (c->failed && c->waiters)
+	while (c->waiters || c->syncing || !c->stop) {
+		if (c->syncing)
+			pthread_cond_wait(&c->wake, &c->mutex);
+		else if (c->failed && c->waiters)
 			refuse_waiters(c);
 		else if (c->failed)
 			recover(c);
@@ -211,7 +218,6 @@ static bool answered(struct committer *c, uint64_t mark, store_durable_fn *fn, v
 	w = xmalloc(sizeof(*w));
 	*w = (struct waiter){ c->waiters, fn, ctx };
 	c->waiters = w;
-	pthread_cond_signal(&c->wake);
 	return false;
 }
 
@@ -222,6 +228,8 @@ void committer_when_durable(struct committer *c, uint64_t mark, store_durable_fn
 
 	pthread_mutex_lock(&c->mutex);
 	now = answered(c, mark, fn, ctx, &ok, &err);
+	if (!now && !c->syncing)
+		sync_waiters(c);
 	pthread_mutex_unlock(&c->mutex);
 	if (now)
 		fn(ctx, ok ? NULL : &err);

@@ -1,9 +1,13 @@
 /*
  * committer.h -- one sync for all who wait.
  *
- * A thread sleeps until somebody waits, takes the end of the log as it is, syncs, and
- * calls all who wait for something before that end; those who came meanwhile are in
- * the next round.  So however many write, there are as many syncs as the disk can do.
+ * A round takes the end of the log as it is, syncs, and calls all who wait for something
+ * before that end; those who came meanwhile are in the next round.  So however many write,
+ * there are as many syncs as the disk can do.
+ *
+ * Who comes while nobody syncs makes a round himself: for one who is alone that spares two
+ * changes of threads, half of what is not the disk's time.  Rounds after it, and trying to
+ * recover, are those of a thread, so that nobody works for others for ever.
  *
  * After a failure nobody is told that anything is durable until recover() has
  * succeeded; marks made before the failure stay without an answer other than an error.
@@ -28,7 +32,8 @@ struct committer *committer_new(const struct committer_log *log);
  * any more. */
 void committer_free(struct committer *committer);
 
-/* See store_mark() and store_when_durable(). */
+/* See store_mark() and store_when_durable(): `fn` may be called, and a sync be waited for, before
+ * committer_when_durable() returns. */
 uint64_t committer_mark(struct committer *committer);
 void committer_when_durable(struct committer *committer, uint64_t mark, store_durable_fn *fn,
 			    void *ctx);
