@@ -80,6 +80,31 @@ static void print_copies(struct arena *mem, const json_t *pin)
 	table_print(table);
 }
 
+/* Copies that have no peer, and why. */
+static void print_shortage(struct arena *mem, const json_t *pin)
+{
+	static const char *const heads[] = { "NO COPY ON", "BECAUSE" };
+	struct table *table = table_new(mem, heads, ARRAY_LEN(heads));
+	const json_t *peers = json_object_get(pin, "left_out"), *peer;
+	size_t i;
+
+	if (!peers)
+		return;
+	printf("\n%s more wanted, and %s peer to take %s\n",
+	       member(mem, pin, "missing_copies", "?"),
+	       json_array_size(peers) > 0 ? "no" : "no other",
+	       json_integer_value(json_object_get(pin, "missing_copies")) > 1 ? "them" : "it");
+	json_array_foreach(peers, i, peer)
+	{
+		const char *cells[] = { member(mem, peer, "peer", "?"),
+					member(mem, peer, "reason", "?") };
+
+		table_add(table, cells, 1, TONE_BAD);
+	}
+	if (json_array_size(peers) > 0)
+		table_print(table);
+}
+
 /* One pin with everything about it. */
 static void print_pin(struct client *client, const json_t *pin)
 {
@@ -104,6 +129,7 @@ static void print_pin(struct client *client, const json_t *pin)
 		putchar('\n');
 		print_copies(mem, pin);
 	}
+	print_shortage(mem, pin);
 }
 
 /* `widths` as table_piece() takes it. */

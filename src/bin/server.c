@@ -387,6 +387,14 @@ static bool order_rebalance(void *ctx, bool dry_run, bool force, int64_t for_us,
 	return true;
 }
 
+static bool tell_shortage(void *ctx, const struct cid_view *view, const struct ulid *id,
+			  struct arena *mem, struct shortage *out, struct err *err)
+{
+	const struct replan_options options = replan_options(ctx);
+
+	return shortage_find(&options, view, id, mem, out, err);
+}
+
 static enum worker_gc order_gc(void *ctx, uint32_t peer_no)
 {
 	return worker_order_gc(((struct server *)ctx)->worker, peer_no);
@@ -492,6 +500,7 @@ static bool make_api(struct server *s, struct err *err)
 							    .collect = order_gc,
 							    .node = tell_node,
 							    .progress = tell_progress,
+							    .shortage = tell_shortage,
 							    .held_back = tell_held_back } });
 	return true;
 }

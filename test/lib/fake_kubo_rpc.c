@@ -338,7 +338,7 @@ static void repo_stat(struct fake_rpc *rpc, struct fake_answer *answer UNUSED, s
 {
 	char json[100];
 
-	snprintf(json, sizeof(json), "{\"RepoSize\":%zu,\"StorageMax\":10000000000}\n",
+	snprintf(json, sizeof(json), "{\"RepoSize\":%zu,\"StorageMax\":10000000000000}\n",
 		 1000 * rpc->n_pins);
 	answer_json(out, json);
 }

@@ -346,6 +346,29 @@ class Orders(Case):
         made = json.loads(p.cli("key", "create", "--json", "--owner", "alice").stdout)
         self.assertEqual(p.ask("GET", "/v1/status", key=made["key"]).json["owner"], "alice")
 
+    def test_what_has_no_peer_says_why(self):
+        p = self.pinfold
+        peer = until(lambda: p.peers(), "the node is a peer")[0]["id"]
+        here, away, none = (p.cli("pin", "add", cid_of(i), *more, "--json").stdout for i, more in
+                            enumerate((["--replicas", "3"], ["--zone", "eu"], [])))
+        here, away, none = (json.loads(text)["id"] for text in (here, away, none))
+        until(lambda: p.ask("GET", f"/v1/pins/{here}").json["pinned_copies"] == 1, "one copy is there")
+        seen = p.ask("GET", f"/v1/pins/{here}").json
+        self.assertEqual((seen["missing_copies"], seen["left_out"]), (2, []), "there is no other peer")
+        self.assertIn("2 more wanted, and no other peer to take them", p.cli("pin", "get", here).stdout)
+        seen = p.ask("GET", f"/v1/pins/{away}").json
+        self.assertEqual((seen["missing_copies"], seen["left_out"]), (1, [{"peer": peer, "reason": "wrong zone"}]))
+        told = p.cli("pin", "get", away).stdout
+        self.assertIn("1 more wanted, and no peer to take it", told)
+        self.assertIn(f"{peer}  wrong zone", told)
+        self.assertIn(f"0 of 1 copies; 1 more has no peer: {peer} wrong zone",
+                      p.ask("GET", f"/pins/{away}").json["info"]["status_details"])
+        until(lambda: p.ask("GET", f"/v1/pins/{none}").json["status"] == "pinned", "what lacks nothing is pinned")
+        self.assertNotIn("missing_copies", p.ask("GET", f"/v1/pins/{none}").json)
+        p.cli("peer", "drain", peer)
+        seen = p.ask("GET", f"/v1/pins/{here}").json
+        self.assertEqual((seen["missing_copies"], seen["left_out"]), (3, [{"peer": peer, "reason": "draining"}]))
+
     def test_pins_of_others_on_a_node_are_told(self):
         ask(self.kubo.port, "POST", f"/api/v0/pin/add?arg={cid_of('of somebody else')}")
         p = Pinfold(self.dir / "strays", [self.kubo.url]).start()

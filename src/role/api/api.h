@@ -17,6 +17,7 @@
 #include "role/keys.h"
 #include "role/pins.h"
 #include "role/reconciler.h"
+#include "role/shortage.h"
 #include "role/worker/worker.h"
 
 struct api_orders { /* of operators, to roles in this process; any thread, short */
@@ -27,6 +28,9 @@ struct api_orders { /* of operators, to roles in this process; any thread, short
 			  struct rebalance_preview *out, struct err *err);
 	/* A collection on the peer's node.  NULL: no worker runs here. */
 	enum worker_gc (*collect)(void *ctx, uint32_t peer_no);
+	/* Why a request has fewer copies than it asks for.  NULL: nothing is known of that here. */
+	bool (*shortage)(void *ctx, const struct cid_view *view, const struct ulid *id,
+			 struct arena *mem, struct shortage *out, struct err *err);
 	/* Copies that the guard against mass unpins holds back.  NULL: no planner runs here. */
 	uint64_t (*held_back)(void *ctx);
 	/* What is known of the peer's node; false if it is not driven here.  NULL: likewise. */

@@ -294,6 +294,8 @@ static const struct copy *worst_copy(const struct cid_view *view)
 	return NULL;
 }
 
+#define DETAILS_FULL 250 /* bytes; one more part fits behind so many */
+
 /* In words, for people. */
 static void write_details(struct json_writer *w, const struct owner_pin *row,
 			  const struct pin_extra *extra)
@@ -315,7 +317,15 @@ static void write_details(struct json_writer *w, const struct owner_pin *row,
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "; queue position: %s%u of %s%u",
 			      about, place->position, about, place->length);
 	}
-	if (failed && row->status != STATUS_PINNED)
+	if (extra->shortage.missing > 0)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "; %u more %s no peer",
+			      extra->shortage.missing,
+			      extra->shortage.missing > 1 ? "have" : "has");
+	for (size_t i = 0; i < extra->shortage.n && n < DETAILS_FULL; i++) /* the first ones */
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s %.*s %s", i > 0 ? "," : ":",
+			      SLICE_FMT(extra->shortage.peers[i].peer_id),
+			      place_refusal_text(extra->shortage.peers[i].why));
+	if (failed && row->status != STATUS_PINNED && n < DETAILS_FULL)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "; attempt %u failed: %.*s",
 			      failed->attempts, SLICE_FMT(failed->error));
 	if (n >= (int)sizeof(text)) /* whoever wrote the row: what did not fit is not shown */
@@ -426,6 +436,22 @@ static void write_copy(struct json_writer *w, const struct copy *c, const struct
 	json_end_object(w);
 }
 
+static void write_shortage(struct json_writer *w, const struct shortage *shortage)
+{
+	if (shortage->missing == 0)
+		return;
+	json_key_u64(w, "missing_copies", shortage->missing);
+	json_key(w, "left_out");
+	json_begin_array(w);
+	for (size_t i = 0; i < shortage->n; i++) {
+		json_begin_object(w);
+		json_key_str(w, "peer", shortage->peers[i].peer_id);
+		json_key_cstr(w, "reason", place_refusal_text(shortage->peers[i].why));
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const struct pin_extra *extra)
 {
 	char number[24];
@@ -456,5 +482,6 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 			write_copy(w, &extra->view->copies[i], extra, i);
 		json_end_array(w);
 	}
+	write_shortage(w, &extra->shortage);
 	json_end_object(w);
 }

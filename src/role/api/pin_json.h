@@ -10,6 +10,7 @@
 #include "kubo/kubo.h"
 #include "role/api/delegates.h"
 #include "role/pins.h"
+#include "role/shortage.h"
 #include "json/json_reader.h"
 #include "json/json_writer.h"
 
@@ -43,6 +44,7 @@ struct pin_extra {
 	size_t n_peers;
 	const struct queue_place *places;     /* for each copy of the view, or NULL */
 	const struct kubo_progress *progress; /* likewise; all 0 where nothing is known */
+	struct shortage shortage;             /* of copies; none where nothing is known */
 };
 
 /* A PinStatus. */

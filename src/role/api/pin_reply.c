@@ -64,19 +64,34 @@ bool pin_reply_delegates(struct call *c, struct pin_extra *extra, struct err *er
 	return delegates_refresh(extra->delegates, err);
 }
 
-bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra, struct err *err)
+/* All peers are read for it, so of a pin with all its copies it is not asked. */
+static bool look_shortage(struct call *c, const struct owner_pin *row, const struct cid_view *view,
+			  struct pin_extra *extra, struct err *err)
+{
+	const struct api_orders *o = &c->api->options.orders;
+	int32_t n = 0;
+
+	for (size_t i = 0; i < view->n_copies; i++)
+		n += view->copies[i].desired;
+	if (!o->shortage || (row->rf_max != REPLICAS_EVERYWHERE && n >= row->rf_max))
+		return true;
+	return o->shortage(o->ctx, view, &row->request_id, c->mem, &extra->shortage, err);
+}
+
+bool pin_reply_look(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
+		    struct err *err)
 {
 	struct cid_view *view = arena_new_of(c->mem, struct cid_view);
 	struct peer_row *peers = NULL;
 
-	if (!store_view(c->api->options.store, cid, c->mem, view, err))
+	if (!store_view(c->api->options.store, row->cid, c->mem, view, err))
 		return false;
 	if (!c->psa && !store_peers(c->api->options.store, c->mem, &peers, &extra->n_peers, err))
 		return false;
 	extra->peers = peers;
 	extra->view = view;
 	look_progress(c, view, extra);
-	return look_queues(c, view, extra, err);
+	return look_queues(c, view, extra, err) && look_shortage(c, row, view, extra, err);
 }
 
 void pin_reply_write(struct pin_reply *reply, const struct owner_pin *row)

@@ -15,9 +15,9 @@ struct pin_reply {
 	uint64_t mark;
 };
 
-/* Looks at the copies of `cid` and at the peers, and where in their queues copies stand
- * that are not settled: for pin_reply.extra. */
-bool pin_reply_look(struct call *c, struct slice cid, struct pin_extra *extra,
+/* Looks at the copies of the pin's CID and at the peers, where in their queues copies stand
+ * that are not settled, and why there are no more: for pin_reply.extra. */
+bool pin_reply_look(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
 		    struct err *err) MUST_CHECK;
 
 /* The peers that clients may connect to, for pin_reply.extra; /pins alone shows them. */

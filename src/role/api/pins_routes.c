@@ -38,7 +38,7 @@ bool psa_get(struct call *c, struct err *err)
 		return false;
 	if (!row)
 		return reply_error(c, API_NOT_FOUND, "");
-	if (row->status != STATUS_PINNED && !pin_reply_look(c, row->cid, &reply.extra, err))
+	if (row->status != STATUS_PINNED && !pin_reply_look(c, row, &reply.extra, err))
 		return false;
 	pin_reply_write(&reply, row);
 	return reply_json(c, 200);

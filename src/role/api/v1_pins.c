@@ -20,7 +20,7 @@ static bool reply_pin(struct call *c, const struct owner_pin *row, struct err *e
 
 	if (!row)
 		return reply_missing(c, "pin");
-	if (!pin_reply_look(c, row->cid, &reply.extra, err))
+	if (!pin_reply_look(c, row, &reply.extra, err))
 		return false;
 	pin_reply_write(&reply, row);
 	pin_reply_etag(c, row->rev);
