@@ -255,6 +255,20 @@ class V1(unittest.TestCase):
         rest = self.ask("GET", "/v1/pins", cursor=cursor, headers={"Accept": NDJSON}).lines
         self.assertEqual([p["id"] for p in rest], newest[1:])
 
+    def test_a_stream_reads_what_lies_in_the_store_only_if_much_of_it_is_the_owners(self):
+        def pins(owner, n):
+            lines = "".join('{"cid":"%s"}\n' % cid_of(f"{owner} {i}") for i in range(n))
+            self.ask("POST", "/v1/bulk/create", raw=lines, headers={"Pinfold-Owner": owner})
+            reply = self.ask("GET", "/v1/pins?order=store", headers={"Accept": NDJSON, "Pinfold-Owner": owner})
+            ids = [p["id"] for p in reply.lines]
+            self.assertEqual(len(ids), n)
+            return ids, sorted(ids, reverse=True)
+
+        ids, newest = pins("has-much", 5000)
+        self.assertNotEqual(ids, newest)
+        ids, newest = pins("has-little", 50)
+        self.assertEqual(ids, newest)
+
     def test_a_stream_that_cannot_be_is_refused_as_a_page_is(self):
         self.queued("refused stream")
         for bad in ("cursor=00", "cursor=zz", "order=store&name=s7", "order=store&cursor=00", "order=store&cursor=", "limit=10", "count=true", "tag="):
