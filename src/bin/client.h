@@ -1,11 +1,11 @@
 /*
  * client.h -- the commands' side of /v1 (src/role/api/openapi.json), blocking.
  *
- * Where the server is: --server, PINFOLD_SERVER, else what DIR/server.json says (server_file.h),
- * else where the configuration of this machine listens.  The key: --key, --key-file,
- * PINFOLD_KEY, else admin.key in the data directory, which is sent to no server but the one that
- * is found by that directory.  So on the machine of a server every command works without any
- * option.
+ * Where the server is: --server, PINFOLD_SERVER, else what DIR/server.json says of one that runs
+ * (server_file.h), else where the configuration of this machine listens.  The key: --key,
+ * --key-file, PINFOLD_KEY, else admin.key in the data directory, which is sent to no server but the
+ * one that runs with that directory.  So on the machine of a server every command works without
+ * any option.
  *
  * A server of this machine is reached without a proxy.  One that is found by the data directory is
  * known over TLS by the key of its own certificate; any other by the system's authorities or those

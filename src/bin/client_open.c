@@ -68,7 +68,9 @@ static const char *door_of(const char *url, struct arena *mem)
 	return door;
 }
 
-static struct server_file own_server(const struct config *config, struct arena *mem)
+/* The server that has the data directory; without one that runs, where it would listen.  Any user
+ * of the machine may listen there meanwhile: only a `running` one gets the admin key. */
+static struct server_file own_server(const struct config *config, struct arena *mem, bool *running)
 {
 	struct server_file file = {
 		.url = arena_printf(mem, "%s://%s", *config->tls.cert_file ? "https" : "http",
@@ -76,7 +78,7 @@ static struct server_file own_server(const struct config *config, struct arena *
 		.cert_file = config->tls.cert_file,
 	};
 
-	(void)server_file_read(config->data, mem, &file);
+	*running = server_file_read(config->data, mem, &file);
 	file.url = callable_url(file.url, mem);
 	return file;
 }
@@ -84,7 +86,8 @@ static struct server_file own_server(const struct config *config, struct arena *
 /* The server that was named; false: that is no URL of one, or holds a password. */
 static bool at_named_server(struct client *client, const char *server, const struct config *config)
 {
-	struct server_file own = own_server(config, client->in->mem);
+	bool running;
+	struct server_file own = own_server(config, client->in->mem, &running);
 	CURLU *parts = curl_url();
 	char *scheme = NULL, *host = NULL, *user = NULL;
 	bool ok;
@@ -96,8 +99,9 @@ static bool at_named_server(struct client *client, const char *server, const str
 	     curl_url_get(parts, CURLUPART_USER, &user, 0) != CURLUE_OK &&
 	     (!strcmp(scheme, "http") || !strcmp(scheme, "https"));
 	client->local = ok && loopback_host(host);
-	client->own = client->local && !strcmp(door_of(client->base, client->in->mem),
-					       door_of(own.url, client->in->mem));
+	client->own =
+		client->local && running &&
+		!strcmp(door_of(client->base, client->in->mem), door_of(own.url, client->in->mem));
 	curl_free(scheme);
 	curl_free(host);
 	curl_free(user);
@@ -107,11 +111,11 @@ static bool at_named_server(struct client *client, const char *server, const str
 
 static void at_own_server(struct client *client, const struct config *config)
 {
-	struct server_file file = own_server(config, client->in->mem);
+	struct server_file file = own_server(config, client->in->mem, &client->own);
 
 	client->base = file.url;
 	client->own_cert = file.cert_file;
-	client->local = client->own = true;
+	client->local = true;
 }
 
 /* ---- its certificate ------------------------------------------------------------------- */
@@ -193,10 +197,11 @@ static enum exit_code find_admin_key(struct client *client, const char *data)
 	code = client->local ? client_reach(client) : EXIT_DONE;
 	if (code) /* without a server the key is not what is missing */
 		return code;
-	if (!client->own) {
+	if (!client->own && (!client->local || access(path, F_OK) == 0)) {
 		fprintf(stderr,
-			"pinfold: no API key: %s is not the server of the data directory %s, and "
-			"gets none that lies there\n"
+			"pinfold: no API key: %s is not a server that runs with the data directory "
+			"%s, and "
+			"does not get the one that lies there\n"
 			"Give --key, --key-file or PINFOLD_KEY, or the --data of that server.\n",
 			client->base, data);
 		return EXIT_USAGE;

@@ -76,8 +76,24 @@ static void serve(struct server *server, const sigset_t *signals)
 		log_warn("requests were cut: they took longer than http.drain_timeout");
 }
 
-/* Without it commands need to be told where the server is: no reason not to serve. */
-static void tell_commands(const struct server *server, const struct config *config,
+/* False: another server has the data directory, and its admin.key.  Where files cannot be locked
+ * *lock is -1, and commands need to be told where the server is: no reason not to serve. */
+static bool take_data(const struct config *config, int *lock, struct err *err)
+{
+	if (!dir_make(config->data))
+		return err_set(err, errno == EACCES ? ERR_DENIED : ERR_INVALID,
+			       "data directory %s: %s; choose another with --data", config->data,
+			       strerror(errno));
+	if (server_file_lock(config->data, lock, err))
+		return true;
+	if (err->code == ERR_UNAVAILABLE)
+		return false;
+	log_err(LOG_WARN, err, "tell commands where the server is");
+	*lock = -1;
+	return true;
+}
+
+static void tell_commands(const struct server *server, const struct config *config, int lock,
 			  struct arena *mem)
 {
 	const char *cert = config->tls.cert_file; /* its links may lead elsewhere after a renewal */
@@ -88,7 +104,7 @@ static void tell_commands(const struct server *server, const struct config *conf
 
 	if (config->store.kind != STORE_MEM && !realpath(store_path(config, mem), store))
 		*store = '\0';
-	if (!server_file_write(config->data, &file, &err))
+	if (lock >= 0 && !server_file_write(lock, &file, &err))
 		log_err(LOG_WARN, &err, "tell commands where the server is");
 }
 
@@ -106,6 +122,7 @@ enum exit_code cmd_up(struct invocation *in)
 	struct server *server;
 	struct err err = { 0 };
 	sigset_t signals;
+	int lock = -1;
 
 	if (!command_config(in, &problems, &result, &err)) {
 		fprintf(stderr, "%.*s", SLICE_FMT(buf_slice(&problems)));
@@ -115,13 +132,17 @@ enum exit_code cmd_up(struct invocation *in)
 		  (enum log_format)result.config.log.format);
 	signals = take_signals();
 	raise_file_limit();
-	if (!choose_kubo(in, &result.config, &err) || !server_start(&result.config, &server, &err))
+	if (!choose_kubo(in, &result.config, &err) || !take_data(&result.config, &lock, &err))
 		return start_failed(&err);
+	if (!server_start(&result.config, &server, &err)) {
+		server_file_remove(result.config.data, lock);
+		return start_failed(&err);
+	}
 	log_info("pinfold %s serves %s, data in %s", PINFOLD_VERSION, server_url(server),
 		 result.config.data);
-	tell_commands(server, &result.config, in->mem);
+	tell_commands(server, &result.config, lock, in->mem);
 	serve(server, &signals);
-	server_file_remove(result.config.data);
+	server_file_remove(result.config.data, lock);
 	server_free(server);
 	log_info("stopped");
 	return EXIT_DONE;

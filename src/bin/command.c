@@ -11,7 +11,8 @@
 
 static const struct command_option client_options[] = {
 	{ "server", "URL", "The server; else PINFOLD_SERVER, else the one of the data directory." },
-	{ "key", "KEY", "API key; else PINFOLD_KEY, else admin.key in the data directory." },
+	{ "key", "KEY",
+	  "API key; else PINFOLD_KEY, else DIR/admin.key, for the server of DIR alone." },
 	{ "key-file", "FILE", "The same, from the first line of a file." },
 	{ "owner", "NAME", "Act for this owner, with the admin key." },
 	{ "ca", "FILE", "Certificates to trust, PEM; else PINFOLD_CA, else the system's." },

@@ -165,7 +165,7 @@ static const char man_tail[] =
 	".TP\n\\fIDIR\\fR/admin.key\nThe admin key, made by the first start in the data "
 	"directory.\n"
 	".TP\n\\fIDIR\\fR/server.json\nWhere the server with this data directory listens, for the "
-	"other commands; there while it runs.\n"
+	"other commands; what it has locked while it runs.\n"
 	".TP\n\\fIDIR\\fR/config.json\nThe configuration file, if none is named.\n";
 
 void help_man(struct buf *out)

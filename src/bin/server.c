@@ -62,14 +62,6 @@ struct server {
 
 /* ---- the store --------------------------------------------------------------------- */
 
-static bool make_dir(const char *path, struct err *err)
-{
-	if (dir_make(path))
-		return true;
-	return err_set(err, errno == EACCES ? ERR_DENIED : ERR_INVALID,
-		       "data directory %s: %s; choose another with --data", path, strerror(errno));
-}
-
 static bool open_backend(struct server *s, struct store_backend **out, struct err *err)
 {
 	const struct config *c = s->config;
@@ -91,7 +83,7 @@ static bool open_store(struct server *s, struct err *err)
 {
 	struct store_backend *backend;
 
-	return make_dir(s->config->data, err) && open_backend(s, &backend, err) &&
+	return open_backend(s, &backend, err) &&
 	       store_open(store_metered(backend, s->metrics),
 			  &(struct store_options){ .instance = INSTANCE,
 						   .clock = &s->clock,

@@ -11,7 +11,8 @@
 
 struct server;
 
-/* Opens the store, starts every role, listens.  Errors name the option to change. */
+/* The data directory is there and locked (server_file.h).  Opens the store, starts every role,
+ * listens.  Errors name the option to change. */
 bool server_start(const struct config *config, struct server **out, struct err *err) MUST_CHECK;
 
 /* The address it listens on, as a URL. */

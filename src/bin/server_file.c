@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -12,38 +13,86 @@
 
 #define NAME "server.json"
 
-static const char *path_in(const char *dir, const char *name, struct arena *mem)
+static const char *path_in(const char *dir, struct arena *mem)
 {
-	return arena_printf(mem, "%s/%s", dir, name);
+	return arena_printf(mem, "%s/" NAME, dir);
 }
 
-static bool write_json(const char *path, const json_t *value)
+/*
+ * fcntl(2), "Open file description locks": the lock of this one opening, gone when it is closed,
+ * however that happens.  Of the whole file.
+ */
+static bool take_lock(int fd)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool ok;
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	if (fd < 0)
-		return false;
-	ok = json_dumpfd(value, fd, JSON_COMPACT) == 0;
-	return close(fd) == 0 && ok;
+	return fcntl(fd, F_OFD_SETLK, &all) == 0;
 }
 
-bool server_file_write(const char *dir, const struct server_file *file, struct err *err)
+static bool is_locked(int fd)
+{
+	struct flock all = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_GETLK, &all) == 0 && all.l_type == F_WRLCK;
+}
+
+static bool is_linked(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+/* -1: errno says why; EAGAIN: another has the lock. */
+static int open_locked(const char *path)
+{
+	for (;;) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), why;
+		bool locked;
+
+		if (fd < 0)
+			return -1;
+		locked = take_lock(fd);
+		why = errno;
+		if (locked && is_linked(fd))
+			return fd;
+		close(fd);
+		errno = why;
+		if (!locked)
+			return -1;
+		/* Its server took it away between open() and lock(). */
+	}
+}
+
+bool server_file_lock(const char *dir, int *lock, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	const char *path = path_in(dir, NAME, mem), *beside = path_in(dir, NAME ".new", mem);
+	const char *path = path_in(dir, mem);
+	int fd = open_locked(path);
+
+	if (fd < 0 && errno == EAGAIN)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "a server runs with the data directory %s: stop it, or choose "
+			       "another with --data",
+			       dir);
+	if (fd < 0 || ftruncate(fd, 0) < 0) {
+		err_set(err, ERR_INTERNAL, "%s: %s", path, strerror(errno));
+		server_file_remove(dir, fd);
+		return false;
+	}
+	*lock = fd;
+	return true;
+}
+
+/* Readers take half a text for none. */
+bool server_file_write(int lock, const struct server_file *file, struct err *err)
+{
 	json_t *value = json_pack("{s:s,s:s,s:s}", "url", file->url, "store", file->store,
 				  "cert_file", file->cert_file);
-	bool ok;
+	bool ok = value && json_dumpfd(value, lock, JSON_COMPACT) == 0;
 
-	unlink(path);
-	ok = value && write_json(beside, value) && rename(beside, path) == 0;
 	json_decref(value);
-	if (ok)
-		return true;
-	err_set(err, ERR_INTERNAL, "%s: %s", path, strerror(errno));
-	unlink(beside);
-	return false;
+	return ok || err_set(err, ERR_INTERNAL, NAME ": %s", strerror(errno));
 }
 
 static bool read_text(const json_t *object, const char *name, struct arena *mem, const char **out)
@@ -57,23 +106,30 @@ static bool read_text(const json_t *object, const char *name, struct arena *mem,
 
 bool server_file_read(const char *dir, struct arena *mem, struct server_file *out)
 {
-	json_t *value = json_load_file(path_in(dir, NAME, mem), 0, NULL);
+	int fd = open(path_in(dir, mem), O_RDONLY | O_CLOEXEC);
+	json_t *value = fd >= 0 && is_locked(fd) ? json_loadfd(fd, 0, NULL) : NULL;
 	struct server_file file;
 	bool ok = read_text(value, "url", mem, &file.url) &&
 		  read_text(value, "store", mem, &file.store) &&
 		  read_text(value, "cert_file", mem, &file.cert_file);
 
 	json_decref(value);
+	if (fd >= 0)
+		close(fd);
 	if (ok)
 		*out = file;
 	return ok;
 }
 
-void server_file_remove(const char *dir)
+void server_file_remove(const char *dir, int lock)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 
-	unlink(path_in(dir, NAME, mem));
+	if (lock < 0)
+		return;
+	if (is_linked(lock))
+		unlink(path_in(dir, mem));
+	close(lock);
 }
 
 const char *callable_url(const char *url, struct arena *mem)

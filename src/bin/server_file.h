@@ -1,10 +1,12 @@
 /*
  * server_file.h -- DIR/server.json: how commands reach the server that has the data directory.
  *
- * `pinfold up` writes it when it listens and takes it away when it ends; what a killed server
- * left is written over by the next.  So `--data DIR` alone is enough for every command, whatever
- * flags the server was started with, and an order about a directory goes to the server that has
- * it open and to no other.
+ * `pinfold up` holds a lock on it as long as it runs, writes it when it listens, and takes it away
+ * when it ends.  The kernel drops the lock with the process, so what a killed server left is none,
+ * and who gets its port afterwards gets no key.  A data directory has one server: the next one that
+ * is started with it does not get the lock.  So `--data DIR` alone is enough for every command,
+ * whatever flags the server was started with, and an order about a directory goes to the server
+ * that has it open and to no other.
  *
  *	{"url":"https://127.0.0.1:9480","store":"/srv/pinfold/store","cert_file":"/etc/cert.pem"}
  */
@@ -19,14 +21,18 @@ struct server_file {
 	const char *cert_file; /* of its TLS; "": none */
 };
 
-/* Whole or not at all, for this user alone.  A failure leaves none. */
-bool server_file_write(const char *dir, const struct server_file *file, struct err *err) MUST_CHECK;
+/* Makes it for this user alone, empty, and locks it until server_file_remove().  ERR_UNAVAILABLE:
+ * a server that runs has it. */
+bool server_file_lock(const char *dir, int *lock, struct err *err) MUST_CHECK;
 
-/* False: there is none that can be read, and *out stays as it is.  Texts in `mem`. */
+/* Into the one that is locked, once. */
+bool server_file_write(int lock, const struct server_file *file, struct err *err) MUST_CHECK;
+
+/* False: there is none of a server that runs, and *out stays as it is.  Texts in `mem`. */
 bool server_file_read(const char *dir, struct arena *mem, struct server_file *out);
 
-/* None is fine. */
-void server_file_remove(const char *dir);
+/* Negative is fine. */
+void server_file_remove(const char *dir, int lock);
 
 /* A URL to listen on as one that can be called: 0.0.0.0 and [::] become loopback. */
 const char *callable_url(const char *url, struct arena *mem);

@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from fake_v1 import KEY, FakeServer  # noqa: E402
 
 PROGRAM = sys.argv.pop(1)
+F_OFD_SETLK = 37  # fcntl.h; Python names it from 3.12 on
 CID = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
 
 
@@ -42,6 +43,15 @@ class Case(unittest.TestCase):
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE"):
             if name in os.environ:
                 self.env[name] = os.environ[name]
+
+    def run_as_server(self, data):
+        """The fake as the server of this data directory, until what is returned is closed."""
+        file = open(data / "server.json", "w")
+        self.addCleanup(file.close)
+        file.write(json.dumps({"url": self.fake.url, "store": "", "cert_file": ""}))
+        file.flush()
+        fcntl.fcntl(file, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        return file
 
     def run_it(self, *args, code=0, stdin="", **env):
         full = {k: v for k, v in {**self.env, **env}.items() if v is not None}
@@ -110,6 +120,7 @@ class Usage(Case):
         said = self.run_it("status", code=2, **own).stderr
         self.assertRegex(said, r"there is no .*/\.pinfold/admin\.key, which .*\(pinfold up\)\nElse give --key")
         pathlib.Path(self.home.name, "admin.key").mkdir()
+        self.run_as_server(pathlib.Path(self.home.name))
         said = self.run_it("status", "--data", self.home.name, code=2, **own).stderr
         self.assertIn("Is a directory", said)
 
@@ -212,9 +223,8 @@ class Finding(Case):
         data.mkdir()
         (data / "admin.key").write_text(KEY + "\n")
         said = self.run_it("status", "--data", str(data), code=2, PINFOLD_KEY=None).stderr
-        self.assertIn("is not the server of the data directory", said)  # but any that listens on loopback
-        told = {"url": self.fake.url, "store": "", "cert_file": ""}
-        (data / "server.json").write_text(json.dumps(told))
+        self.assertIn("is not a server that runs with the data directory", said)  # but any that listens on loopback
+        self.run_as_server(data)
         self.run_it("status", "--data", str(data), PINFOLD_KEY=None)
         (pathlib.Path(self.home.name) / ".pinfold").symlink_to(data)
         self.run_it("status", PINFOLD_KEY=None)
@@ -223,13 +233,23 @@ class Finding(Case):
         data = pathlib.Path(self.home.name, ".pinfold")
         data.mkdir()
         (data / "admin.key").write_text(KEY + "\n")
-        (data / "server.json").write_text(json.dumps({"url": self.fake.url, "store": "", "cert_file": ""}))
+        self.run_as_server(data)
         elsewhere = self.fake.url.replace("127.0.0.1", "0.0.0.0")  # reaches the fake, but is no loopback address
         said = self.run_it("status", "--server", elsewhere, code=2, PINFOLD_KEY=None).stderr
-        self.assertIn("is not the server of the data directory", said)
+        self.assertIn("is not a server that runs with the data directory", said)
         self.assertEqual(self.fake.calls, [])
         self.run_it("status", "--server", elsewhere)  # with a key that was given
         self.run_it("status", "--server", self.fake.url.replace("127.0.0.1", "localhost"), PINFOLD_KEY=None)
+
+    def test_the_admin_key_goes_to_nobody_who_listens_where_a_killed_server_did(self):
+        data = pathlib.Path(self.home.name, ".pinfold")
+        data.mkdir()
+        (data / "admin.key").write_text(KEY + "\n")
+        self.run_as_server(data).close()
+        for place in ({"PINFOLD_SERVER": self.fake.url}, {"PINFOLD_SERVER": None, "PINFOLD_LISTEN": self.fake.url[7:]}):
+            said = self.run_it("status", code=2, PINFOLD_KEY=None, **place).stderr
+            self.assertIn("is not a server that runs with the data directory", said)
+            self.assertEqual(self.fake.calls, [])
 
     def test_a_server_is_named_by_a_url_without_a_user(self):
         for url in (self.fake.url.replace("://", "://me:secret@"), "ftp://127.0.0.1", "http://", "http://a b"):

@@ -155,6 +155,11 @@ def self_signed(directory, name="tls", kind="ec", san=None):
 
 
 class Starting(Case):
+    @staticmethod
+    def told(pinfold):
+        file = pinfold.dir / "server.json"
+        return file.exists() and file.read_text().endswith("}")
+
     def test_what_cannot_be_served_is_told(self):
         cert, key = self_signed(self.dir)
         _, other = self_signed(self.dir, "other")
@@ -228,7 +233,7 @@ class Starting(Case):
         cert, key = self_signed(self.dir, "named", san="DNS:pins.example.org")
         pinfold = Pinfold(self.dir / "own", ["http://127.0.0.1:1"], tls_cert_file=str(cert), tls_key_file=str(key))
         pinfold.start(wait=False)
-        until(lambda: (pinfold.dir / "server.json").exists(), "it listens")
+        until(lambda: self.told(pinfold), "it listens")
         self.assertIn("https://", self.run_it("status", "--data", pinfold.dir).stdout)
         self.run_it("status", "--data", pinfold.dir, PINFOLD_CA=str(key))  # is for others
         self.run_it("store", "backup", self.dir / "tls-backup", "--data", pinfold.dir)
@@ -244,7 +249,7 @@ class Starting(Case):
         cert, key = self_signed(self.dir, "ca", san="IP:127.0.0.1")
         pinfold = Pinfold(self.dir / "by-ca", ["http://127.0.0.1:1"], tls_cert_file=str(cert), tls_key_file=str(key))
         pinfold.start(wait=False)
-        until(lambda: (pinfold.dir / "server.json").exists(), "it listens")
+        until(lambda: self.told(pinfold), "it listens")
         named = ("--data", pinfold.dir, "--server", f"https://127.0.0.1:{pinfold.port}")
         self.assertIn("--ca", self.run_it("status", *named, code=3).stderr)
         self.run_it("status", *named, "--ca", cert)
@@ -318,13 +323,23 @@ class Orders(Case):
         self.assertIn("is in use, but no server with the data directory", out.stderr)
         self.assertFalse((self.dir / "wrong").exists())
 
+    def test_a_data_directory_has_one_server(self):
+        """A second one would write its own admin.key over that of the first."""
+        listen = f"127.0.0.1:{free_port()}"
+        out = self.run_it("up", "--data", self.pinfold.dir, "--store-kind", "mem", "--listen", listen, "--kubo", self.kubo.url, code=1)
+        self.assertIn(f"a server runs with the data directory {self.pinfold.dir}", out.stderr)
+        self.assertIn(self.pinfold.url, self.run_it("status", "--data", self.pinfold.dir).stdout)
+
     def test_the_data_directory_alone_tells_where_its_server_is(self):
         out = self.run_it("status", "--data", self.pinfold.dir)
         self.assertIn(self.pinfold.url, out.stdout)
         file = self.pinfold.dir / "server.json"
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         self.pinfold.kill()
-        self.assertIn(self.pinfold.url, self.run_it("status", "--data", self.pinfold.dir, code=3).stderr)
+        self.assertTrue(file.exists())
+        self.run_it("status", "--data", self.pinfold.dir, code=3, PINFOLD_LISTEN=f"127.0.0.1:{free_port()}")
+        with socket.create_server(("127.0.0.1", self.pinfold.port)):  # who has the port now gets no key
+            self.run_it("status", "--data", self.pinfold.dir, code=3, PINFOLD_LISTEN=f"127.0.0.1:{free_port()}")
         self.pinfold.start()
         self.pinfold.stop()
         self.assertFalse(file.exists())
