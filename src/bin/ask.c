@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bin/option_value.h"
+#include "model/pin.h"
 
 static json_t *number(const char *text)
 {
@@ -38,15 +39,15 @@ static json_t *replicas(const char *text)
 	if (!strcmp(text, "all") || !strcmp(text, "-1"))
 		return json_integer(-1);
 	min = max = strtol(text, &end, 10);
-	if (end == text || min < 1)
+	if (end == text)
 		return NULL;
 	if (*end == '-') {
 		text = end + 1;
 		max = strtol(text, &end, 10);
-		if (end == text || max < min)
+		if (end == text)
 			return NULL;
 	}
-	if (*end)
+	if (*end || min < 1 || !pin_replicas_ok(min, max))
 		return NULL;
 	return min == max ? json_integer(min)
 			  : json_pack("{s:i,s:i}", "min", (int)min, "max", (int)max);
@@ -91,6 +92,8 @@ static json_t *value_of(const struct invocation *in, const struct ask_member *m)
 {
 	const char *text = given(in, m->option);
 
+	if (m->or_default && !strcmp(text, "default"))
+		return json_null();
 	switch (m->kind) {
 	case ASK_TEXT:
 		return json_string(text);
@@ -120,7 +123,7 @@ static const char *allowed(enum ask_kind kind)
 		[ASK_BYTES] = "a size such as 1048576 or 1.5GiB",
 		[ASK_YES_NO] = "true or false",
 		[ASK_TEXTS] = "texts in UTF-8",
-		[ASK_REPLICAS] = "a number such as 2, a range such as 2-3, or all",
+		[ASK_REPLICAS] = "a number such as 2, a range such as 2-3, or all; 100 at most",
 		[ASK_PAIRS] = "NAME=VALUE",
 		[ASK_EXPIRES] = "a time such as 2027-01-31T12:00:00Z, or never",
 	};
@@ -138,8 +141,10 @@ enum exit_code ask_build(const struct invocation *in, const struct ask_member *m
 			continue;
 		value = value_of(in, &members[i]);
 		if (!value)
-			return usage_error(in, "--%s: \"%s\" is not allowed: %s", members[i].option,
-					   given(in, members[i].option), allowed(members[i].kind));
+			return usage_error(in, "--%s: \"%s\" is not allowed: %s%s",
+					   members[i].option, given(in, members[i].option),
+					   allowed(members[i].kind),
+					   members[i].or_default ? ", or default" : "");
 		json_object_set_new(body, members[i].name, value);
 	}
 	return EXIT_DONE;

@@ -19,6 +19,7 @@ enum ask_kind {
 struct ask_member {
 	const char *option, *name; /* --option; "member" */
 	enum ask_kind kind;
+	bool or_default; /* "default" is null: as the server has it for all */
 };
 
 /* Adds to `body` what was given of `members`.  EXIT_USAGE, with words on stderr, if a value

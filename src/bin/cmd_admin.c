@@ -119,15 +119,15 @@ enum exit_code cmd_owner_set(struct invocation *in)
 {
 	static const struct ask_member members[] = {
 		{ "disabled", "disabled", ASK_YES_NO },
-		{ "replicas", "replicas", ASK_REPLICAS },
+		{ "replicas", "replicas", ASK_REPLICAS, .or_default = true },
 		{ "ttl", "ttl", ASK_TEXT },
 		{ "max-ttl", "max_ttl", ASK_TEXT },
 		{ "zone", "zones", ASK_TEXTS },
 		{ "priority", "priority", ASK_NUMBER },
-		{ "max-pins", "max_pins", ASK_NUMBER },
-		{ "max-bytes", "max_bytes", ASK_BYTES },
-		{ "max-requests", "max_requests_per_second", ASK_NUMBER },
-		{ "max-fetches", "max_fetches", ASK_NUMBER },
+		{ "max-pins", "max_pins", ASK_NUMBER, .or_default = true },
+		{ "max-bytes", "max_bytes", ASK_BYTES, .or_default = true },
+		{ "max-requests", "max_requests_per_second", ASK_NUMBER, .or_default = true },
+		{ "max-fetches", "max_fetches", ASK_NUMBER, .or_default = true },
 	};
 	CLEANUP(json) json_t *body = json_object();
 	enum exit_code code = ask_build(in, members, ARRAY_LEN(members), body);

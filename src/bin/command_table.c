@@ -133,8 +133,9 @@ const struct command commands[] = {
 	{ "owner show", "NAME...", "Show the settings of an owner.", NULL, cmd_owner_show, 1, MANY,
 	  TO_SERVER },
 	{ "owner set", "NAME...", "Set defaults and limits of an owner.",
-	  "Defaults are used where a request is silent; 0 of a limit means none.", cmd_owner_set, 1,
-	  MANY, TO_SERVER,
+	  "Defaults are used where a request is silent; 0 of a limit means none, and default, for "
+	  "limits and --replicas, what the server's configuration has for all owners.",
+	  cmd_owner_set, 1, MANY, TO_SERVER,
 	  .options = { { "replicas", "N", "Copies: 2, a range such as 2-3, or all." },
 		       { "ttl", "DURATION", "How long pins are kept; 0s: for ever." },
 		       { "max-ttl", "DURATION", "The longest that may be asked for; 0s: any." },

@@ -512,6 +512,11 @@ class People(Case):
     def test_owners_denials_status_and_drift(self):
         self.run_it("owner", "set", "alice", "--replicas", "2", "--max-bytes", "1GiB", "--disabled", "false")
         self.assertEqual(self.fake.calls[-1][1:4:2], ("/v1/owners/alice", {"replicas": 2, "max_bytes": 1 << 30, "disabled": False}))
+        limits = ("replicas", "max-pins", "max-bytes", "max-requests", "max-fetches")
+        self.run_it("owner", "set", "alice", *(word for name in limits for word in (f"--{name}", "default")))
+        self.assertEqual(self.fake.calls[-1][3], dict.fromkeys(("replicas", "max_pins", "max_bytes", "max_requests_per_second", "max_fetches")))
+        self.assertIn("a number, or default", self.run_it("owner", "set", "alice", "--max-pins", "many", code=2).stderr)
+        self.assertIn("is not allowed", self.run_it("owner", "set", "alice", "--priority", "default", code=2).stderr)
         self.assertRegex(self.run_it("owner", "show", "alice").stdout, r"REPLICAS +2-3\n")
         self.assertIn("1.0 TiB", self.run_it("owner", "ls").stdout)
         self.run_it("deny", "add", CID, "--reason", "r")
@@ -621,7 +626,8 @@ class State(Case):
         self.state("import", "--replicas", "all", stdin=json.dumps(self.pin(1)))
         pin = next(p for p in map(json.loads, self.exported()) if p["cid"] == self.pin(1)["cid"])
         self.assertEqual((pin["replication_factor_min"], pin["replication_factor_max"], pin["allocations"]), (-1, -1, self.PEERS))
-        for args, said in ((["--replicas", "0"], "a range such as 2-3"), (["--peer", "foo"], "--peer: ")):
+        for args, said in ((["--replicas", "0"], "a range such as 2-3"), (["--replicas", "4294967298"], "100 at most"),
+                           (["--replicas", "2-4294967298"], "100 at most"), (["--replicas", "99-101"], "100 at most"), (["--peer", "foo"], "--peer: ")):
             self.assertIn(said, self.state("import", *args, code=2).stderr)
 
     def test_nothing_that_is_there_is_written_over_and_no_part_is_left(self):

@@ -27,7 +27,7 @@ enum {
 };
 static const struct json_field owner_fields[] = {
 	[F_DISABLED] = { "disabled", JSON_FLAG, AT(disabled) },
-	[F_REPLICAS] = { "replicas", JSON_OTHER, AT(replicas) },
+	[F_REPLICAS] = { "replicas", JSON_OTHER, AT(replicas), .nullable = true },
 	[F_TTL] = { "ttl", JSON_STR, AT(ttl) },
 	[F_MAX_TTL] = { "max_ttl", JSON_STR, AT(max_ttl) },
 	[F_ZONES] = { "zones", JSON_LIST, AT(zones) },
@@ -171,6 +171,8 @@ static bool change_owner(struct call *c, const json_t *body, struct owner_row *r
 		row->max_requests_per_s = (uint32_t)as_bound(in.per_s);
 	if (given >> F_FETCHES & 1)
 		row->max_fetches = (uint32_t)as_bound(in.fetches);
+	if (given >> F_REPLICAS & 1)
+		row->rf_min = row->rf_max = 0; /* null: the program's for all */
 	if (in.replicas && !v1_read_replicas(in.replicas, &row->rf_min, &row->rf_max, err))
 		return false;
 	if (in.replicas && !pin_replicas_ok(row->rf_min, row->rf_max))

@@ -323,6 +323,11 @@ class V1(unittest.TestCase):
         self.assertIn(self.owner, [o["owner"] for o in self.ask("GET", "/v1/owners").json["owners"]])
         usage = self.ask("GET", "/v1/usage").json
         self.assertEqual((usage["owner"], sum(usage["pins"].values()), usage["max_pins"]), (self.owner, 2, 100))
+        again = self.ask("PATCH", f"/v1/owners/{self.owner}", {"replicas": None, "max_pins": None}).json
+        others = self.ask("GET", f"/v1/owners/{self.owner}-not").json
+        self.assertEqual([again.get(k) for k in ("replicas", "max_pins")], [others.get(k) for k in ("replicas", "max_pins")])
+        self.assertEqual(again["ttl"], "1d")
+        self.assertNotEqual(self.add({"cid": cid_of("default again")})["replicas"], {"min": 2, "max": 4})
 
     def test_of_two_changes_of_an_owner_at_once_none_is_lost(self):
         for n in range(20):
