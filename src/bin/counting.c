@@ -45,38 +45,22 @@ uint64_t count_held_back(struct counting *c)
 	return held_back_count(c->held_back, clock_mono_us(c->clock));
 }
 
-bool count_node(struct counting *c, uint32_t peer_no, struct worker_node *out)
-{
-	struct worker_node nodes[NODES_SHOWN];
-	unsigned n = worker_nodes(c->worker, nodes, NODES_SHOWN);
-
-	for (unsigned i = 0; i < n && i < NODES_SHOWN; i++) {
-		*out = nodes[i];
-		if (nodes[i].peer_no == peer_no)
-			return true;
-	}
-	return false;
-}
-
 /* ---- what is true now -------------------------------------------------------------------- */
 
 static void collect_worker(void *ctx, struct metrics *m)
 {
 	struct counting *c = ctx;
-	struct worker_node nodes[NODES_SHOWN];
-	unsigned n = worker_nodes(c->worker, nodes, NODES_SHOWN);
+	struct worker_node node;
 	uint64_t failures = 0;
 
-	for (unsigned i = 0; i < n && i < NODES_SHOWN; i++) {
-		const struct worker_node *node = &nodes[i];
-
-		failures += node->failed;
-		if (node->peer_no == 0)
+	for (unsigned i = 0; worker_node_at(c->worker, i, &node); i++) {
+		failures += node.failed;
+		if (node.peer_no == 0)
 			continue;
-		metrics_show(m, METRIC_WORKER_QUEUE, node->peer_id,
-			     node->queued + node->retrying + node->active);
-		metrics_show(m, METRIC_PEER_FREE, node->peer_id, (int64_t)node->free_bytes);
-		metrics_show(m, METRIC_PEER_USED, node->peer_id, (int64_t)node->used_bytes);
+		metrics_show(m, METRIC_WORKER_QUEUE, node.peer_id,
+			     node.queued + node.retrying + node.active);
+		metrics_show(m, METRIC_PEER_FREE, node.peer_id, (int64_t)node.free_bytes);
+		metrics_show(m, METRIC_PEER_USED, node.peer_id, (int64_t)node.used_bytes);
 	}
 	metrics_set(m, METRIC_WORKER_FAILURES, METRIC_FAILURE_IPFS, 0, (int64_t)failures);
 }

@@ -14,8 +14,6 @@
 #include "role/reconciler.h"
 #include "role/worker/worker.h"
 
-#define NODES_SHOWN 256
-
 struct counting { /* all of it outlives the requests for /metrics */
 	struct metrics *metrics;
 	struct clock *clock;
@@ -37,9 +35,6 @@ void count_event(struct counting *counting, enum metric_event event, struct slic
 void count_pinned(void *counting, int64_t after_us);                /* replan_events */
 void count_settled(void *counting, bool desired, int64_t after_us); /* likewise */
 void count_published(void *counting, const struct bus_msg *msg);    /* of the bus */
-
-/* What the worker tells of the peer's node; false: it has none. */
-bool count_node(struct counting *counting, uint32_t peer_no, struct worker_node *out);
 
 /* Copies that the guard holds back now. */
 uint64_t count_held_back(struct counting *counting);

@@ -394,7 +394,7 @@ static enum worker_gc order_gc(void *ctx, uint32_t peer_no)
 
 static bool tell_node(void *ctx, uint32_t peer_no, struct worker_node *out)
 {
-	return count_node(&((struct server *)ctx)->counting, peer_no, out);
+	return worker_node_of(((struct server *)ctx)->worker, peer_no, out);
 }
 
 static bool tell_progress(void *ctx, uint32_t peer_no, struct slice cid, struct kubo_progress *out)
@@ -404,11 +404,10 @@ static bool tell_progress(void *ctx, uint32_t peer_no, struct slice cid, struct 
 
 static bool driven(struct server *s, struct slice peer_id)
 {
-	struct worker_node nodes[NODES_SHOWN];
-	unsigned n = worker_nodes(s->worker, nodes, NODES_SHOWN);
+	struct worker_node node;
 
-	for (unsigned i = 0; i < n && i < NODES_SHOWN; i++)
-		if (slice_eq_str(peer_id, nodes[i].peer_id))
+	for (unsigned i = 0; worker_node_at(s->worker, i, &node); i++)
+		if (slice_eq_str(peer_id, node.peer_id))
 			return true;
 	return false;
 }

@@ -386,16 +386,30 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 	return ok;
 }
 
-unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max)
+bool worker_node_at(struct worker *w, unsigned i, struct worker_node *out)
 {
-	unsigned n;
+	bool found;
 
 	pthread_mutex_lock(&w->lock);
-	n = w->n_shown;
-	for (unsigned i = 0; i < n && i < max; i++)
-		out[i] = w->shown[i];
+	found = i < w->n_shown;
+	if (found)
+		*out = w->shown[i];
 	pthread_mutex_unlock(&w->lock);
-	return n;
+	return found;
+}
+
+bool worker_node_of(struct worker *w, uint32_t peer_no, struct worker_node *out)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < w->n_shown && !found; i++) {
+		found = w->shown[i].peer_no == peer_no;
+		if (found)
+			*out = w->shown[i];
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
 }
 
 /* Is an order for this node about to be taken? */

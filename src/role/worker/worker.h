@@ -21,7 +21,7 @@
  * lost pins are fetched again, pins of ours that nobody knows are reported, foreign
  * ones counted.
  *
- * Belongs to one thread, but for worker_knock(), worker_nodes() and worker_progress().
+ * Belongs to one thread, but for worker_knock(), worker_node_...() and worker_progress().
  */
 #pragma once
 
@@ -117,8 +117,12 @@ struct worker_node { /* a copy, for status pages and metrics */
 	int64_t gc_at;         /* wall; end of the last collection, 0 = none since the start */
 	uint64_t gc_collected; /* blocks it removed */
 };
-/* Copies up to `max` nodes; returns how many there are. */
-unsigned worker_nodes(struct worker *w, struct worker_node *out, unsigned max);
+
+/* Copies node `i`, from 0; false: there are no more. */
+bool worker_node_at(struct worker *w, unsigned i, struct worker_node *out);
+
+/* Copies the one that is this peer; false: none is, as far as is known by now. */
+bool worker_node_of(struct worker *w, uint32_t peer_no, struct worker_node *out);
 
 /* From any thread: drives one more node from now on.  The options are copied.  A URL that
  * makes no sense is logged and forgotten; so is a Kubo that another URL already names. */

@@ -208,7 +208,7 @@ void roles_restart_worker(struct roles *r)
 	make_worker(r);
 	while (node.peer_no == 0) { /* until then the bus knows the one that died */
 		assert_true(worker_step(r->worker, r->now, &due, &err));
-		worker_nodes(r->worker, &node, 1);
+		assert_true(worker_node_at(r->worker, 0, &node));
 	}
 }
 

@@ -16,7 +16,7 @@
 #include "role/worker/worker.h"
 #include "store/mem/store_mem.h"
 
-#define ROLES_NODES_MAX 4
+#define ROLES_NODES_MAX 300
 
 struct roles_options { /* zero means what `roles.c` says */
 	unsigned nodes;

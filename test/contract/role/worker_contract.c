@@ -691,6 +691,22 @@ static void a_users_direct_pin_serves_a_direct_request_and_stays(void **state UN
 /* ---- comparison ------------------------------------------------------------------------------ */
 
 /* Else a node with 10^7 pins takes gigabytes. */
+static void each_of_many_nodes_is_told(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = roles_new(&(struct roles_options){ .nodes = 300 });
+	struct worker_node node, same;
+	unsigned n = 0;
+
+	roles_run(r, 20 * US_PER_S);
+	for (; worker_node_at(r->worker, n, &node); n++) {
+		assert_int_equal(node.state, NODE_UP);
+		assert_true(worker_node_of(r->worker, node.peer_no, &same));
+		assert_string_equal(same.url, node.url);
+	}
+	assert_int_equal(n, 300);
+	assert_false(worker_node_of(r->worker, 301, &same));
+}
+
 static void a_comparison_takes_no_memory_for_each_pin(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
@@ -832,6 +848,7 @@ int main(void)
 		cmocka_unit_test(a_removal_that_is_refused_tells_nothing_that_kubo_did_not_tell),
 		cmocka_unit_test(a_direct_pin_that_was_put_back_may_be_covered_again),
 		cmocka_unit_test(a_users_direct_pin_serves_a_direct_request_and_stays),
+		cmocka_unit_test(each_of_many_nodes_is_told),
 		cmocka_unit_test(a_comparison_takes_no_memory_for_each_pin),
 		cmocka_unit_test(a_lost_repository_is_fetched_anew_in_parts),
 		cmocka_unit_test(a_comparison_ends_although_the_journal_is_full),
