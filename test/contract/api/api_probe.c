@@ -11,8 +11,9 @@
  *
  * has no worker, and a line "N before" or "N after" on stdin lets the N-th call of the store
  * from then on fail, before or after it took effect (0: none), and "1 sync" every wait for
- * durability until the next such line; each is answered by
- * one with the number of calls since the last.
+ * durability until the next such line; each is answered by one with the number of calls since the
+ * last.  "N clock" lets N seconds pass.  "1 hold" holds what reads peers until "0 hold", and is
+ * answered by the number of those who are held by now.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "bus/local/bus_local.h"
@@ -32,7 +34,8 @@
 #define PEER_B "12D3KooWJbJFaZ1dwpuu9tQY3ELCCCpWMJc1dSRVbcMwhiLiFq7q"
 
 struct probe {
-	struct clock clock;
+	struct clock clock;             /* first: its functions get the probe */
+	atomic_int_least64_t passed_us; /* what it is ahead */
 	struct rand rand;
 	struct store *store;
 	struct bus *bus;
@@ -46,6 +49,8 @@ struct probe {
 	pthread_cond_t wake;
 	bool pending;
 	atomic_bool stop;
+	bool holding;
+	unsigned held;
 };
 
 static void must(bool ok, const struct err *err)
@@ -173,6 +178,39 @@ static void *work(void *arg)
 
 /* ---- the rest --------------------------------------------------------------------------- */
 
+static int64_t passed_time(struct clock *clock)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * US_PER_S + now.tv_nsec / 1000 +
+	       atomic_load(&((struct probe *)clock)->passed_us);
+}
+
+static unsigned hold(struct probe *p, bool holding)
+{
+	unsigned held;
+
+	pthread_mutex_lock(&p->lock);
+	p->holding = holding;
+	held = p->held;
+	pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	return held;
+}
+
+static void wait_if_held(void *ctx, enum table table)
+{
+	struct probe *p = ctx;
+
+	pthread_mutex_lock(&p->lock);
+	p->held++;
+	while (table == TABLE_PEERS && p->holding)
+		pthread_cond_wait(&p->wake, &p->lock);
+	p->held--;
+	pthread_mutex_unlock(&p->lock);
+}
+
 static uint32_t join(struct probe *p, const char *id, const char *address)
 {
 	struct slice addresses[] = { slice_str(address) };
@@ -215,6 +253,8 @@ static void build(struct probe *p, struct store_mem *data)
 
 	p->metrics = api.metrics = metrics_new();
 	failing_store_init(&p->failing, store_mem_attach(data, &p->clock, 0, NULL));
+	p->failing.before_read = wait_if_held;
+	p->failing.ctx = p;
 	must(store_open(&p->failing.base, &options, &p->store, &err), &err);
 	p->bus = bus_local_new(&bus);
 	pins.store = api.store = p->store;
@@ -241,6 +281,18 @@ static void take_down(struct probe *p)
 	bus_close(p->bus);
 }
 
+static unsigned fail(struct probe *p, unsigned n, const char *when)
+{
+	unsigned calls = atomic_exchange(&p->failing.calls, 0);
+
+	atomic_store(&p->failing.no_sync, strcmp(when, "sync") == 0);
+	if (p->failing.no_sync)
+		n = 0;
+	atomic_store(&p->failing.after, strcmp(when, "after") == 0);
+	atomic_store(&p->failing.fail_at, n);
+	return calls;
+}
+
 /* Until stdin ends. */
 static void take_orders(struct probe *p)
 {
@@ -249,12 +301,13 @@ static void take_orders(struct probe *p)
 
 	while (fgets(line, sizeof(line), stdin)) {
 		assert(sscanf(line, "%u %7s", &n, when) == 2);
-		calls = atomic_exchange(&p->failing.calls, 0);
-		atomic_store(&p->failing.no_sync, strcmp(when, "sync") == 0);
-		if (p->failing.no_sync)
-			n = 0;
-		atomic_store(&p->failing.after, strcmp(when, "after") == 0);
-		atomic_store(&p->failing.fail_at, n);
+		calls = 0;
+		if (!strcmp(when, "clock"))
+			atomic_fetch_add(&p->passed_us, n * US_PER_S);
+		else if (!strcmp(when, "hold"))
+			calls = hold(p, n);
+		else
+			calls = fail(p, n, when);
 		printf("%u\n", calls);
 		fflush(stdout);
 	}
@@ -273,7 +326,7 @@ int main(int argc, char **argv)
 
 	if (failing)
 		log_setup(LOG_ERROR, LOG_LOGFMT); /* hundreds of faults, all on purpose */
-	clock_init_system(&p.clock);
+	p.clock = (struct clock){ passed_time, passed_time };
 	rand_init_system(&p.rand);
 	build(&p, data);
 	admin_key(&p, &text);

@@ -1,4 +1,5 @@
 """Each call of the store that a route makes fails once: before and after its effect."""
+import concurrent.futures
 import http.client
 import json
 import unittest
@@ -107,6 +108,9 @@ class FailingStore(unittest.TestCase):
                 self.assertIn(second.status, (202,) if reply.status == 503 else (202, 409), second.body)
                 if second.status == 409:
                     self.assertEqual((second.code, second.headers["Retry-After"]), ("idempotency_key_in_use", "1"))
+                    self.probe.fail(61, "clock")
+                    second = again()
+                    self.assertEqual(second.status, 202, second.body)
                 pins = self.ask("GET", "/v1/pins").json["pins"]
                 self.assertLessEqual(len(pins), 1)
                 if 202 in (reply.status, second.status):
@@ -174,8 +178,50 @@ class FailingStore(unittest.TestCase):
             for reply, again in self.each_failure(when, prepare):
                 if reply.status >= 500:
                     self.assert_fault(reply, False)
-                for _ in range(2):
-                    self.assertIn(again().status, (204, 409)) # 409: its claim could not be ended
+                self.assert_done_in_time(again, (204,))
+
+    def assert_done_in_time(self, again, good):
+        """Asked for under its key again it is done; if its claim could not be ended, as soon as that is over."""
+        reply = again()
+        if reply.status == 409:
+            self.assertEqual(reply.code, "idempotency_key_in_use")
+            self.probe.fail(61, "clock")
+            reply = again()
+        for reply in (reply, again()):
+            self.assertIn(reply.status, good, reply.body)
+        return reply
+
+    def test_a_keyed_order_to_forget_a_peer_that_was_done_is_told_as_done(self):
+        lost = "12D3KooWSsFKYVZFV9zmrLUPPsmZ9KhfLe2mRnNJzKVAqPkjZf1B"
+        def prepare():
+            self.assertIn(self.ask("POST", "/v1/peers", {"id": lost}).status, (200, 201))
+            return self.request("POST", f"/v1/peers/{lost}/forget", key=True)
+        for when in ("before", "after"):
+            for reply, again in self.each_failure(when, prepare):
+                if reply.status >= 500:
+                    self.assert_fault(reply, False)
+                told = self.assert_done_in_time(again, (200,))
+                self.assertEqual((told.json["wish"], told.headers["Idempotency-Replayed"]), ("forgotten", "true"))
+                self.assertEqual(self.ask("GET", f"/v1/peers/{lost}").status, 404)
+
+    def test_a_keyed_call_that_outlasts_its_claim_is_not_begun_anew(self):
+        self.owner = "owner-slow"
+        def drain():
+            return self.ask("POST", f"/v1/peers/{PEER}/drain", headers={"Idempotency-Key": "slow"})
+        with concurrent.futures.ThreadPoolExecutor(1) as other:
+            self.probe.fail(1, "hold")
+            try:
+                first = other.submit(drain)
+                self.probe.until(lambda: self.probe.fail(1, "hold") == 1, "it is at work")
+                for _ in range(3):
+                    reply = drain()
+                    self.assertEqual((reply.status, reply.code), (409, "idempotency_key_in_use"))
+                    self.probe.fail(61, "clock")
+            finally:
+                self.probe.fail(0, "hold")
+            self.assertEqual(first.result().json["wish"], "draining")
+        reply = drain()
+        self.assertEqual((reply.status, reply.headers["Idempotency-Replayed"]), (200, "true"))
 
     def test_the_deny_list(self):
         def add():

@@ -59,7 +59,7 @@ class Probe:
 
     def fail(self, n, when="before"):
         """Lets the store's n-th call fail; how many there were since the last time.  `when` "sync":
-        from now on nothing becomes durable."""
+        from now on nothing becomes durable; "clock": n seconds pass; "hold": see api_probe.c."""
         self.process.stdin.write(f"{n} {when}\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
