@@ -38,8 +38,9 @@ struct texts {
 struct config_kubo { /* one node; the peer's number comes from its peer id */
 	const char *url;
 	enum kubo_auth auth;
-	const char *secret; /* NULL without auth */
-	const char *zone;   /* "" if none */
+	const char *secret;  /* NULL without auth */
+	const char *ca_file; /* NULL: the system's authorities */
+	const char *zone;    /* "" if none */
 	struct texts tags;
 };
 
@@ -51,8 +52,7 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 	const char *listen; /* HOST:PORT */
 	struct config_kubo *kubo;
 	size_t n_kubo;
-	struct config_kubo
-		added_kubo; /* what worker.kubo_auth says of nodes that are added later */
+	struct config_kubo added_kubo; /* what worker.kubo_... says of nodes that are added later */
 	struct {
 		const char *cert_file, *key_file;
 	} tls;
@@ -97,8 +97,9 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 		int64_t retry_min_us, retry_max_us, unpin_grace_us;
 		int64_t heartbeat_us, heartbeat_timeout_us, report_us, compare_us, journal_max;
 		int64_t gc_percent, gc_pause_us;
-		int adopted_pins;      /* enum adopted_pins */
-		const char *kubo_auth; /* of nodes that name none; "" = none */
+		int adopted_pins;         /* enum adopted_pins */
+		const char *kubo_auth;    /* of nodes that name none; "" = none */
+		const char *kubo_ca_file; /* likewise */
 	} worker;
 	struct {
 		struct texts allow; /* networks of tenants' origins, beside the public ones */

@@ -105,7 +105,7 @@ static bool set_tags(struct config_kubo *node, const json_t *value, struct arena
 static bool set_member(struct config_kubo *node, const char *at, const char *key,
 		       const json_t *value, struct arena *mem, struct err *err)
 {
-	static const char *const keys[] = { "url", "auth", "auth_file", "zone", "tags" };
+	static const char *const keys[] = { "url", "auth", "auth_file", "ca_file", "zone", "tags" };
 	const char *text =
 		json_is_string(value) ? arena_printf(mem, "%s", json_string_value(value)) : NULL;
 	const char *near;
@@ -129,6 +129,10 @@ static bool set_member(struct config_kubo *node, const char *at, const char *key
 		return (text && set_auth(node, text)) ||
 		       err_set(err, ERR_INVALID,
 			       "%s.auth: must be bearer:TOKEN or basic:USER:PASSWORD", at);
+	if (!strcmp(key, "ca_file")) {
+		node->ca_file = text;
+		return text || err_set(err, ERR_INVALID, "%s.ca_file: must be a path", at);
+	}
 	if (!strcmp(key, "zone")) {
 		node->zone = text;
 		return text || err_set(err, ERR_INVALID, "%s.zone: must be a text", at);
@@ -179,12 +183,18 @@ void config_kubo_finish(struct config *config)
 	struct config_kubo *unnamed = &config->added_kubo;
 
 	*unnamed = (struct config_kubo){ .zone = "" };
-	if (!*config->worker.kubo_auth || !set_auth(unnamed, config->worker.kubo_auth))
-		return;
+	if (*config->worker.kubo_ca_file)
+		unnamed->ca_file = config->worker.kubo_ca_file;
+	if (*config->worker.kubo_auth)
+		set_auth(unnamed, config->worker.kubo_auth);
 	for (size_t i = 0; i < config->n_kubo; i++) {
-		if (config->kubo[i].auth != KUBO_AUTH_NONE)
+		struct config_kubo *node = &config->kubo[i];
+
+		if (!node->ca_file)
+			node->ca_file = unnamed->ca_file;
+		if (node->auth != KUBO_AUTH_NONE)
 			continue;
-		config->kubo[i].auth = unnamed->auth;
-		config->kubo[i].secret = unnamed->secret;
+		node->auth = unnamed->auth;
+		node->secret = unnamed->secret;
 	}
 }

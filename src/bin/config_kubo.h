@@ -15,7 +15,8 @@ bool config_kubo_objects(const json_t *value, struct arena *mem, struct config *
 /* A value of the option as errors may show it: without passwords. */
 const char *config_kubo_shown(const char *text, struct arena *mem);
 
-/* Gives worker.kubo_auth to the nodes that have none of their own, and to those to come. */
+/* Gives worker.kubo_auth and worker.kubo_ca_file to the nodes that have none of their own, and to
+ * those to come. */
 void config_kubo_finish(struct config *config);
 
 /* The first line of the file, without its end; NULL: it cannot be read (errno tells), is

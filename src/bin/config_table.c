@@ -72,7 +72,8 @@ const struct option_row option_rows[] = {
 	    .help = "Where HTTP is served; port 0 takes any free one."),
 	ROW("kubo", KUBO, kubo, "",
 	    .help = "Kubo nodes to keep pins on, one peer each. In the file an item may be an "
-		    "object with url, auth or auth_file, zone and tags. Empty: the one that "
+		    "object with url, auth or auth_file, ca_file, zone and tags. Empty: the one "
+		    "that "
 		    "IPFS_PATH/api names, else 127.0.0.1:5001."),
 
 	ROW("tls.cert_file", PATH, tls.cert_file, "", .help = "PEM, leaf first; empty: no TLS."),
@@ -202,6 +203,9 @@ const struct option_row option_rows[] = {
 	     "Pins that were on a node before: keep them for ever, or take them as our own."),
 	ROW("worker.kubo_auth", TEXT, worker.kubo_auth, "", .secret = true, .check = check_auth,
 	    .help = "Authorization for nodes that name none."),
+	ROW("worker.kubo_ca_file", PATH, worker.kubo_ca_file, "",
+	    .help = "Certificates to trust of nodes behind https that name no ca_file, PEM; empty: "
+		    "the system's."),
 
 	ROW("origins.allow", LIST, origins.allow, "", .check = check_network,
 	    .help = "Networks where origins may lie although they are not public."),

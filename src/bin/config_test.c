@@ -215,10 +215,11 @@ static void kubo_nodes_are_urls_or_objects(void **state)
 {
 	struct fixture *f = *state;
 	const char *json = "{\"kubo\":[\"http://127.0.0.1:5001\",{\"url\":\"unix:/run/k.sock\","
-			   "\"auth\":\"basic:me:pw\",\"zone\":\"a\",\"tags\":[\"ssd\",\"fast\"]}]}";
+			   "\"auth\":\"basic:me:pw\",\"zone\":\"a\",\"tags\":[\"ssd\",\"fast\"],"
+			   "\"ca_file\":\"/b.pem\"}]}";
 	const struct config_kubo *k;
 
-	assert_true(load(f, json, NULL, NULL));
+	assert_true(load(f, json, NULL, LIST("worker.kubo_ca_file", "/a.pem")));
 	assert_int_equal(f->result.config.n_kubo, 2);
 	k = f->result.config.kubo;
 	assert_string_equal(k[0].url, "http://127.0.0.1:5001");
@@ -228,6 +229,11 @@ static void kubo_nodes_are_urls_or_objects(void **state)
 	assert_string_equal(k[1].secret, "me:pw");
 	assert_int_equal(k[1].tags.n, 2);
 	assert_string_equal(k[1].tags.items[1], "fast");
+	assert_string_equal(k[1].ca_file, "/b.pem");
+	assert_string_equal(k[0].ca_file, "/a.pem"); /* that of all */
+	assert_string_equal(f->result.config.added_kubo.ca_file, "/a.pem");
+	assert_true(load(f, json, NULL, NULL));
+	assert_null(f->result.config.kubo[0].ca_file);
 	assert_true(load(f, json, NULL, LIST("kubo", "http://x:1", "kubo", "http://y:2")));
 	assert_int_equal(f->result.config.n_kubo, 2);
 	assert_string_equal(f->result.config.kubo[1].url, "http://y:2");

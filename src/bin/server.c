@@ -234,7 +234,10 @@ static bool make_worker(struct server *s, struct err *err)
 		for (size_t t = 0; t < k->tags.n; t++)
 			tags[t] = slice_str(k->tags.items[t]);
 		nodes[i] = (struct worker_node_options){
-			.kubo = { .url = k->url, .auth = k->auth, .secret = k->secret },
+			.kubo = { .url = k->url,
+				  .auth = k->auth,
+				  .secret = k->secret,
+				  .ca_file = k->ca_file },
 			.zone = slice_str(k->zone ? k->zone : ""),
 			.tags = { .at = tags, .n = k->tags.n },
 		};
@@ -420,6 +423,7 @@ static struct kubo_node added_node(struct server *s, struct slice url, struct ar
 		.url = arena_printf(mem, "%.*s", SLICE_FMT(url)),
 		.auth = k->auth,
 		.secret = k->secret,
+		.ca_file = k->ca_file,
 	};
 }
 

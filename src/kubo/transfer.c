@@ -12,6 +12,7 @@
 #define ERROR_MAX_BYTES     ((size_t)4096)      /* kept of a page that tells an error */
 #define LIST_PART           512                 /* pins that make a part worth giving out */
 #define CONNECT_TIMEOUT_MS  5000L
+#define CA_CACHE_S          60L /* authorities that were mended are read again; a day else */
 
 bool curl_node_new(const struct kubo_node *cfg, struct clock *clock, bool *part_is_there,
 		   struct curl_node **out, struct err *err)
@@ -134,6 +135,7 @@ static CURL *easy_new(const struct curl_node *node, struct transfer *t)
 	if (!easy)
 		alloc_failed(sizeof(*t));
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->why);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, node->headers);
@@ -153,6 +155,7 @@ static CURL *easy_new(const struct curl_node *node, struct transfer *t)
 		curl_easy_setopt(easy, CURLOPT_USERPWD, node->user_password);
 	if (node->ca_file)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, node->ca_file);
+	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
 	return easy;
 }
 
@@ -224,6 +227,7 @@ void transfer_prepare(struct transfer *t)
 	t->wants_taker = false;
 	t->trailer[0] = 0;
 	t->done.text[0] = 0;
+	t->why[0] = 0;
 	t->url.len = 0;
 	buf_add_slice(&t->url, buf_slice(&t->node->base));
 	request_command(&t->url, &t->op, t->dag);
@@ -237,6 +241,18 @@ static void fail(struct transfer *t, enum kubo_outcome outcome, const char *text
 	snprintf(t->done.text, sizeof(t->done.text), "%s", text);
 }
 
+/* Which certificate does not do and why, or what came in place of one, only libcurl's words say;
+ * they may have several lines. */
+static void fail_tls(struct transfer *t, CURLcode result)
+{
+	char text[sizeof(t->why) + 8];
+
+	snprintf(text, sizeof(text), "TLS: %s", t->why[0] ? t->why : curl_easy_strerror(result));
+	for (char *c = text; (c = strpbrk(c, "\r\n"));)
+		*c = ' ';
+	fail(t, KUBO_UNREACHABLE, text);
+}
+
 /* The connection failed, not Kubo. */
 static void fail_connection(struct transfer *t, CURLcode result)
 {
@@ -246,8 +262,8 @@ static void fail_connection(struct transfer *t, CURLcode result)
 		return;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CERTPROBLEM:
-		fail(t, KUBO_DENIED, curl_easy_strerror(result));
+	case CURLE_SSL_CONNECT_ERROR:
+		fail_tls(t, result);
 		return;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:

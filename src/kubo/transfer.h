@@ -63,6 +63,7 @@ struct transfer {
 	int64_t started_us, deadline_us;
 	int64_t heard_us;                /* the last news: bytes, or progress of PIN_ADD */
 	char trailer[KUBO_TEXT_MAX + 1]; /* X-Stream-Error */
+	char why[CURL_ERROR_SIZE];       /* what libcurl says of a failure, "" if nothing */
 };
 
 /* For a new operation: one of the node's idle transfers, or a new one. */
