@@ -3,10 +3,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "bin/nearest.h"
 
 static const struct command_option client_options[] = {
@@ -390,8 +392,12 @@ static enum exit_code run_any(int argc, char **argv, const char *const *env)
 /* What could not be printed was not done. */
 enum exit_code command_main(int argc, char **argv, const char *const *env)
 {
-	enum exit_code code = run_any(argc, argv, env);
+	enum exit_code code;
 
+	/* Left alone jansson goes on with what it has when a text cannot grow: it would pass cut.
+	 */
+	json_set_alloc_funcs(xmalloc, xfree);
+	code = run_any(argc, argv, env);
 	errno = 0; /* of an earlier failure nobody knows the reason any more */
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
