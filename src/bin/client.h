@@ -26,10 +26,11 @@ struct client {
 	CURL *curl;
 	const char *base; /* "http://127.0.0.1:9480", no slash at the end */
 	const char *key;
-	const char *owner;      /* NULL: the key's own */
-	bool json;              /* --json */
-	bool local;             /* a server of this machine */
-	bool own;               /* the one that the data directory's admin.key is for */
+	const char *owner;   /* NULL: the key's own */
+	bool json;           /* --json */
+	bool local;          /* a server of this machine */
+	bool own;            /* the one that the data directory's admin.key is for */
+	const char *without; /* the data directory that no server runs with; NULL: not looked for */
 	const char *own_cert;   /* its certificate's file; NULL, "": none */
 	const char *ca_file;    /* NULL: the system's */
 	const char *pinned_key; /* instead of any authority; NULL: none */

@@ -116,6 +116,7 @@ static void at_own_server(struct client *client, const struct config *config)
 	client->base = file.url;
 	client->own_cert = file.cert_file;
 	client->local = true;
+	client->without = client->own ? NULL : config->data;
 }
 
 /* ---- its certificate ------------------------------------------------------------------- */
