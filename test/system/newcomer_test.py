@@ -94,7 +94,9 @@ class Newcomer(servers.Story):
 
     def test_a_second_server_on_the_same_data_or_port_says_so(self):
         other = servers.Pinfold(self.dir, [self.first.url])
-        self.assertIn("in use by process", self.run_it(*other.command[1:], code=1).stderr)
+        self.assertIn(f"a server runs with the data directory {other.dir}", self.run_it(*other.command[1:], code=1).stderr)
+        store = ["--data", f"{self.dir}/other", "--store-rocksdb-path", f"{other.dir}/store"]
+        self.assertIn(f"in use by process {self.pinfold.process.pid}", self.run_it(*other.command[1:], *store, code=1).stderr)
         port = ["--data", f"{self.dir}/other", "--listen", f"127.0.0.1:{self.pinfold.port}"]
         self.assertIn(str(self.pinfold.port), self.run_it(*other.command[1:], *port, code=1).stderr)
 
