@@ -230,6 +230,90 @@ static void a_directory_is_made_for_good_or_not_made(void **state)
 	assert_true(dir_make(f->copy));
 }
 
+/* Some rows are synced, and one more is written to a log made since. */
+static void write_to_a_new_log(struct fixture *f)
+{
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	assert_true(f->b->ops->verify(f->b, NULL, NULL, &f->err)); /* flushes */
+	assert_true(put(f->b, 10, &f->err));
+}
+
+static void a_log_that_could_not_be_listed_is_not_taken_for_synced(void **state)
+{
+	struct fixture *f = *state;
+
+	write_to_a_new_log(f);
+	tell_disk("list");
+	assert_false(sync_store(f->b, &f->err));
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	tell_disk(NULL);
+	wait_until_writable(f);
+	fill(f, 11, 20);
+	assert_int_equal(good_rows(f), 20);
+}
+
+/* More new files than the kernel keeps in mind, so that it tells of none that comes then. */
+static void overflow_watches(const char *dir)
+{
+	FILE *in = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+	unsigned max;
+
+	assert_non_null(in);
+	assert_int_equal(fscanf(in, "%u", &max), 1);
+	fclose(in);
+	for (unsigned i = 0; i < max + 2; i++) {
+		char path[TEMP_DIR_MAX + 32];
+
+		snprintf(path, sizeof(path), "%s/%u", dir, i % 2); /* of equals it keeps one */
+		assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+		unlink(path);
+	}
+}
+
+static void a_log_that_the_kernel_did_not_tell_of_is_synced(void **state)
+{
+	struct fixture *f = *state;
+	char told[TEMP_DIR_MAX + 96];
+	struct files files;
+
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	fill(f, 10, 20); /* by now it has looked, and is told */
+	overflow_watches(f->dir);
+	assert_true(f->b->ops->verify(f->b, NULL, NULL, &f->err)); /* flushes */
+	assert_true(put(f->b, 20, &f->err));
+	read_dir(f->dir, &files);
+	snprintf(told, sizeof(told), "sync %s/%s", f->dir, find_file(&files, ".log")->name);
+	free_files(&files);
+	tell_disk(told);
+	assert_false(sync_store(f->b, &f->err));
+	tell_disk(NULL);
+	wait_until_writable(f);
+	assert_int_equal(good_rows(f), 21);
+}
+
+static void a_sync_without_a_free_descriptor_waits_for_one(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome o = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+	struct store_counters counters;
+
+	write_to_a_new_log(f);
+	tell_disk("files");
+	f->b->ops->when_durable(f->b, f->b->ops->mark(f->b), on_durable, &o);
+	usleep(200000);
+	f->b->ops->counters(f->b, &counters);
+	assert_false(counters.read_only);
+	pthread_mutex_lock(&o.mutex);
+	assert_false(o.done);
+	tell_disk(NULL);
+	while (!o.done)
+		pthread_cond_wait(&o.changed, &o.mutex);
+	pthread_mutex_unlock(&o.mutex);
+	assert_true(o.ok);
+}
+
 struct pressure {
 	struct fixture *f;
 	atomic_bool stop;
@@ -294,6 +378,9 @@ int main(void)
 		T(a_store_is_not_begun_in_a_directory_that_may_go),
 		T(a_directory_is_made_for_good_or_not_made),
 		T(a_disk_that_becomes_full_between_write_and_sync_stops_writes),
+		T(a_log_that_could_not_be_listed_is_not_taken_for_synced),
+		T(a_log_that_the_kernel_did_not_tell_of_is_synced),
+		T(a_sync_without_a_free_descriptor_waits_for_one),
 		T(closing_a_store_on_a_full_disk_refuses_who_waits),
 	};
 

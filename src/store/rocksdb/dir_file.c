@@ -17,11 +17,13 @@ bool dir_failed(const struct directory *dir, const char *name, struct err *err)
 								      : ERR_UNAVAILABLE;
 
 	if (e == ENOENT)
-		return err_set(err, code,
-			       "%s/%s is missing: restore it, or the whole directory "
-			       "from a backup",
-			       dir->path, name);
-	return err_set(err, code, "%s/%s: %s", dir->path, name, strerror(e));
+		err_set(err, code,
+			"%s/%s is missing: restore it, or the whole directory from a backup",
+			dir->path, name);
+	else
+		err_set(err, code, "%s/%s: %s", dir->path, name, strerror(e));
+	errno = e;
+	return false;
 }
 
 bool dir_read(const struct directory *dir, const char *name, struct buf *out, struct err *err)

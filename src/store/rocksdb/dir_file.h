@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "store/rocksdb/directory.h"
 
-/* False, with what errno says about `name`. */
+/* False, with what errno says about `name`; errno stays. */
 bool dir_failed(const struct directory *dir, const char *name, struct err *err);
 
 /* Appends all of a file.  Files are read and not mapped: of a mapped one a failing disk kills the

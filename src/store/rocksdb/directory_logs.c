@@ -13,10 +13,12 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "store/rocksdb/dir_file.h"
 #include "store/rocksdb/log_file.h"
 
-#define LOGS_MAX 4096
+#define LOGS_MAX      4096
+#define FILES_POLL_US 10000
 
 struct logs { /* those that count: of those that may be removed some may be gone already */
 	struct log_numbers numbers;
@@ -308,8 +310,8 @@ void directory_forget_log(struct directory *dir)
 }
 
 /* RocksDB writes to the newest log alone, and makes a newer one only between two writes: once there
- * is one, what was the newest is synced for the last time. */
-bool directory_sync_logs(struct directory *dir, struct err *err)
+ * is one, what was the newest is synced for the last time.  False: errno too says why. */
+static bool sync_logs_once(struct directory *dir, struct err *err)
 {
 	struct newer_logs newer = { .than = dir->log };
 	struct log_name name = log_name(dir->log);
@@ -321,4 +323,18 @@ bool directory_sync_logs(struct directory *dir, struct err *err)
 	dir->looked = ok;
 	buf_free(&newer.numbers);
 	return ok;
+}
+
+/* A new log costs a descriptor.  That connections hold all of them is no fault of the disk, and
+ * opening the database anew would take many more. */
+bool directory_sync_logs(struct directory *dir, struct err *err)
+{
+	for (bool waits = false; !sync_logs_once(dir, err); waits = true) {
+		if (errno != EMFILE && errno != ENFILE)
+			return false;
+		if (!waits)
+			log_err(LOG_WARN, err, "a sync waits for a free file descriptor");
+		usleep(FILES_POLL_US);
+	}
+	return true;
 }
