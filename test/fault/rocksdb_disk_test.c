@@ -253,6 +253,50 @@ static void a_log_that_could_not_be_listed_is_not_taken_for_synced(void **state)
 	assert_int_equal(good_rows(f), 20);
 }
 
+/* While the newest log cannot be synced; of one that is removed if `removed`. */
+static void tell_newest_log(struct fixture *f, bool removed)
+{
+	char told[TEMP_DIR_MAX + 96];
+	struct files files;
+
+	read_dir(f->dir, &files);
+	snprintf(told, sizeof(told), "sync %s/%s%s", f->dir, find_file(&files, ".log")->name,
+		 removed ? " (deleted)" : "");
+	free_files(&files);
+	tell_disk(told);
+}
+
+/* The kernel tells of it once, to who had the log open. */
+static void a_log_that_the_database_could_not_sync_is_not_taken_for_synced(void **state)
+{
+	struct fixture *f = *state;
+
+	write_to_a_new_log(f);
+	tell_newest_log(f, false);
+	assert_false(f->b->ops->verify(f->b, NULL, NULL, &f->err)); /* flushes */
+	tell_disk(NULL);
+	assert_false(sync_store(f->b, &f->err));
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	wait_until_writable(f);
+	assert_int_equal(good_rows(f), 11);
+}
+
+static void a_log_that_was_made_good_is_not_synced_any_more(void **state)
+{
+	struct fixture *f = *state;
+
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	tell_newest_log(f, false);
+	assert_true(put(f->b, 10, &f->err));
+	assert_false(sync_store(f->b, &f->err));
+	tell_newest_log(f, true);
+	wait_until_writable(f);
+	fill(f, 11, 20);
+	tell_disk(NULL);
+	assert_int_equal(good_rows(f), 20);
+}
+
 /* More new files than the kernel keeps in mind, so that it tells of none that comes then. */
 static void overflow_watches(const char *dir)
 {
@@ -274,19 +318,13 @@ static void overflow_watches(const char *dir)
 static void a_log_that_the_kernel_did_not_tell_of_is_synced(void **state)
 {
 	struct fixture *f = *state;
-	char told[TEMP_DIR_MAX + 96];
-	struct files files;
-
 	must_open(f, f->dir, true);
 	fill(f, 0, 10);
 	fill(f, 10, 20); /* by now it has looked, and is told */
 	overflow_watches(f->dir);
 	assert_true(f->b->ops->verify(f->b, NULL, NULL, &f->err)); /* flushes */
 	assert_true(put(f->b, 20, &f->err));
-	read_dir(f->dir, &files);
-	snprintf(told, sizeof(told), "sync %s/%s", f->dir, find_file(&files, ".log")->name);
-	free_files(&files);
-	tell_disk(told);
+	tell_newest_log(f, false);
 	assert_false(sync_store(f->b, &f->err));
 	tell_disk(NULL);
 	wait_until_writable(f);
@@ -380,6 +418,8 @@ int main(void)
 		T(a_disk_that_becomes_full_between_write_and_sync_stops_writes),
 		T(a_log_that_could_not_be_listed_is_not_taken_for_synced),
 		T(a_log_that_the_kernel_did_not_tell_of_is_synced),
+		T(a_log_that_the_database_could_not_sync_is_not_taken_for_synced),
+		T(a_log_that_was_made_good_is_not_synced_any_more),
 		T(a_sync_without_a_free_descriptor_waits_for_one),
 		T(closing_a_store_on_a_full_disk_refuses_who_waits),
 	};

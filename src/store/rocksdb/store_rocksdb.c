@@ -275,11 +275,29 @@ static uint64_t log_end(void *ctx)
 	return end;
 }
 
+/* What RocksDB found out in the background it says to who writes: here nothing, nowhere. */
+static bool takes_writes(const struct store_rocksdb *s, const struct opened *o, struct err *err)
+{
+	rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
+	rocksdb_writebatch_t *nothing = rocksdb_writebatch_create();
+	char *message = NULL;
+
+	rocksdb_writeoptions_disable_WAL(options, 1);
+	rocksdb_write(o->db.db, options, nothing, &message);
+	rocksdb_writebatch_destroy(nothing);
+	rocksdb_writeoptions_destroy(options);
+	return database_ok(message, s->dir.path, err);
+}
+
+/* Before RocksDB flushes it syncs the log that it leaves.  If that failed, the kernel has told it,
+ * and tells nobody who opens that log afterwards. */
 static bool log_sync(void *ctx, uint64_t end, struct err *err)
 {
 	struct store_rocksdb *s = ctx;
 	struct opened *o = use(s);
-	bool ok = directory_sync_logs(&s->dir, err);
+	uint64_t newest = s->dir.log;
+	bool ok = directory_sync_logs(&s->dir, err) &&
+		  (s->dir.log == newest || takes_writes(s, o, err));
 
 	if (ok)
 		directory_set_synced(&s->dir, end, database_kept_log(&o->db));
