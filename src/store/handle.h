@@ -82,7 +82,7 @@ void view_take_floor(struct cid_view *view);
 void view_floor_write(struct slice cid, uint32_t bucket, enum write_kind kind, uint64_t floor,
 		      struct write_list *out);
 
-/* Collects facts and copies of one CID as they are read. */
+/* Collects facts and copies as they are read. */
 struct view_builder {
 	struct arena *mem;
 	struct fact *facts;
@@ -92,6 +92,9 @@ struct view_builder {
 };
 void view_add_fact(struct view_builder *builder, const struct fact *fact);
 void view_add_copy(struct view_builder *builder, const struct copy *copy);
+/* Adds the facts of one CID; of one owner if that is not empty. */
+bool view_add_facts(struct store *store, struct slice cid, uint32_t bucket, struct slice owner,
+		    struct view_builder *builder, struct err *err) MUST_CHECK;
 
 /* ---- derived rows ------------------------------------------------------------------------ */
 

@@ -131,12 +131,6 @@ static bool list_tag(struct listing *l, struct slice tag, struct err *err)
 	return true;
 }
 
-static bool on_fact(void *ctx, const void *row)
-{
-	view_add_fact(ctx, &((const struct fact_row *)row)->fact);
-	return true;
-}
-
 static int newest_first(const void *a, const void *b)
 {
 	return ulid_cmp(b, a);
@@ -151,16 +145,10 @@ static bool list_cids(struct listing *l, struct err *err)
 	size_t n, n_ids = 0;
 	bool more = true;
 
-	for (size_t i = 0; i < f->n_cids; i++) {
-		struct fact_row key = { .bucket = store_bucket(l->store, f->cids[i]),
-					.fact = { .cid = f->cids[i], .owner = l->owner } };
-		struct store_query query = { .table = TABLE_PINS_BY_CID,
-					     .equal = &key,
-					     .n_equal = 4 };
-
-		if (!store_read(l->store, &query, on_fact, &facts, err))
+	for (size_t i = 0; i < f->n_cids; i++)
+		if (!view_add_facts(l->store, f->cids[i], store_bucket(l->store, f->cids[i]),
+				    l->owner, &facts, err))
 			return false;
-	}
 	n = requests_fold(facts.facts, facts.n_facts, l->mem, &requests);
 	ids = arena_new_array(l->mem, struct ulid, n);
 	for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 /*
- * requests.c -- ids of new requests, and one request by its id.
+ * requests.c -- ids of new requests, and one request by its id or its CID.
  */
 #include "store/handle.h"
 
@@ -45,5 +45,40 @@ bool store_find(struct store *store, struct slice owner, struct ulid id, struct 
 	if (!store_row(store, TABLE_OWNER_PINS, &key, mem, &row, err))
 		return false;
 	*out = row;
+	return true;
+}
+
+/* The newest live request older than `below` (NULL: of all); NULL: there is none. */
+static const struct ulid *newest_live(const struct request *requests, size_t n,
+				      const struct ulid *below)
+{
+	const struct ulid *newest = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct ulid *id = &requests[i].create->request_id;
+
+		if (requests[i].life == REQUEST_LIVE && (!below || ulid_cmp(id, below) < 0) &&
+		    (!newest || ulid_cmp(id, newest) > 0))
+			newest = id;
+	}
+	return newest;
+}
+
+/* A request that has no row yet is passed over. */
+bool store_find_cid(struct store *store, struct slice owner, struct slice cid, struct arena *mem,
+		    const struct owner_pin **out, struct err *err)
+{
+	struct view_builder facts = { .mem = mem };
+	const struct ulid *id = NULL;
+	struct request *requests;
+	size_t n;
+
+	*out = NULL;
+	if (!view_add_facts(store, cid, store_bucket(store, cid), owner, &facts, err))
+		return false;
+	n = requests_fold(facts.facts, facts.n_facts, mem, &requests);
+	while (!*out && (id = newest_live(requests, n, id)))
+		if (!store_find(store, owner, *id, mem, out, err))
+			return false;
 	return true;
 }

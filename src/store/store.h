@@ -137,6 +137,11 @@ bool store_repair(struct store *store, struct slice cid, bool dry_run, size_t *w
 bool store_new_request_id(struct store *store, struct slice owner, struct ulid *id,
 			  int64_t *created_at, struct err *err) MUST_CHECK;
 
+/* The row of an owner's newest live request for a CID, NULL in *out if there is none: what
+ * store_list() would give first, for less. */
+bool store_find_cid(struct store *store, struct slice owner, struct slice cid, struct arena *mem,
+		    const struct owner_pin **out, struct err *err) MUST_CHECK;
+
 /* The row of a live request, NULL in *out if there is none (also if it is
  * another owner's). */
 bool store_find(struct store *store, struct slice owner, struct ulid id, struct arena *mem,

@@ -28,15 +28,15 @@ static bool on_copy(void *ctx, const void *row)
 	return true;
 }
 
-static bool read_facts(struct store *store, struct slice cid, uint32_t bucket,
-		       struct view_builder *b, struct err *err)
+bool view_add_facts(struct store *store, struct slice cid, uint32_t bucket, struct slice owner,
+		    struct view_builder *b, struct err *err)
 {
-	struct fact_row key = { .bucket = bucket, .fact.cid = cid };
+	struct fact_row key = { .bucket = bucket, .fact = { .cid = cid, .owner = owner } };
+	struct store_query query = { .table = TABLE_PINS_BY_CID,
+				     .equal = &key,
+				     .n_equal = owner.len > 0 ? 4 : 3 };
 
-	return store_read(
-		store,
-		&(struct store_query){ .table = TABLE_PINS_BY_CID, .equal = &key, .n_equal = 3 },
-		on_fact, b, err);
+	return store_read(store, &query, on_fact, b, err);
 }
 
 static bool read_copies(struct store *store, struct slice cid, uint32_t bucket,
@@ -63,8 +63,10 @@ bool view_read(struct store *store, struct slice cid, uint32_t bucket, struct ar
 	       struct cid_view *out, struct err *err)
 {
 	struct view_builder b = { .mem = mem };
+	struct slice all = { NULL, 0 };
 
-	if (!read_facts(store, cid, bucket, &b, err) || !read_copies(store, cid, bucket, &b, err))
+	if (!view_add_facts(store, cid, bucket, all, &b, err) ||
+	    !read_copies(store, cid, bucket, &b, err))
 		return false;
 	*out = (struct cid_view){ .cid = cid,
 				  .facts = b.facts,

@@ -8,9 +8,6 @@
 static bool find(struct call *c, const struct owner_pin **out, struct err *err)
 {
 	struct store *store = c->api->options.store;
-	struct pin_filter filter = { .n_cids = 1 };
-	struct slice cursor = { NULL, 0 }, bytes;
-	struct pin_page page;
 	struct err ignored;
 	struct ulid id;
 	struct cid cid;
@@ -18,15 +15,8 @@ static bool find(struct call *c, const struct owner_pin **out, struct err *err)
 	*out = NULL;
 	if (ulid_parse(c->params[0], &id, &ignored))
 		return store_find(store, c->owner, id, c->mem, out, err);
-	if (!cid_parse(c->params[0], &cid, NULL, &ignored))
-		return true;
-	bytes = cid_slice(&cid);
-	filter.cids = &bytes;
-	if (!store_list(store, c->owner, &filter, cursor, 1, c->mem, &page, err))
-		return false;
-	if (page.n > 0)
-		*out = &page.rows[0];
-	return true;
+	return !cid_parse(c->params[0], &cid, NULL, &ignored) ||
+	       store_find_cid(store, c->owner, cid_slice(&cid), c->mem, out, err);
 }
 
 bool psa_get(struct call *c, struct err *err)

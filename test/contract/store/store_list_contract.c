@@ -407,6 +407,48 @@ static void paging_under_writes_neither_skips_nor_repeats(void **state)
 	assert_sound(fx);
 }
 
+static bool finds(struct fixture *fx, const char *owner, struct slice cid, struct ulid *out)
+{
+	const struct owner_pin *row;
+	struct err err;
+
+	MUST(store_find_cid(fx->store, slice_str(owner), cid, fx->mem, &row, &err));
+	if (!row)
+		return false;
+	assert_true(slice_eq(row->cid, cid));
+	assert_true(slice_eq_str(row->owner, owner));
+	*out = row->request_id;
+	return true;
+}
+
+static void the_newest_live_request_for_a_cid_is_found(void **state)
+{
+	struct fixture *fx = *state;
+	struct slice cid = cid_no(fx, 1);
+	struct ulid found, first, second;
+	const struct owner_pin *row;
+	struct store_write gone = { .table = TABLE_OWNER_PINS, .kind = WRITE_DELETE };
+	struct err err;
+
+	assert_false(finds(fx, "a", cid, &found));
+	second = create_pin(fx, cid, &(struct wish){ .owner = "a", .created_at = START_US + 2000 });
+	first = create_pin(fx, cid, &(struct wish){ .owner = "a", .created_at = START_US + 1000 });
+	create_pin(fx, cid, &(struct wish){ .owner = "b", .created_at = START_US + 3000 });
+	create_pin(fx, cid_no(fx, 2),
+		   &(struct wish){ .owner = "a", .created_at = START_US + 4000 });
+	assert_true(finds(fx, "a", cid, &found));
+	assert_int_equal(ulid_cmp(&found, &second), 0);
+	row = find_pin(fx, "a", second); /* as if it were still to be written */
+	gone.row = row;
+	gone.version = UINT64_MAX;
+	assert_true(fx->backend->ops->write(fx->backend, &gone, 1, &err));
+	assert_true(finds(fx, "a", cid, &found));
+	assert_int_equal(ulid_cmp(&found, &first), 0);
+	end_pin(fx, cid, "a", first, END_BY_OWNER, 0);
+	assert_false(finds(fx, "a", cid, &found));
+	assert_false(finds(fx, "c", cid, &found));
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(int argc, char **argv)
@@ -415,6 +457,7 @@ int main(int argc, char **argv)
 		CASE(pages_hold_everything_once_newest_first),
 		CASE(filters_find_exactly_what_they_say),
 		CASE(tags_are_paged_beyond_one_read_of_the_index),
+		CASE(the_newest_live_request_for_a_cid_is_found),
 		CASE(counts_stop_one_above_what_is_asked),
 		CASE(a_page_by_time_ends_inside_a_millisecond_only_if_that_fills_it),
 		CASE(a_page_by_cursor_is_full_whatever_its_milliseconds),
