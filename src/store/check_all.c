@@ -19,7 +19,8 @@ struct checking {
 	bool repair;
 	bool (*progress)(void *ctx, double share);
 	void *ctx;
-	double share; /* of the CIDs that were seen */
+	double share;  /* of the CIDs that were seen */
+	bool unwanted; /* progress() has said so */
 	struct store_check *out;
 	char *first;                  /* 240 bytes; empty until something is found */
 	size_t expected[TABLE_COUNT]; /* rows that the truth gives */
@@ -41,7 +42,8 @@ static bool wanted(void *ctx)
 {
 	struct checking *c = ctx;
 
-	return !c->progress || c->progress(c->ctx, c->share);
+	c->unwanted = c->unwanted || (c->progress && !c->progress(c->ctx, c->share));
+	return !c->unwanted;
 }
 
 static bool go_on(struct checking *c, struct err *err)
@@ -358,14 +360,19 @@ struct totals_sum { /* over the sign, as format_add() does: sizes are what a nod
 	uint64_t pins[STATUS_COUNT], bytes[STATUS_COUNT];
 };
 
+struct pin_sum {
+	struct row_count count;
+	struct totals_sum *sum;
+};
+
 static bool add_pin(void *ctx, const void *row)
 {
-	struct totals_sum *sum = ctx;
 	const struct owner_pin *pin = row;
+	struct pin_sum *pins = ctx;
 
-	sum->pins[pin->status]++;
-	sum->bytes[pin->status] += pin->size;
-	return true;
+	pins->sum->pins[pin->status]++;
+	pins->sum->bytes[pin->status] += pin->size;
+	return count_row(&pins->count, row);
 }
 
 static bool subtract_total(void *ctx, const void *row)
@@ -379,9 +386,10 @@ static bool subtract_total(void *ctx, const void *row)
 }
 
 /* What has to be added to the totals of an owner, as counted between two equal totals. */
-static bool count_gap(struct store *store, struct slice owner, struct totals_sum *gap,
+static bool count_gap(struct checking *c, struct slice owner, struct totals_sum *gap,
 		      struct err *err)
 {
+	struct store *store = c->store;
 	struct owner_total total_key = { .owner = owner };
 	struct owner_pin pin_key = { .owner = owner };
 	struct store_query totals = { .table = TABLE_OWNER_TOTALS,
@@ -391,11 +399,12 @@ static bool count_gap(struct store *store, struct slice owner, struct totals_sum
 
 	for (int i = 0; i < COUNTS_MAX; i++) {
 		struct totals_sum before = { 0 }, after = { 0 };
+		struct pin_sum pin_sum = { .count.c = c, .sum = gap };
 
 		if (!store_read(store, &totals, subtract_total, &before, err))
 			return false;
 		*gap = before;
-		if (!store_read(store, &pins, add_pin, gap, err) ||
+		if (!store_read(store, &pins, add_pin, &pin_sum, err) || !go_on(c, err) ||
 		    !store_read(store, &totals, subtract_total, &after, err))
 			return false;
 		if (memcmp(&before, &after, sizeof(after)) == 0)
@@ -408,17 +417,17 @@ static bool count_gap(struct store *store, struct slice owner, struct totals_sum
 /* Every change of his pins changes his totals, but one may undo another: a pin that was added
  * before the rows were read and removed behind them makes a gap where there is none.  So a gap
  * counts when it is found twice. */
-static bool totals_gap(struct store *store, struct slice owner, struct totals_sum *gap,
+static bool totals_gap(struct checking *c, struct slice owner, struct totals_sum *gap,
 		       struct err *err)
 {
 	static const struct totals_sum none;
 	struct totals_sum again;
 
-	if (!count_gap(store, owner, gap, err))
+	if (!count_gap(c, owner, gap, err))
 		return false;
 	if (memcmp(gap, &none, sizeof(none)) == 0)
 		return true;
-	if (!count_gap(store, owner, &again, err))
+	if (!count_gap(c, owner, &again, err))
 		return false;
 	if (memcmp(gap, &again, sizeof(again)) != 0)
 		*gap = none;
@@ -432,7 +441,7 @@ static bool check_owner_totals(struct checking *c, struct slice owner, struct er
 	struct totals_sum gap;
 	size_t n = 0;
 
-	if (!totals_gap(c->store, owner, &gap, err))
+	if (!totals_gap(c, owner, &gap, err))
 		return false;
 	for (unsigned s = 0; s < STATUS_COUNT; s++) {
 		if (gap.pins[s] == 0 && gap.bytes[s] == 0)

@@ -255,6 +255,46 @@ static void a_check_ends_when_nobody_wants_it(void **state)
 	assert_int_equal(calls, 0);
 }
 
+#define MANY 3100 /* rows, of which a check asks every 1,024 */
+
+struct patience { /* how often it is asked behind the last CID, and when it says no */
+	unsigned asked, no_at;
+};
+
+static bool is_patient(void *ctx, double share)
+{
+	struct patience *p = ctx;
+
+	return share < 1 || ++p->asked != p->no_at;
+}
+
+static void check_asks_while_it_adds_up_the_pins_of_an_owner(void **state)
+{
+	struct patience few = { 0 }, many = { 0 };
+	struct fixture *fx = *state;
+	struct store_check check;
+	char first[240];
+	struct err err;
+
+	if (!fx->serial) /* there totals are approximate, and not checked */
+		return;
+	create_pin(fx, cid_no(fx, 0), &(struct wish){ .owner = "a" });
+	MUST(store_check(fx->store, false, is_patient, &few, &check, first, &err));
+	for (unsigned i = 1; i < MANY; i++)
+		create_pin(fx, cid_no(fx, i), &(struct wish){ .owner = "a" });
+	MUST(store_check(fx->store, false, is_patient, &many, &check, first, &err));
+	/* The pins are counted, paged through, and added up as they pass and as their totals do. */
+	assert_int_equal(many.asked, few.asked + 4 * (MANY / 1024));
+	for (unsigned i = many.asked; i > 0; i--) {
+		struct patience p = { .no_at = i };
+
+		assert_false(store_check(fx->store, true, is_patient, &p, &check, first, &err));
+		assert_int_equal(err.code, ERR_CANCELED);
+		assert_int_equal(p.asked, i);
+		assert_int_equal(check.repaired, 0);
+	}
+}
+
 /* Derived rows only stand in a defined order of versions where nobody damages them behind
  * the versions' back, so this is for back ends that compare none. */
 static void check_finds_and_repair_mends_every_kind_of_damage(void **state)
@@ -450,6 +490,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		CASE(ten_thousand_operations_leave_every_derived_row_right),
 		CASE(a_check_ends_when_nobody_wants_it),
+		CASE(check_asks_while_it_adds_up_the_pins_of_an_owner),
 		CASE(check_finds_and_repair_mends_every_kind_of_damage),
 		CASE(what_time_alone_changed_is_not_wrong),
 		CASE(a_tag_that_was_right_until_time_passed_has_a_cause),
