@@ -8,6 +8,7 @@
 #include "reconcile/reserve.h"
 #include "role/batch.h"
 #include "role/op_log.h"
+#include "role/swept.h"
 #include "role/walk.h"
 #include "role/wanted.h"
 
@@ -282,9 +283,16 @@ static bool find_job(struct reconciler *r, struct slice job, const struct job_cu
 static bool resume(struct reconciler *r, struct err *err)
 {
 	const struct job_cursor *sweep, *rebalance, *job;
+	struct sweep_totals totals = { 0 };
+	int64_t swept_at = 0;
 
-	if (!find_job(r, sweep_job, &sweep, err) || !find_job(r, rebalance_job, &rebalance, err))
+	if (!find_job(r, sweep_job, &sweep, err) || !find_job(r, rebalance_job, &rebalance, err) ||
+	    !swept_find(r->options.replan.store, &totals, &swept_at, r->mem, err))
 		return false;
+	pthread_mutex_lock(&r->lock);
+	r->state.totals = totals;
+	r->state.swept_at = swept_at;
+	pthread_mutex_unlock(&r->lock);
 	r->resumed = true;
 	r->rebalancing = rebalance != NULL;
 	replanner_rebalance(r->replanner, r->rebalancing);
@@ -401,7 +409,8 @@ static bool end_sweep(struct reconciler *r, struct err *err)
 		r->state.totals = r->totals;
 	pthread_mutex_unlock(&r->lock);
 	r->sweeping_keys = true;
-	return true;
+	return !r->from_first ||
+	       swept_keep(r->options.replan.store, &r->totals, clock_wall_us(clock), r->mem, err);
 }
 
 static bool step_sweep(struct reconciler *r, struct err *err)

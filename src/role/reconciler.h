@@ -45,10 +45,11 @@ struct reconciler_state {           /* for status pages and metrics */
 	uint64_t reports;           /* taken in since the start */
 	uint64_t swept;             /* CIDs looked at by the running or last sweep */
 	uint64_t repaired;          /* derived rows that were wrong, since the start */
-	int64_t swept_at;           /* wall; end of the last whole sweep, 0 = none yet */
+	int64_t swept_at;           /* wall; end of the last sweep, 0 = none yet */
 	unsigned walks;             /* peers whose CIDs are being looked at */
-	struct sweep_totals totals; /* of the last sweep that this process made from its first
-				     * CID to its last; what it met, before it mended that */
+	struct sweep_totals totals; /* of the last sweep that one process made from its first
+				     * CID to its last, this one or one before it; what it met,
+				     * before it mended that */
 };
 /* From any thread. */
 void reconciler_state(struct reconciler *r, struct reconciler_state *out);

@@ -490,6 +490,30 @@ static void idempotency_keys_go_a_page_a_step(void **state UNUSED)
 	assert_in_range(most, 1, KEYS / 2);
 }
 
+/* A sweep of many pins takes hours, and gauges that fall to 0 meanwhile page somebody. */
+static void what_the_last_sweep_counted_is_known_after_a_restart(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 1, .batch_max = 4, .sweep_us = US_PER_H });
+	struct reconciler_state was, is;
+	struct err err;
+	int64_t due;
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 20; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 2 * US_PER_H);
+	reconciler_state(r->reconciler, &was);
+	assert_int_equal(was.totals.pins, 20);
+	assert_int_equal(was.totals.actual, 20);
+	roles_restart_reconciler(r);
+	assert_true(reconciler_step(r->reconciler, &due, &err));
+	reconciler_state(r->reconciler, &is);
+	assert_int_equal(is.swept_at, was.swept_at);
+	assert_memory_equal(&is.totals, &was.totals, sizeof(is.totals));
+}
+
 /* ---- damage ------------------------------------------------------------------------------ */
 
 static void a_sweep_gets_past_what_cannot_be_read(void **state UNUSED)
@@ -749,6 +773,7 @@ int main(void)
 		cmocka_unit_test(copies_that_are_not_there_yet_are_given_up_at_once),
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
+		cmocka_unit_test(what_the_last_sweep_counted_is_known_after_a_restart),
 		cmocka_unit_test(a_sweep_gets_past_what_cannot_be_read),
 		cmocka_unit_test(a_drain_gets_past_what_cannot_be_read_and_stops_no_sweep),
 		cmocka_unit_test(pins_everywhere_reach_a_peer_that_was_away_for_a_moment),
