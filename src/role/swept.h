@@ -11,9 +11,11 @@
 
 #include "role/reconciler.h"
 
+/* Instead of what was kept before.  `at_us`: when that sweep ended. */
 bool swept_keep(struct store *store, const struct sweep_totals *totals, int64_t at_us,
 		struct arena *mem, struct err *err) MUST_CHECK;
 
-/* Leaves both as they are if none was kept, or by a program that counted other things. */
+/* What was kept last.  Leaves both as they are if none was kept, or by a program that counted other
+ * things. */
 bool swept_find(struct store *store, struct sweep_totals *totals, int64_t *at_us, struct arena *mem,
 		struct err *err) MUST_CHECK;

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/leb128.h"
+
 #define ESCAPE     0x00 /* in keys; followed by one of: */
 #define ESCAPED_00 0xff /* a zero byte */
 #define ESCAPE_END 0x01 /* the end of the column */
@@ -270,40 +272,23 @@ bool format_read_key(enum table table, struct slice key, struct arena *mem, void
 
 #define LENGTH_MAX_LEN 5
 
-/* LEB128: 7 bits a byte, lowest first. */
 static uint8_t *put_length(uint8_t *p, size_t n)
 {
 	assert(n <= UINT32_MAX);
-	for (; n >= 0x80; n >>= 7)
-		*p++ = (uint8_t)(n | 0x80);
-	*p++ = (uint8_t)n;
-	return p;
-}
-
-static size_t length_len(size_t n)
-{
-	size_t len = 1;
-
-	for (; n >= 0x80; n >>= 7)
-		len++;
-	return len;
+	return leb128_put(p, n);
 }
 
 /* Takes a length and that many bytes behind it; the shortest form alone is good. */
 static bool take_sized(struct slice *in, struct slice *out)
 {
-	uint64_t n = 0;
-	size_t i = 0;
+	struct slice rest = *in;
+	uint64_t n;
+	size_t bytes = leb128_take(&rest, LENGTH_MAX_LEN, &n);
 
-	do {
-		if (i == in->len || i == LENGTH_MAX_LEN)
-			return false;
-		n |= (uint64_t)(in->ptr[i] & 0x7f) << (7 * i);
-	} while (in->ptr[i++] & 0x80);
-	if ((i > 1 && in->ptr[i - 1] == 0) || n > in->len - i)
+	if (bytes == 0 || leb128_is_long(n, bytes) || n > rest.len)
 		return false;
-	*out = SLICE_OF(in->ptr + i, (size_t)n);
-	*in = SLICE_OF(in->ptr + i + n, in->len - i - (size_t)n);
+	*out = SLICE_OF(rest.ptr, (size_t)n);
+	*in = SLICE_OF(rest.ptr + n, rest.len - (size_t)n);
 	return true;
 }
 
@@ -317,7 +302,7 @@ static uint8_t *put_sized(uint8_t *p, struct slice bytes)
 
 static size_t sized_len(struct slice bytes)
 {
-	return length_len(bytes.len) + bytes.len;
+	return leb128_len(bytes.len) + bytes.len;
 }
 
 /* ---- values: columns -------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 #include "store/rocksdb/log_file.h"
 
 #include "base/attr.h"
+#include "base/leb128.h"
 
 #define BLOCK       32768
 #define HEADER      7
@@ -280,17 +281,7 @@ struct families {
 
 static bool take_varint(struct slice *in, uint64_t *out)
 {
-	uint64_t x = 0;
-
-	for (unsigned i = 0; i < in->len && i < 10; i++) {
-		x |= (uint64_t)(in->ptr[i] & 0x7f) << (7 * i);
-		if (in->ptr[i] < 0x80) {
-			*in = SLICE_OF(in->ptr + i + 1, in->len - i - 1);
-			*out = x;
-			return true;
-		}
-	}
-	return false;
+	return leb128_take(in, LEB128_MAX, out) > 0;
 }
 
 static bool skip_varints(struct slice *in, unsigned n)
