@@ -297,6 +297,96 @@ static void a_log_that_was_made_good_is_not_synced_any_more(void **state)
 	assert_int_equal(good_rows(f), 20);
 }
 
+/* Opening it anew fails as well, as long as the directory cannot be synced. */
+static void a_recovery_that_fails_is_tried_again_and_reading_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	char told[TEMP_DIR_MAX + 32];
+
+	write_to_a_new_log(f);
+	snprintf(told, sizeof(told), "sync %s", f->dir);
+	tell_disk(told);
+	assert_false(sync_store(f->b, &f->err));
+	for (int i = 0; i < 5; i++) { /* more than two tries */
+		usleep(500000);
+		assert_int_equal(good_rows(f), 11);
+		assert_false(put(f->b, 11, &f->err));
+		assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	}
+	tell_disk(NULL);
+	wait_until_writable(f);
+	fill(f, 11, 20);
+	assert_int_equal(good_rows(f), 20);
+}
+
+static void what_was_written_and_not_synced_is_not_opened_unless_it_can_be(void **state)
+{
+	struct fixture *f = *state;
+	struct files files;
+
+	make_killed_store(f, &files);
+	write_dir(f->dir, &files);
+	free_files(&files);
+	tell_newest_log(f, false);
+	assert_false(open_at(f, f->dir, false));
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	assert_non_null(strstr(f->err.text, ".log"));
+	tell_disk(NULL);
+	must_open(f, f->dir, false);
+	assert_int_equal(good_rows(f), ROWS);
+}
+
+static void a_store_that_finds_no_space_is_begun_when_there_is_some(void **state)
+{
+	struct fixture *f = *state;
+
+	tell_disk("full");
+	assert_false(open_at(f, f->dir, true));
+	assert_int_equal(f->err.code, ERR_NO_SPACE);
+	assert_non_null(strstr(f->err.text, "FORMAT"));
+	tell_disk(NULL);
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	assert_int_equal(good_rows(f), 10);
+}
+
+/* Whether there is a backup after it failed while the disk was told `what`. */
+static bool backed_up_while(struct fixture *f, const char *what)
+{
+	struct store_backend *b = f->b;
+	bool ok;
+
+	temp_dir_remove(f->copy);
+	tell_disk(what);
+	assert_false(b->ops->backup(b, f->copy, &f->err));
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	tell_disk(NULL);
+	ok = open_at(f, f->copy, false);
+	if (ok)
+		shut(f);
+	f->b = b;
+	return ok;
+}
+
+static void a_backup_that_is_not_wholly_on_the_disk_is_none(void **state)
+{
+	struct fixture *f = *state;
+	char told[TEMP_DIR_MAX + 64];
+
+	must_open(f, f->dir, true);
+	fill(f, 0, 10);
+	assert_false(backed_up_while(f, "list"));
+	snprintf(told, sizeof(told), "sync %s/CURRENT", f->copy);
+	assert_false(backed_up_while(f, told));
+	snprintf(told, sizeof(told), "sync %s/SYNCED.new", f->copy);
+	assert_false(backed_up_while(f, told));
+	temp_dir_remove(f->copy);
+	assert_true(f->b->ops->backup(f->b, f->copy, &f->err));
+	shut(f);
+	must_open(f, f->copy, false);
+	assert_int_equal(good_rows(f), 10);
+}
+
 /* More new files than the kernel keeps in mind, so that it tells of none that comes then. */
 static void overflow_watches(const char *dir)
 {
@@ -420,6 +510,10 @@ int main(void)
 		T(a_log_that_the_kernel_did_not_tell_of_is_synced),
 		T(a_log_that_the_database_could_not_sync_is_not_taken_for_synced),
 		T(a_log_that_was_made_good_is_not_synced_any_more),
+		T(a_recovery_that_fails_is_tried_again_and_reading_goes_on),
+		T(what_was_written_and_not_synced_is_not_opened_unless_it_can_be),
+		T(a_store_that_finds_no_space_is_begun_when_there_is_some),
+		T(a_backup_that_is_not_wholly_on_the_disk_is_none),
 		T(a_sync_without_a_free_descriptor_waits_for_one),
 		T(closing_a_store_on_a_full_disk_refuses_who_waits),
 	};
