@@ -19,11 +19,13 @@ struct fixture {
 	unsigned begun, allowed; /* syncs */
 	bool sync_fails, recover_fails;
 	unsigned recoveries;
+	pthread_t syncer; /* who made the last sync */
 	struct committer *committer;
 };
 
 struct answer {
 	struct fixture *f;
+	pthread_t asker;
 	bool given, ok;
 	struct err err;
 };
@@ -47,6 +49,7 @@ static bool log_sync(void *ctx, uint64_t end UNUSED, struct err *err)
 
 	pthread_mutex_lock(&f->mutex);
 	me = ++f->begun;
+	f->syncer = pthread_self();
 	pthread_cond_broadcast(&f->changed);
 	while (f->allowed < me)
 		pthread_cond_wait(&f->changed, &f->mutex);
@@ -105,22 +108,44 @@ static void on_answer(void *ctx, const struct err *err)
 	pthread_mutex_unlock(&a->f->mutex);
 }
 
-/* One write, and waiting for it. */
-static void write_and_wait(struct fixture *f, struct answer *a)
-{
-	*a = (struct answer){ .f = f };
-	pthread_mutex_lock(&f->mutex);
-	f->end++;
-	pthread_mutex_unlock(&f->mutex);
-	committer_when_durable(f->committer, committer_mark(f->committer), on_answer, a);
-}
-
 static void await_begun(struct fixture *f, unsigned syncs)
 {
 	pthread_mutex_lock(&f->mutex);
 	while (f->begun < syncs)
 		pthread_cond_wait(&f->changed, &f->mutex);
 	pthread_mutex_unlock(&f->mutex);
+}
+
+/* One write, and waiting for it. */
+static void write_and_wait(struct fixture *f, struct answer *a)
+{
+	a->f = f;
+	a->given = false;
+	pthread_mutex_lock(&f->mutex);
+	f->end++;
+	pthread_mutex_unlock(&f->mutex);
+	committer_when_durable(f->committer, committer_mark(f->committer), on_answer, a);
+}
+
+static void *ask(void *ctx)
+{
+	struct answer *a = ctx;
+
+	write_and_wait(a->f, a);
+	return NULL;
+}
+
+/* By a thread of its own: the first one syncs himself. */
+static void begin_round(struct fixture *f, struct answer *a)
+{
+	*a = (struct answer){ .f = f };
+	assert_int_equal(pthread_create(&a->asker, NULL, ask, a), 0);
+	await_begun(f, f->allowed + 1);
+}
+
+static void end_round(struct answer *a)
+{
+	assert_int_equal(pthread_join(a->asker, NULL), 0);
 }
 
 static void allow(struct fixture *f, unsigned syncs, bool sync_fails)
@@ -161,13 +186,13 @@ static void those_who_come_during_a_sync_are_answered_by_one_more(void **state)
 {
 	struct store_counters counters = { 0 };
 	struct fixture *f = *state;
-	struct answer first, others[2];
+	struct answer first, others[2] = { 0 };
 
-	write_and_wait(f, &first);
-	await_begun(f, 1);
+	begin_round(f, &first);
 	write_and_wait(f, &others[0]);
 	write_and_wait(f, &others[1]);
 	allow(f, 2, false);
+	end_round(&first);
 	for (int i = 0; i < 2; i++) {
 		await_answer(&others[i]);
 		assert_true(others[i].ok);
@@ -182,14 +207,14 @@ static void those_who_come_during_a_sync_are_answered_by_one_more(void **state)
 static void those_who_came_during_a_sync_that_failed_are_refused_with_its_reason(void **state)
 {
 	struct fixture *f = *state;
-	struct answer first, second, late;
+	struct answer first, second = { 0 }, late;
 	uint64_t mark;
 
-	write_and_wait(f, &first);
-	await_begun(f, 1);
+	begin_round(f, &first);
 	write_and_wait(f, &second);
 	mark = committer_mark(f->committer);
 	allow(f, 1, true);
+	end_round(&first);
 	assert_refused(&first, ERR_UNAVAILABLE);
 	assert_refused(&second, ERR_UNAVAILABLE);
 	assert_string_equal(second.err.text, "the sync failed");
@@ -204,12 +229,12 @@ static void a_write_that_fails_during_a_sync_takes_its_yes_away(void **state)
 {
 	const struct err why = { .code = ERR_NO_SPACE, .text = "no space" };
 	struct fixture *f = *state;
-	struct answer a;
+	struct answer a = { 0 };
 
-	write_and_wait(f, &a);
-	await_begun(f, 1);
+	begin_round(f, &a);
 	committer_fail(f->committer, &why);
 	allow(f, 1, false);
+	end_round(&a);
 	assert_refused(&a, ERR_NO_SPACE);
 }
 
@@ -218,7 +243,7 @@ static void until_it_is_recovered_the_newest_reason_is_told(void **state)
 	const struct err why = { .code = ERR_UNAVAILABLE, .text = "a write failed" };
 	struct store_counters counters = { 0 };
 	struct fixture *f = *state;
-	struct answer a;
+	struct answer a = { 0 };
 	struct err err;
 
 	f->recover_fails = true;
@@ -245,14 +270,30 @@ static void until_it_is_recovered_the_newest_reason_is_told(void **state)
 static void who_waits_when_it_ends_is_answered(void **state)
 {
 	struct fixture *f = *state;
-	struct answer a;
+	struct answer first, a = { 0 };
 
-	allow(f, 1, false);
+	begin_round(f, &first);
 	write_and_wait(f, &a);
+	allow(f, 2, false);
+	end_round(&first);
 	committer_free(f->committer);
 	f->committer = NULL;
 	assert_true(a.given);
 	assert_true(a.ok);
+}
+
+static void who_comes_while_nobody_syncs_does_it_himself(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a = { 0 };
+
+	allow(f, 2, false);
+	for (unsigned i = 1; i <= 2; i++) {
+		write_and_wait(f, &a);
+		assert_true(a.given && a.ok);
+		assert_int_equal(f->begun, i);
+		assert_true(pthread_equal(f->syncer, pthread_self()));
+	}
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -265,6 +306,7 @@ int main(void)
 		T(a_write_that_fails_during_a_sync_takes_its_yes_away),
 		T(until_it_is_recovered_the_newest_reason_is_told),
 		T(who_waits_when_it_ends_is_answered),
+		T(who_comes_while_nobody_syncs_does_it_himself),
 	};
 
 	return cmocka_run_group_tests_name("store/committer", tests, NULL, NULL);
