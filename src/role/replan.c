@@ -5,6 +5,7 @@
 #include "model/version.h"
 #include "reconcile/reserve.h"
 #include "role/bury.h"
+#include "role/waits.h"
 #include "role/wanted.h"
 
 struct replanner {
@@ -360,30 +361,13 @@ static bool ends_are_told(const struct picture *p, const struct reconcile_plan *
 	return false;
 }
 
-/*
- * A wait is made longer, up to twice as long, so that it ends at a multiple of itself (moved
- * by the CID's bucket, lest all CIDs come at once): however many looks want to come back to a
- * CID, they share a row or two.
- */
-static int64_t meeting_point(int64_t at_us, int64_t now_us, uint32_t bucket)
-{
-	int64_t wait = (at_us - now_us) / US_PER_S * US_PER_S;
-	int64_t offset;
-
-	if (wait < US_PER_S)
-		wait = US_PER_S;
-	offset = bucket * US_PER_MS % wait;
-	return (at_us - offset + wait - 1) / wait * wait + offset;
-}
-
 static void wake(struct look *look, int64_t next_at, int64_t now_us, struct arena *mem,
 		 struct cid_change *out)
 {
 	const struct replan_item *item = look->item;
 
 	if (next_at > 0)
-		next_at = meeting_point(next_at, now_us,
-					store_bucket(look->r->options.store, item->cid));
+		next_at = waits_until(look->r->options.store, item->cid, next_at, now_us);
 	if (next_at > 0 && (look->wake_at == 0 || next_at < look->wake_at)) {
 		struct wake *row = arena_new_of(mem, struct wake);
 
@@ -554,6 +538,9 @@ bool replan(struct replanner *r, const struct replan_item *items, size_t n, stru
 		if (!row_at_fault(err))
 			return false;
 		log_err(LOG_ERROR, err, "a CID is passed over");
+		if (!waits_put_off(r->options.store, &items[i], clock_wall_us(r->options.clock),
+				   err))
+			return false;
 	}
 	return true;
 }

@@ -65,7 +65,7 @@ struct replan_item { /* one CID to look at; slices are borrowed for the call */
 
 /* Looks at `n` distinct CIDs in one batch.  False: nothing, or an unknown part, was
  * written; the same items may be given again.  A CID that cannot be read or decided is logged
- * and passed over, so that it does not hold the others up. */
+ * and passed over, so that it does not hold the others up: its wake rows are put off (waits.h). */
 bool replan(struct replanner *r, const struct replan_item *items, size_t n,
 	    struct err *err) MUST_CHECK;
 

@@ -563,6 +563,42 @@ static void a_drain_gets_past_what_cannot_be_read_and_stops_no_sweep(void **stat
 	assert_true(is.swept_at > was.swept_at);
 }
 
+/* Three CIDs, each with another row that cannot be read, and three are looked at together. */
+static void what_cannot_be_read_keeps_the_planner_from_nothing_else(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 2, .batch_max = 3, .sweep_us = US_PER_H });
+	uint64_t calls, quiet;
+	struct ulid id;
+	bool found;
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 10; i++)
+		roles_pin(r, "ada", i, NULL);
+	r->failing.bad_cid = roles_cid(r, 0);
+	r->failing.bad_copy = roles_cid(r, 1);
+	r->failing.bad_pin = roles_cid(r, 2);
+	roles_run(r, 5 * US_PER_MIN); /* all wake rows are due */
+	id = roles_pin(r, "ada", 20, NULL);
+	roles_restart_planner(r); /* which got no message of it */
+	roles_run(r, US_PER_S);
+	assert_int_equal(roles_status(r, "ada", id, &found), STATUS_PINNED);
+
+	roles_wish(r, 1, PEER_DRAINING);
+	calls = r->store_calls;
+	roles_run(r, US_PER_H);
+	calls = r->store_calls - calls;
+	for (unsigned i = 3; i < 10; i++)
+		assert_false(roles_copy(r, i, 1).desired);
+	r->failing.bad_cid = r->failing.bad_copy = r->failing.bad_pin = (struct slice){ 0 };
+	roles_run(r, 3 * US_PER_H); /* they were put off no longer */
+	quiet = r->store_calls;
+	roles_run(r, US_PER_H);
+	quiet = r->store_calls - quiet;
+	assert_in_range(calls, 1, 2 * quiet);
+}
+
 /* ---- the last look ---------------------------------------------------------------------- */
 
 /* An order to remove waits for its node, and meanwhile the node with the other copy goes: what
@@ -776,6 +812,7 @@ int main(void)
 		cmocka_unit_test(what_the_last_sweep_counted_is_known_after_a_restart),
 		cmocka_unit_test(a_sweep_gets_past_what_cannot_be_read),
 		cmocka_unit_test(a_drain_gets_past_what_cannot_be_read_and_stops_no_sweep),
+		cmocka_unit_test(what_cannot_be_read_keeps_the_planner_from_nothing_else),
 		cmocka_unit_test(pins_everywhere_reach_a_peer_that_was_away_for_a_moment),
 		cmocka_unit_test(pins_everywhere_reach_peers_that_were_dead_or_paused),
 		cmocka_unit_test(one_that_had_no_room_gets_them_when_it_has),

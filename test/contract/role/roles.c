@@ -212,6 +212,12 @@ void roles_restart_worker(struct roles *r)
 	}
 }
 
+void roles_restart_planner(struct roles *r)
+{
+	planner_free(r->planner);
+	make_planner(r);
+}
+
 void roles_restart_reconciler(struct roles *r)
 {
 	reconciler_free(r->reconciler);

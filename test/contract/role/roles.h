@@ -68,6 +68,7 @@ struct replan_options roles_replan(struct roles *r);
 
 /* One of them dies and another takes its place; store and nodes stay. */
 void roles_restart_worker(struct roles *r);
+void roles_restart_planner(struct roles *r);
 void roles_restart_reconciler(struct roles *r);
 /* All stop for so long, and others take their places. */
 void roles_rest(struct roles *r, int64_t us);
