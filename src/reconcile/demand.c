@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "reconcile/reserve.h"
 #include "reconcile/step.h"
 
 /*
@@ -123,11 +124,13 @@ static uint64_t known_size(const struct step *s)
 	return size;
 }
 
-/* Nothing tells when a silent peer answers, so somebody has to look.  (Of peers that were dead,
- * paused, draining or full the reconciler does tell.) */
-static bool may_soon_qualify(const struct demand *d, const struct place_peer *peer,
-			     enum place_refusal why)
+/* Nothing tells when a silent peer answers, or has room for what is larger than others, so somebody
+ * has to look.  (Of peers that were dead, paused, draining or full the reconciler does tell.) */
+static bool may_soon_qualify(const struct step *s, const struct demand *d,
+			     const struct place_peer *peer, enum place_refusal why)
 {
+	if (why == PLACE_NOT_ENOUGH_SPACE)
+		return !reserve_is_full(peer, s->policy->keep_free_bytes, 1);
 	if (why == PLACE_DOWN)
 		return peer->health != HEALTH_DEAD && peer->wish == PLACE_ACTIVE &&
 		       place_zone_allowed(d->zones, peer->zone);
@@ -155,7 +158,7 @@ static void place_demand(struct step *s, struct demand *d, uint64_t size)
 	for (size_t i = 0; i < v->n_peers; i++) {
 		d->picked[i] = result.refusals[i] == PLACE_OK;
 		d->awaited += d->rf_max == REPLICAS_EVERYWHERE &&
-			      may_soon_qualify(d, &v->peers[i], result.refusals[i]);
+			      may_soon_qualify(s, d, &v->peers[i], result.refusals[i]);
 		s->held[i].shared |= d->picked[i];
 		if (s->refusals[i] != PLACE_OK &&
 		    (d->picked[i] || result.refusals[i] > s->refusals[i]))

@@ -39,6 +39,12 @@ void reserve_promise(struct place_peer *peers, size_t n, uint32_t peer_no, uint6
 		move(&peer->coming, 1, taken_back);
 }
 
+bool reserve_is_full(const struct place_peer *peer, uint64_t keep_free_bytes, unsigned copies)
+{
+	return peer->capacity_bytes > 0 &&
+	       peer->free_bytes < keep_free_bytes + copies * RESERVE_USUAL;
+}
+
 uint64_t reserve_usual(uint64_t usual, uint64_t size)
 {
 	if (size == 0)

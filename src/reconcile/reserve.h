@@ -20,6 +20,9 @@
 void reserve_promise(struct place_peer *peers, size_t n, uint32_t peer_no, uint64_t size,
 		     bool taken_back);
 
+/* Has the peer less room than for `copies` of the usual size?  Promises do not count. */
+bool reserve_is_full(const struct place_peer *peer, uint64_t keep_free_bytes, unsigned copies);
+
 /* The usual size after one more is known (size 0: is not): a mean in which the last 64 or so
  * count most. */
 uint64_t reserve_usual(uint64_t usual, uint64_t size);

@@ -175,10 +175,8 @@ static bool matters(const struct known_peer *before, const struct known_peer *no
 
 static bool is_full(const struct reconciler *r, const struct place_peer *peer, bool was_full)
 {
-	uint64_t keep = r->options.replan.policy->reconcile.keep_free_bytes;
-
-	return peer->capacity_bytes > 0 &&
-	       peer->free_bytes < keep + (was_full ? ROOM_FROM : FULL_BELOW) * RESERVE_USUAL;
+	return reserve_is_full(peer, r->options.replan.policy->reconcile.keep_free_bytes,
+			       was_full ? ROOM_FROM : FULL_BELOW);
 }
 
 static uint32_t hash(struct slice text)
@@ -392,12 +390,13 @@ static bool step_keys(struct reconciler *r, struct err *err)
 	return true;
 }
 
-static bool end_sweep(struct reconciler *r, struct err *err)
+static bool end_sweep(struct reconciler *r, const struct sweep_totals *last_page, struct err *err)
 {
 	struct clock *clock = r->options.replan.clock;
 
 	if (!save_position(r->options.replan.store, job_of(r), NULL, r->mem, err))
 		return false;
+	add_totals(&r->totals, last_page);
 	r->sweeping = r->rebalancing = false;
 	r->position.len = 0;
 	r->sweep_at = clock_mono_us(clock) + r->options.sweep_us;
@@ -424,15 +423,14 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 				 err);
 	items = batch_items(s.batch, &n);
 	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
-	if (ok)
-		add_totals(&r->totals, &s.totals);
 	if (ok && n < sweep_max(r)) {
-		ok = end_sweep(r, err);
+		ok = end_sweep(r, &s.totals, err);
 	} else if (ok) {
 		const struct slice at = buf_slice(&s.position);
 
 		r->position.len = 0;
 		buf_add_slice(&r->position, at);
+		add_totals(&r->totals, &s.totals); /* of what is not swept again */
 		ok = save_position(r->options.replan.store, job_of(r), &at, r->mem, err);
 	}
 	buf_free(&s.position);

@@ -394,6 +394,26 @@ static void one_that_had_no_room_gets_them_when_it_has(void **state UNUSED)
 	assert_int_equal(pins_on(r, 1), 1);
 }
 
+/* It was not full, so nobody tells of it. */
+static void nor_does_one_that_had_room_for_others_only(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .sweep_us = US_PER_DAY });
+
+	fake_kubo_content(r->fake, roles_text(r, 1), 1000 * MIB, 10);
+	fake_kubo_knobs(r->fake, 1)->capacity_bytes = 600 * MIB;
+	fake_kubo_restart(r->fake, 1, US_PER_MIN);
+	roles_run(r, 10 * US_PER_S);
+	roles_pin(r, "ada", 1, NULL); /* from now on its size is known */
+	roles_run(r, 2 * US_PER_MIN);
+	pin_everywhere(r, 1);
+	roles_run(r, 10 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 1), 0);
+	fake_kubo_knobs(r->fake, 1)->capacity_bytes = 2000 * MIB;
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 1), 1);
+}
+
 /* ---- zones ------------------------------------------------------------------------------ */
 
 static void set_zone(struct roles *r, uint32_t peer_no, const char *zone)
@@ -441,6 +461,17 @@ static void copies_follow_when_peers_change_their_zones(void **state UNUSED)
 
 /* ---- long ways ------------------------------------------------------------------------- */
 
+static struct roles *one_node_with(unsigned pins)
+{
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < pins; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	return r;
+}
+
 /* The store fails in every third step. */
 static void a_walk_goes_on_where_it_was_when_the_store_failed(void **state UNUSED)
 {
@@ -462,6 +493,30 @@ static void a_walk_goes_on_where_it_was_when_the_store_failed(void **state UNUSE
 	}
 	assert_int_equal(seen.walks, 0);
 	assert_int_equal(wanted_on(r, 60, 2), 60);
+}
+
+/* Whichever call of a sweep fails: what is looked at again counts once. */
+static void a_sweep_counts_each_pin_once_when_the_store_failed(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node_with(5);
+	bool failed = true;
+
+	for (unsigned call = 1; failed; call++) {
+		struct reconciler_state was, is;
+		struct err err = { 0 };
+		int64_t due;
+
+		failed = false;
+		reconciler_state(r->reconciler, &was);
+		order(r, false, false);
+		r->failing.fail_at = r->failing.calls + call;
+		do {
+			r->now += US_PER_MS;
+			failed |= !reconciler_step(r->reconciler, &due, &err);
+			reconciler_state(r->reconciler, &is);
+		} while (is.swept_at == was.swept_at);
+		assert_int_equal(is.totals.pins, 5);
+	}
 }
 
 static void idempotency_keys_go_a_page_a_step(void **state UNUSED)
@@ -687,17 +742,9 @@ static int priority(struct roles *r, const char *owner, struct ulid id)
 	return row->priority;
 }
 
-static struct roles *one_node(void)
-{
-	struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
-
-	roles_run(r, 10 * US_PER_S);
-	return r;
-}
-
 static void a_request_that_another_replaced_is_forgotten_in_time(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = one_node();
+	CLEANUP(roles_free) struct roles *r = one_node_with(0);
 
 	roles_replace(r, "ada", roles_pin(r, "ada", 1, NULL), 2, &(struct pin_ask){ 0 });
 	roles_replace(r, "ada", roles_pin(r, "ada", 3, NULL), 3, &(struct pin_ask){ 0 });
@@ -714,7 +761,7 @@ static void a_request_that_another_replaced_is_forgotten_in_time(void **state UN
 /* What it was replaced for may never come: until it has, its copies have to be kept. */
 static void a_replaced_request_is_not_forgotten_before_the_other_is_pinned(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = one_node();
+	CLEANUP(roles_free) struct roles *r = one_node_with(0);
 	struct ulid old = roles_pin(r, "ada", 1, NULL);
 
 	roles_run(r, 10 * US_PER_S);
@@ -727,7 +774,7 @@ static void a_replaced_request_is_not_forgotten_before_the_other_is_pinned(void 
 
 static void what_ended_is_forgotten_while_others_keep_the_cid(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = one_node();
+	CLEANUP(roles_free) struct roles *r = one_node_with(0);
 	bool found;
 	struct ulid kept = roles_pin(r, "ada", 1, NULL), gone = { 0 };
 
@@ -774,7 +821,7 @@ static void an_end_is_not_forgotten_while_its_copies_are_held(void **state UNUSE
 
 static void revisions_that_a_newer_one_outdid_are_forgotten(void **state UNUSED)
 {
-	CLEANUP(roles_free) struct roles *r = one_node();
+	CLEANUP(roles_free) struct roles *r = one_node_with(0);
 	struct ulid id = roles_pin(r, "ada", 1, NULL);
 
 	for (int i = 1; i <= 20; i++)
@@ -796,6 +843,7 @@ int main(void)
 		cmocka_unit_test(a_plain_sweep_that_is_ordered_meanwhile_ends_no_rebalance),
 		cmocka_unit_test(a_second_order_takes_no_force_from_the_first),
 		cmocka_unit_test(a_walk_goes_on_where_it_was_when_the_store_failed),
+		cmocka_unit_test(a_sweep_counts_each_pin_once_when_the_store_failed),
 		cmocka_unit_test(idempotency_keys_go_a_page_a_step),
 		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
@@ -816,6 +864,7 @@ int main(void)
 		cmocka_unit_test(pins_everywhere_reach_a_peer_that_was_away_for_a_moment),
 		cmocka_unit_test(pins_everywhere_reach_peers_that_were_dead_or_paused),
 		cmocka_unit_test(one_that_had_no_room_gets_them_when_it_has),
+		cmocka_unit_test(nor_does_one_that_had_room_for_others_only),
 		cmocka_unit_test(copies_follow_when_peers_change_their_zones),
 		cmocka_unit_test(
 			a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent),
