@@ -7,26 +7,29 @@
 #include "base/log.h"
 #include "role/worker/node.h"
 
-/* The one order that stands, if it is for this node. */
-static bool ordered(struct node *node)
-{
-	struct worker *w = node->worker;
-	bool mine;
-
-	pthread_mutex_lock(&w->lock);
-	mine = node->peer_no > 0 && w->gc_peer == node->peer_no;
-	if (mine)
-		w->gc_peer = 0;
-	pthread_mutex_unlock(&w->lock);
-	return mine;
-}
-
 static bool any_running(const struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_nodes; i++)
 		if (w->nodes[i]->gc != GC_NONE)
 			return true;
 	return false;
+}
+
+/* The one order that stands, if it is for this node; it goes on standing while another collects,
+ * which may have begun since it was taken. */
+static bool ordered(struct node *node)
+{
+	struct worker *w = node->worker;
+	bool mine;
+
+	if (any_running(w))
+		return false;
+	pthread_mutex_lock(&w->lock);
+	mine = node->peer_no > 0 && w->gc_peer == node->peer_no;
+	if (mine)
+		w->gc_peer = 0;
+	pthread_mutex_unlock(&w->lock);
+	return mine;
 }
 
 /* The operator's threshold is reached, and it is not long ago that nothing was found. */

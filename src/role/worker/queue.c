@@ -12,13 +12,6 @@ static int64_t until(int64_t due_us, int64_t now_us, int64_t most_us)
 	return wait < most_us ? wait : most_us;
 }
 
-/* The back-off belongs to the order that failed: a new one (a retry that was asked for, a removal)
- * does not wait for it. */
-static bool has_failed(const struct task *t)
-{
-	return t->copy.attempts > 0 && t->copy.state_gen == t->copy.gen;
-}
-
 /* How long a task has to wait yet.  The times are wall times, others' too: a clock that was
  * set back must not hold anything up for longer than was meant. */
 static int64_t wait_of(const struct node *node, const struct task *t)
@@ -29,7 +22,7 @@ static int64_t wait_of(const struct node *node, const struct task *t)
 	if (!t->copy.desired)
 		grace = until(t->copy.assigned_at + policy->unpin_grace_us, now,
 			      policy->unpin_grace_us);
-	if (has_failed(t))
+	if (copy_backs_off(&t->copy))
 		retry = until(t->copy.next_at, now, policy->retry.max_us);
 	return grace > retry ? grace : retry;
 }
@@ -49,6 +42,7 @@ void node_leave_turn(struct task *t)
 void node_retry_at(struct node *node, struct task *t, int64_t due_us)
 {
 	node_leave_turn(t);
+	t->step = TASK_WAITING;
 	t->among = turn_of(node, t);
 	turn_add_retry(t->among, &t->turn, t->owner, due_us);
 }
@@ -58,13 +52,13 @@ void node_queue(struct node *node, struct task *t)
 {
 	int64_t wait = wait_of(node, t);
 
-	t->step = TASK_WAITING;
-	t->again = has_failed(t);
+	t->again = copy_backs_off(&t->copy);
 	if (wait > 0 || t->again) {
 		node_retry_at(node, t, node_mono_us(node) + (wait > 0 ? wait : 0));
 		return;
 	}
 	node_leave_turn(t);
+	t->step = TASK_WAITING;
 	t->among = turn_of(node, t);
 	turn_add_fresh(t->among, &t->turn, t->owner, t->copy.priority, t->asked_at);
 }
@@ -198,11 +192,17 @@ int64_t node_begin_due(const struct node *node)
 	return fetch < removal ? fetch : removal;
 }
 
+/* That a user's pin is to be put back nobody else knows. */
+static bool may_forget(const struct turn_entry *e)
+{
+	return !CONTAINER_OF(e, const struct task, turn)->owed;
+}
+
 bool node_evict_retry(struct node *node)
 {
-	struct turn_entry *spare = turn_spare(&node->turn);
+	struct turn_entry *spare = turn_spare(&node->turn, may_forget);
 
-	if (!spare || spare->place != TURN_RETRY || CONTAINER_OF(spare, struct task, turn)->owed)
+	if (!spare || spare->place != TURN_RETRY)
 		return false;
 	node_forget(node, CONTAINER_OF(spare, struct task, turn));
 	return true;
@@ -210,11 +210,11 @@ bool node_evict_retry(struct node *node)
 
 bool node_evict(struct node *node)
 {
-	struct turn_entry *spare = turn_spare(&node->turn);
+	struct turn_entry *spare = turn_spare(&node->turn, may_forget);
 
-	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed) /* nobody else knows of that */
-		spare = turn_spare(&node->removals);
-	if (!spare || CONTAINER_OF(spare, struct task, turn)->owed)
+	if (!spare)
+		spare = turn_spare(&node->removals, may_forget);
+	if (!spare)
 		return false;
 	node_forget(node, CONTAINER_OF(spare, struct task, turn));
 	node->syncing = true; /* when there is room again, what was forgotten is read anew */

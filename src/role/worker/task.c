@@ -147,6 +147,8 @@ void task_assign(struct task *task, const struct bus_msg *msg)
 		task->copy = mine;
 	}
 	task->copy.peer_no = msg->peer_no;
+	if (task->copy.state_gen != task->copy.gen)
+		task->copy.next_at = 0;
 	task->copy.error = error;
 	task_set_error(task, msg->copy.error);
 	task_set_requests(task, msg);

@@ -71,10 +71,18 @@ void journal_remove(struct journal *j, struct task *task); /* frees it */
 /* Calls `each` for all; `each` may remove the task it is given. */
 void journal_each(struct journal *j, void (*each)(void *ctx, struct task *task), void *ctx);
 
+/* Did this very order fail, so that the next try waits for its time? */
+static inline bool copy_backs_off(const struct copy *c)
+{
+	return c->attempts > 0 && c->state_gen == c->gen && c->next_at > 0;
+}
+
 /* Keeps at most TASK_ERROR_MAX bytes of what went wrong; empty: nothing did. */
 void task_set_error(struct task *task, struct slice text);
 
-/* Takes over an assignment whose generation is not older than the one known. */
+/* Takes over an assignment whose generation is not older than the one known.  The back-off belongs
+ * to the order that failed: a new one (a retry that was asked for, a removal) does not wait for
+ * it, nor does it later, when something else is reported of it. */
 void task_assign(struct task *task, const struct bus_msg *msg);
 /* Takes over of an assignment what its requests tell: whose it is, since when, and origins. */
 void task_set_requests(struct task *task, const struct bus_msg *msg);

@@ -271,11 +271,17 @@ static struct turn_entry *middle_fresh(const struct turn *t)
 	return most ? RB_ROOT(&most->fresh) : NULL;
 }
 
-struct turn_entry *turn_spare(const struct turn *t)
+struct turn_entry *turn_spare(const struct turn *t, bool (*may)(const struct turn_entry *e))
 {
-	struct turn_entry *e = RB_MAX(turn_all, (struct turn_all *)&t->retries);
+	struct turn_entry *e;
 
-	return e ? e : middle_fresh(t);
+	RB_FOREACH_REVERSE(e, turn_all, (struct turn_all *)&t->retries)
+	{
+		if (may(e))
+			return e;
+	}
+	e = middle_fresh(t);
+	return e && may(e) ? e : NULL;
 }
 
 int64_t turn_due(const struct turn *t)

@@ -87,9 +87,10 @@ enum turn_who {
  * removed or added again.  NULL if none is ready. */
 struct turn_entry *turn_next(struct turn *t, int64_t now_us, enum turn_who who);
 
-/* Who can be done without in memory: the retry that is due last; without retries one of the owner
- * who has most, neither asked for last nor first.  NULL if none waits. */
-struct turn_entry *turn_spare(const struct turn *t);
+/* Who can be done without in memory, of those that `may` says yes to: the retry that is due last;
+ * without retries one of the owner who has most, neither asked for last nor first.  NULL if none
+ * waits. */
+struct turn_entry *turn_spare(const struct turn *t, bool (*may)(const struct turn_entry *e));
 
 /* When a retry is due next; INT64_MAX if there is none.  Fresh ones are ready now; what is
  * held back by a bound becomes ready when something is removed. */

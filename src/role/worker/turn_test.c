@@ -87,29 +87,56 @@ static void what_counts_is_when_it_was_asked_for(void **state UNUSED)
 	turn_deinit(&t);
 }
 
+static bool any(const struct turn_entry *e UNUSED)
+{
+	return true;
+}
+
+static bool due_before_10(const struct turn_entry *e)
+{
+	return e->order < 10;
+}
+
+static void what_must_not_be_given_up_is_passed_over(void **state UNUSED)
+{
+	struct work retries[3] = { 0 };
+	struct turn t;
+
+	turn_init(&t, NULL, NULL);
+	for (size_t i = 0; i < 3; i++)
+		turn_add_retry(&t, &retries[i].entry, SLICE_LIT("ada"), 8 + (int64_t)i);
+	assert_ptr_equal(turn_spare(&t, any), &retries[2].entry);
+	assert_ptr_equal(turn_spare(&t, due_before_10), &retries[1].entry);
+	for (size_t i = 0; i < 2; i++)
+		turn_remove(&t, &retries[i].entry);
+	assert_null(turn_spare(&t, due_before_10));
+	turn_remove(&t, &retries[2].entry);
+	turn_deinit(&t);
+}
+
 static void what_is_given_up_for_room_is_a_late_retry_then_one_from_the_middle(void **state UNUSED)
 {
 	struct work w[7] = { 0 }, bob = { .name = 'b' }, retries[2] = { 0 };
 	struct turn t;
 
 	turn_init(&t, NULL, NULL);
-	assert_null(turn_spare(&t));
+	assert_null(turn_spare(&t, any));
 	turn_add_fresh(&t, &bob.entry, SLICE_LIT("bob"), 0, 1);
 	for (size_t i = 0; i < 7; i++)
 		turn_add_fresh(&t, &w[i].entry, SLICE_LIT("ada"), 0, (int64_t)i);
 	turn_add_retry(&t, &retries[0].entry, SLICE_LIT("ada"), 9);
 	turn_add_retry(&t, &retries[1].entry, SLICE_LIT("bob"), 10);
 	for (int i = 2; i-- > 0; turn_remove(&t, &retries[i].entry))
-		assert_ptr_equal(turn_spare(&t), &retries[i].entry);
+		assert_ptr_equal(turn_spare(&t, any), &retries[i].entry);
 	for (int i = 0; i < 5; i++) {
-		struct turn_entry *spare = turn_spare(&t);
+		struct turn_entry *spare = turn_spare(&t, any);
 
 		assert_true(spare != &w[0].entry && spare != &w[6].entry && spare != &bob.entry);
 		turn_remove(&t, spare);
 	}
 	turn_remove(&t, &w[0].entry);
 	turn_remove(&t, &w[6].entry);
-	assert_ptr_equal(turn_spare(&t), &bob.entry);
+	assert_ptr_equal(turn_spare(&t, any), &bob.entry);
 	turn_remove(&t, &bob.entry);
 	turn_deinit(&t);
 }
@@ -290,6 +317,7 @@ int main(void)
 		cmocka_unit_test(
 			the_newest_is_not_behind_the_queue_and_the_oldest_is_not_forgotten),
 		cmocka_unit_test(what_counts_is_when_it_was_asked_for),
+		cmocka_unit_test(what_must_not_be_given_up_is_passed_over),
 		cmocka_unit_test(
 			what_is_given_up_for_room_is_a_late_retry_then_one_from_the_middle),
 		cmocka_unit_test(higher_priority_goes_first),

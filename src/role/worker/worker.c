@@ -237,7 +237,7 @@ static bool sync_assignments(struct node *node, bool *more, struct err *err)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct copy *c = &msgs[i].copy;
-		bool retry = c->desired && c->attempts > 0 && c->state_gen == c->gen;
+		bool retry = c->desired && copy_backs_off(c);
 
 		if (c->gen > 0 && !copy_settled(c) && !(retry && node->journal.n >= room / 2))
 			node_assign(node, &msgs[i]);

@@ -543,6 +543,68 @@ static void a_collection_breaks_off_only_what_got_nothing(void **state UNUSED)
 	assert_int_equal(fake_kubo_seen(r->fake, 0)->calls[KUBO_PIN_ADD], 1);
 }
 
+/* An order is taken by what was shown last: meanwhile another node may have begun. */
+static void one_node_collects_at_a_time(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 2 });
+	struct node *const *nodes = r->worker->nodes;
+
+	for (unsigned n = 0; n < 2; n++)
+		fake_kubo_knobs(r->fake, n)->latency_us = US_PER_S;
+	assert_int_equal(worker_order_gc(r->worker, nodes[0]->peer_no), WORKER_GC_ORDERED);
+	work(r, 20 * US_PER_MS);
+	assert_int_not_equal(nodes[0]->gc, GC_NONE);
+	r->worker->gc_peer = nodes[1]->peer_no;
+	while (nodes[0]->gc != GC_NONE) {
+		assert_int_equal(nodes[1]->gc, GC_NONE);
+		work(r, 10 * US_PER_MS);
+	}
+	work(r, 5 * US_PER_S);
+	assert_int_equal(fake_kubo_seen(r->fake, 1)->calls[KUBO_REPO_GC], 1);
+}
+
+/* It is broken off when it runs, by a collection. */
+static void what_is_asked_for_anew_never_waits_for_an_older_failure(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	const struct fake_kubo_seen *seen = fake_kubo_seen(r->fake, 0);
+
+	fake_kubo_fetch(r->fake, 0, NULL, FAKE_KUBO_NEVER);
+	roles_pin(r, "ada", 1, NULL);
+	while (roles_copy(r, 1, PEER).state != COPY_ERROR ||
+	       roles_copy(r, 1, PEER).next_at < r->now + 20 * US_PER_S)
+		roles_run(r, US_PER_S);
+	roles_pin(r, "bob", 1, NULL);
+	roles_run(r, 500 * US_PER_MS);
+	assert_int_equal(roles_copy(r, 1, PEER).state, COPY_PINNING);
+	assert_int_equal(worker_order_gc(r->worker, PEER), WORKER_GC_ORDERED);
+	roles_run(r, 2 * US_PER_S);
+	assert_int_equal(seen->calls[KUBO_REPO_GC], 1);
+	assert_int_equal(seen->adds, 1);
+}
+
+static void what_could_not_be_begun_waits(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct ulid id = roles_pin(r, "ada", 1, NULL);
+	const struct task *task = NULL;
+
+	roles_run(r, 5 * US_PER_S);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 100 * US_PER_MS);
+	for (unsigned i = 0; i < 200; i++, r->now += 10 * US_PER_MS) {
+		struct err err = { 0 };
+		int64_t due;
+
+		r->failing.fail_at = r->failing.calls + 1;
+		if (worker_step(r->worker, r->now, &due, &err))
+			continue;
+		task = journal_find(&r->worker->nodes[0]->journal, roles_cid(r, 1));
+		assert_true(!task || task->op || task->step == TASK_WAITING);
+	}
+	assert_non_null(task);
+}
+
 /* ---- the user's own direct pins ------------------------------------------------------------ */
 
 static void assert_direct(struct roles *r, const char *cid, const char *name)
@@ -841,6 +903,9 @@ int main(void)
 		cmocka_unit_test(nothing_is_fetched_while_a_node_drains),
 		cmocka_unit_test(a_collection_waits_for_no_fetch_longer_than_one_may_stall),
 		cmocka_unit_test(a_collection_breaks_off_only_what_got_nothing),
+		cmocka_unit_test(one_node_collects_at_a_time),
+		cmocka_unit_test(what_is_asked_for_anew_never_waits_for_an_older_failure),
+		cmocka_unit_test(what_could_not_be_begun_waits),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
 		cmocka_unit_test(it_is_put_back_by_another_worker_too),
 		cmocka_unit_test(it_is_not_forgotten_when_a_new_request_overtakes_the_removal),
