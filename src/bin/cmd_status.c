@@ -40,6 +40,11 @@ enum exit_code cmd_status(struct invocation *in)
 	}
 	printf("%-12s %s\n", "server", client.base);
 	print_object(&client, status, columns, ARRAY_LEN(columns));
+	if (json_object_get(status, "restored"))
+		printf("\nrestored from a backup at %s: copies of what was asked for since then "
+		       "are "
+		       "kept until `pinfold rebalance --force`\n",
+		       member(in->mem, status, "restored", "?"));
 	print_usage(in->mem, usage);
 	return EXIT_DONE;
 }
@@ -70,8 +75,9 @@ enum exit_code cmd_drift(struct invocation *in)
 	       member(in->mem, drift, "surplus", "?"),
 	       json_is_false(json_object_get(drift, "complete")) ? ", counting not complete" : "");
 	if (json_integer_value(json_object_get(drift, "held_back")) > 0)
-		printf("about %s copies are not unpinned, for it would be too many at once: look "
-		       "why, then let them go by `pinfold rebalance --force`\n",
+		printf("about %s copies are not unpinned, for it would be too many at once, or the "
+		       "store was restored: look why, then let them go by `pinfold rebalance "
+		       "--force`\n",
 		       member(in->mem, drift, "held_back", "?"));
 	print_rows(&client, json_object_get(drift, "copies"), columns, ARRAY_LEN(columns));
 	return EXIT_DONE;

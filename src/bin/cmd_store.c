@@ -9,6 +9,7 @@
 #include "bin/copy_dir.h"
 #include "bin/offline.h"
 #include "bin/progress.h"
+#include "role/restored.h"
 #include "json/json_writer.h"
 
 /*
@@ -166,6 +167,18 @@ static bool check_backup(const char *dir, int64_t expiring_us, struct err *err)
 	return true;
 }
 
+/* What the store knows is not all that there is: nothing is unpinned for it before an operator
+ * says so. */
+static bool mark(const char *path, struct err *err)
+{
+	CLEANUP(offline_close) struct offline o = { 0 };
+
+	if (!offline_open(path, OFFLINE_CHANGE, &o, err) ||
+	    !restored_mark(o.store, clock_wall_us(&o.clock), err))
+		return err_wrap(err, "%s was restored, but not marked as such: remove it", path);
+	return true;
+}
+
 enum exit_code cmd_store_restore(struct invocation *in)
 {
 	struct offline like = { 0 };
@@ -175,8 +188,12 @@ enum exit_code cmd_store_restore(struct invocation *in)
 	if (!path)
 		return EXIT_USAGE;
 	if (!check_backup(in->args[0], like.expiring_us, &err) ||
-	    !offline_make_parent(path, &err) || !copy_dir(in->args[0], path, &err))
+	    !offline_make_parent(path, &err) || !copy_dir(in->args[0], path, &err) ||
+	    !mark(path, &err))
 		return offline_failed(&err);
-	fprintf(stderr, "%s holds what %s does.\n", path, in->args[0]);
+	fprintf(stderr,
+		"%s holds what %s does.  Copies of what was asked for since then are kept until "
+		"`pinfold rebalance --force`.\n",
+		path, in->args[0]);
 	return EXIT_DONE;
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "bin/command.h"
+#include "role/restored.h"
 #include "store/rocksdb/store_rocksdb.h"
 #include "store/store.h"
 
@@ -35,27 +36,52 @@ static enum exit_code run(const char *verb, const char *arg, const char *path)
 	return command_main(arg ? 6 : 5, argv, NULL);
 }
 
+struct opened {
+	struct clock clock;
+	struct rand rand;
+	struct store *store;
+};
+
+static void open_store(struct opened *o, const char *path, bool create)
+{
+	struct store_rocksdb_options where = { .path = path, .create = create };
+	const struct store_options options = { .clock = &o->clock, .rand = &o->rand };
+	struct store_backend *backend;
+	struct err err;
+
+	clock_init_system(&o->clock);
+	rand_init_system(&o->rand);
+	if (!store_rocksdb_open(&where, &backend, &err) ||
+	    !store_open(backend, &options, &o->store, &err))
+		fail_msg("%s", err.text);
+}
+
 /* Opens the store, makes or finds the number of a peer, and tells the id of the store. */
 static uint32_t peer_of(const char *path, bool create, char id[32])
 {
-	struct store_rocksdb_options where = { .path = path, .create = create };
-	struct store_backend *backend;
-	struct store *store = NULL;
-	struct clock clock;
-	struct rand rand;
+	struct opened o;
 	struct err err;
 	uint32_t no = 0;
 
-	clock_init_system(&clock);
-	rand_init_system(&rand);
-	if (!store_rocksdb_open(&where, &backend, &err) ||
-	    !store_open(backend, &(struct store_options){ .clock = &clock, .rand = &rand }, &store,
-			&err) ||
-	    !store_peer_no(store, SLICE_LIT("a peer of old"), &no, &err))
+	open_store(&o, path, create);
+	if (!store_peer_no(o.store, SLICE_LIT("a peer of old"), &no, &err))
 		fail_msg("%s", err.text);
-	snprintf(id, 32, "%s", store_id(store));
-	store_close(store);
+	snprintf(id, 32, "%s", store_id(o.store));
+	store_close(o.store);
 	return no;
+}
+
+static bool is_restored(const char *path)
+{
+	struct opened o;
+	struct err err;
+	int64_t at;
+
+	open_store(&o, path, false);
+	if (!restored_at(o.store, &at, &err))
+		fail_msg("%s", err.text);
+	store_close(o.store);
+	return at > 0;
 }
 
 static int setup(void **state)
@@ -93,6 +119,8 @@ static void what_was_backed_up_comes_back(void **state)
 	assert_int_equal(run("restore", f->backup, f->restored), EXIT_DONE);
 	assert_int_equal(peer_of(f->restored, false, again), no);
 	assert_string_equal(id, again);
+	assert_true(is_restored(f->restored));
+	assert_false(is_restored(f->store) || is_restored(f->backup));
 }
 
 static void a_store_in_use_is_left_alone(void **state)

@@ -62,7 +62,7 @@ void demands_read(struct step *s)
 		const struct request *r = v->requests[i].request;
 
 		if (!v->requests[i].wanted) {
-			s->some_ended |= r->end != NULL;
+			s->some_ended |= explains(s, r);
 			continue;
 		}
 		if (!r->create || !r->revision) /* absent: see request_fold() */

@@ -312,7 +312,7 @@ static bool an_end_explains(const struct step *s, const struct spot *spot)
 	for (size_t i = 0; i < s->view->n_requests; i++) {
 		const struct wanted_request *w = &s->view->requests[i];
 
-		if (!w->wanted && w->request->end && w->request->revision && spot->peer &&
+		if (!w->wanted && explains(s, w->request) && w->request->revision && spot->peer &&
 		    place_zone_allowed(w->request->revision->zones, spot->peer->zone))
 			return true;
 	}

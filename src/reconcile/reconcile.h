@@ -32,7 +32,10 @@ struct reconcile_policy {
 	int64_t republish_us; /* > 0; an assignment without a report for so long is sent again */
 	int64_t forget_us;    /* > 0; rows of settled copies that are not desired go after this */
 	int64_t recheck_us;   /* > 0; look again at what cannot be satisfied now */
-	bool rebalance;       /* move copies to where a fresh placement would put them */
+	/* Versions: ends below it explain no unpin, nor do expiries that a revision below it told
+	 * of; 0 = all do.  What was asked for again or renewed since may have been lost. */
+	uint64_t ends_from;
+	bool rebalance; /* move copies to where a fresh placement would put them */
 };
 
 struct wanted_request {

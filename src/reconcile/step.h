@@ -93,6 +93,15 @@ static inline int64_t max_us(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* Does the end of `r` tell that copies may go? */
+static inline bool explains(const struct step *s, const struct request *r)
+{
+	uint64_t from = s->policy->ends_from;
+
+	return r->end && r->end->rev >= from &&
+	       (r->end->cause != END_BY_TTL || r->end->judged_rev >= from);
+}
+
 static inline void look_again_at(struct step *s, int64_t at)
 {
 	at = max_us(at, add_us(s->view->now_us, 1));

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "model/version.h"
+#include "role/restored.h"
 #include "role/wanted.h"
 
 struct cluster {
@@ -268,15 +269,18 @@ bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t pe
 	struct wanted_request *requests;
 	struct cid_view view;
 	struct peers peers;
+	int64_t restored;
 	size_t n;
 
-	if (!peers_load(cluster->store, cluster->watch, mem, &peers, err) ||
+	if (!restored_at(cluster->store, &restored, err) ||
+	    !peers_load(cluster->store, cluster->watch, mem, &peers, err) ||
 	    !store_view(cluster->store, cid, mem, &view, err) ||
 	    !wanted_requests(cluster->store, &view, now, mem, &requests, &n, NULL, err))
 		return false;
 	*wanted = false;
 	for (size_t i = 0; i < view.n_copies; i++)
-		*wanted |= view.copies[i].peer_no == peer_no && view.copies[i].desired;
+		*wanted |= view.copies[i].peer_no == peer_no &&
+			   (view.copies[i].desired || view.copies[i].gen < (uint64_t)restored);
 	/* The order to remove was given because no request wanted the copy, or because enough
 	 * others were pinned.  Enough others have to be there still. */
 	for (size_t i = 0; i < n && !*wanted; i++)

@@ -71,6 +71,7 @@ bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_
 /* The last look before an unpin: is there any request that wants this CID kept here?
  * Answers from what is durable.  Compares with the copy's desired half too: a peer that
  * has been given the copy again must not lose it.  Of a request that wants the CID, but not
- * necessarily here, enough other copies have to be pinned on peers that answer now. */
+ * necessarily here, enough other copies have to be pinned on peers that answer now.  Orders from
+ * before a restore of the store are not followed while its mark stands. */
 bool cluster_still_wanted(struct cluster *cluster, struct slice cid, uint32_t peer_no, bool *wanted,
 			  struct err *err) MUST_CHECK;

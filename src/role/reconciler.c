@@ -9,6 +9,7 @@
 #include "role/batch.h"
 #include "role/op_log.h"
 #include "role/swept.h"
+#include "role/restored.h"
 #include "role/walk.h"
 #include "role/wanted.h"
 
@@ -123,6 +124,8 @@ bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force, st
 	struct store *store = r->options.replan.store;
 	const struct slice first = { 0 };
 
+	if (force && !restored_clear(store, err))
+		return false;
 	if (rebalance && (!save_position(store, rebalance_job, &first, mem, err) ||
 			  !store_sync(store, store_mark(store), err)))
 		return false;

@@ -5,6 +5,7 @@
 #include "model/version.h"
 #include "reconcile/reserve.h"
 #include "role/bury.h"
+#include "role/restored.h"
 #include "role/waits.h"
 #include "role/wanted.h"
 
@@ -14,6 +15,7 @@ struct replanner {
 	struct arena *peers_mem;
 	struct peers peers;
 	int64_t peers_at;    /* mono; 0 = never loaded */
+	bool restored;       /* and nobody looked at that yet: see restored.h */
 	uint64_t usual_size; /* bytes of a copy, as far as seen */
 	bool force;
 	struct guard guard;
@@ -85,13 +87,17 @@ static bool refresh_peers(struct replanner *r, struct err *err)
 	int64_t mono = clock_mono_us(r->options.clock);
 	CLEANUP(arena_free) struct arena *mem = NULL;
 	struct peers peers;
+	int64_t restored;
 
 	if (r->peers_at > 0 && mono - r->peers_at < r->policy.peers_refresh_us)
 		return true;
 	mem = arena_new();
 	if (!peers_load(r->options.store, r->options.watch, mem, &peers, err) ||
-	    !peers_count_coming(r->options.store, &peers, err))
+	    !peers_count_coming(r->options.store, &peers, err) ||
+	    !restored_at(r->options.store, &restored, err))
 		return false;
+	r->restored = restored > 0;
+	r->policy.reconcile.ends_from = (uint64_t)restored;
 	arena_free(r->peers_mem);
 	r->peers_mem = TAKE(mem);
 	r->peers = peers;
@@ -212,7 +218,8 @@ static void ask_guard(struct look *look, struct reconcile_plan *plan, int64_t no
 			counted[n++] = plan->given_up[i];
 	if (n == look->n_counted || r->force)
 		return;
-	if (guard_take(&r->guard, &r->policy.guard, (unsigned)(n - look->n_counted))) {
+	if (!r->restored &&
+	    guard_take(&r->guard, &r->policy.guard, (unsigned)(n - look->n_counted))) {
 		look->counted = counted;
 		look->n_counted = n;
 		return;
@@ -471,7 +478,10 @@ static void tell_guarded(struct replanner *r, unsigned copies)
 {
 	const struct replan_events *e = &r->options.events;
 
-	if (!r->guard.told)
+	if (!r->guard.told && r->restored)
+		log_warn("the store was restored: copies that nothing explains are held back "
+			 "until `pinfold rebalance --force`; `pinfold drift` tells how many");
+	else if (!r->guard.told)
 		log_warn("the mass-unpin guard holds copies back: more than %u permille of the "
 			 "CIDs of a pass, or %u, would be given up; `pinfold drift` tells how many",
 			 r->policy.guard.permille, r->policy.guard.least);

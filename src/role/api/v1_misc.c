@@ -3,6 +3,7 @@
 #include "model/time_text.h"
 #include "role/api/call.h"
 #include "role/api/pin_json.h"
+#include "role/restored.h"
 
 extern const unsigned char openapi_json[];
 extern const unsigned openapi_json_len;
@@ -13,12 +14,15 @@ bool v1_openapi(struct call *c, struct err *err UNUSED)
 	return reply_json(c, 200);
 }
 
-bool v1_status(struct call *c, struct err *err UNUSED)
+bool v1_status(struct call *c, struct err *err)
 {
 	struct store *store = c->api->options.store;
 	struct json_writer w = reply_writer(c);
 	struct store_counters counters;
+	int64_t restored;
 
+	if (!restored_at(store, &restored, err))
+		return false;
 	store_counters(store, &counters);
 	json_begin_object(&w);
 	json_key_cstr(&w, "version", PINFOLD_VERSION);
@@ -28,6 +32,8 @@ bool v1_status(struct call *c, struct err *err UNUSED)
 	json_key_str(&w, "owner", c->owner);
 	json_key_cstr(&w, "scope", key_scope_name(c->who.scopes));
 	json_key_bool(&w, "read_only", counters.read_only);
+	if (restored > 0)
+		json_key_time(&w, "restored", restored);
 	json_end_object(&w);
 	return reply_json(c, 200);
 }

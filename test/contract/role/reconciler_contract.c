@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "contract/role/roles.h"
+#include "role/restored.h"
+#include "role/worker/node.h"
 
 /* ---- rebalancing ------------------------------------------------------------------------- */
 
@@ -283,6 +285,109 @@ static void copies_that_are_not_there_yet_are_given_up_at_once(void **state UNUS
 	assert_int_equal(r->guarded, 0);
 }
 
+static struct roles *one_node_with(unsigned pins)
+{
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < pins; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	return r;
+}
+
+/* ---- after a restore --------------------------------------------------------------------- */
+
+static void mark_restored(struct roles *r)
+{
+	struct err err = { 0 };
+
+	r->now += US_PER_S;
+	if (!restored_mark(r->store, r->now, &err))
+		fail_msg("%s", err.text);
+	r->now += 5 * US_PER_S; /* who runs has read it */
+}
+
+/* What was asked for since the backup: only the node knows of it. */
+static void leave_on_node(struct roles *r, unsigned cid)
+{
+	fake_kubo_put_pin(r->fake, 0, roles_text(r, cid), KUBO_RECURSIVE, r->worker->pin_name);
+}
+
+static bool on_node(struct roles *r, unsigned cid)
+{
+	return fake_kubo_pin(r->fake, 0, roles_text(r, cid)) != NULL;
+}
+
+static void a_restored_store_unpins_nothing_it_does_not_know_until_it_is_told(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node_with(10);
+	struct ulid id;
+
+	roles_unpin(r, "ada", roles_pin(r, "ada", 20, NULL));
+	roles_run(r, US_PER_MIN);
+	for (unsigned i = 20; i < 30; i++) /* one of them had ended before the backup */
+		leave_on_node(r, i);
+	mark_restored(r);
+	roles_run(r, 3 * US_PER_H);
+	for (unsigned i = 20; i < 30; i++)
+		assert_true(on_node(r, i));
+	assert_true(held_back_count(r->held_back, r->now) >= 9);
+
+	/* Whatever users do from now on is done. */
+	roles_pin(r, "ada", 21, NULL);
+	id = roles_pin(r, "ada", 22, NULL);
+	roles_run(r, US_PER_MIN);
+	roles_unpin(r, "ada", id);
+	roles_run(r, US_PER_MIN);
+	assert_true(on_node(r, 21));
+	assert_false(on_node(r, 22));
+
+	order(r, true, true);
+	roles_run(r, 2 * US_PER_H);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 11);
+	assert_true(on_node(r, 21));
+}
+
+static void nor_does_an_order_to_unpin_from_before_it(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node_with(0);
+	struct ulid id = roles_pin(r, "ada", 1, NULL);
+
+	roles_run(r, 10 * US_PER_S);
+	fake_kubo_restart(r->fake, 0, 20 * US_PER_S);
+	roles_unpin(r, "ada", id);
+	roles_run(r, 5 * US_PER_S);
+	assert_false(roles_copy(r, 1, 1).desired);
+	mark_restored(r);
+	roles_run(r, US_PER_H);
+	assert_true(on_node(r, 1));
+	order(r, true, true);
+	roles_run(r, US_PER_H);
+	assert_false(on_node(r, 1));
+}
+
+/* It may have been renewed. */
+static void nor_what_expires_by_what_was_known_before_it(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node_with(0);
+	struct pin_ask soon = { .given = ASK_EXPIRY, .expires_at = r->now + 30 * US_PER_MIN };
+	struct ulid id = roles_pin(r, "ada", 1, &soon);
+	bool found;
+
+	roles_run(r, US_PER_MIN);
+	mark_restored(r);
+	roles_pin(r, "ada", 2, &soon);
+	roles_run(r, US_PER_H);
+	roles_status(r, "ada", id, &found);
+	assert_false(found);
+	assert_true(on_node(r, 1));
+	assert_false(on_node(r, 2));
+	order(r, true, true);
+	roles_run(r, US_PER_H);
+	assert_false(on_node(r, 1));
+}
+
 /* ---- space ------------------------------------------------------------------------------ */
 
 #define MIB (UINT64_C(1) << 20)
@@ -460,17 +565,6 @@ static void copies_follow_when_peers_change_their_zones(void **state UNUSED)
 }
 
 /* ---- long ways ------------------------------------------------------------------------- */
-
-static struct roles *one_node_with(unsigned pins)
-{
-	struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
-
-	roles_run(r, 10 * US_PER_S);
-	for (unsigned i = 0; i < pins; i++)
-		roles_pin(r, "ada", i, NULL);
-	roles_run(r, US_PER_MIN);
-	return r;
-}
 
 /* The store fails in every third step. */
 static void a_walk_goes_on_where_it_was_when_the_store_failed(void **state UNUSED)
@@ -855,6 +949,9 @@ int main(void)
 		cmocka_unit_test(each_pass_lets_some_go),
 		cmocka_unit_test(a_drain_is_not_held_back),
 		cmocka_unit_test(copies_that_are_not_there_yet_are_given_up_at_once),
+		cmocka_unit_test(a_restored_store_unpins_nothing_it_does_not_know_until_it_is_told),
+		cmocka_unit_test(nor_does_an_order_to_unpin_from_before_it),
+		cmocka_unit_test(nor_what_expires_by_what_was_known_before_it),
 		cmocka_unit_test(many_adds_at_once_do_not_all_go_to_a_peer_that_is_nearly_full),
 		cmocka_unit_test(nor_do_many_adds_one_after_the_other),
 		cmocka_unit_test(what_the_last_sweep_counted_is_known_after_a_restart),
