@@ -307,7 +307,8 @@ static bool resume(struct reconciler *r, struct err *err)
 
 struct swept {
 	struct reconciler *r;
-	struct batch *batch;
+	struct batch *batch; /* what is to be looked at */
+	struct arena *mem;   /* for one CID */
 	struct sweep_totals totals;
 	struct buf position;
 	size_t n;
@@ -346,12 +347,36 @@ static size_t sweep_max(const struct reconciler *r)
 	return r->options.sweep_max > 0 ? r->options.sweep_max : r->options.batch_max;
 }
 
+static void count_swept(struct reconciler *r, size_t wrong)
+{
+	pthread_mutex_lock(&r->lock);
+	r->state.repaired += wrong;
+	r->state.swept++;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Nearly all are: of those the rows were read once, by the scan.  What cannot be judged is looked
+ * at in the way that tells what is wrong. */
+static bool is_in_order(const struct swept *s, const struct cid_view *view)
+{
+	struct store *store = s->r->options.replan.store;
+	struct err err;
+	bool yes;
+
+	return replan_is_idle(s->r->replanner, view, s->mem, &yes, &err) && yes &&
+	       store_in_order(store, view, s->mem, &yes, &err) && yes;
+}
+
 static bool sweep_cid(void *ctx, const struct cid_view *view, struct slice position)
 {
 	struct swept *s = ctx;
 
-	batch_set_bury(s->batch, batch_add(s->batch, view->cid));
-	count_view(view, s->r->mem, &s->totals);
+	arena_reset(s->mem);
+	if (is_in_order(s, view))
+		count_swept(s->r, 0);
+	else
+		batch_set_bury(s->batch, batch_add(s->batch, view->cid));
+	count_view(view, s->mem, &s->totals);
 	s->position.len = 0;
 	buf_add_slice(&s->position, position);
 	return ++s->n < sweep_max(s->r);
@@ -371,10 +396,7 @@ static bool repair_all(struct reconciler *r, const struct replan_item *items, si
 		if (wrong > 0)
 			log_warn("sweep: %zu derived rows of a CID were wrong and are mended",
 				 wrong);
-		pthread_mutex_lock(&r->lock);
-		r->state.repaired += wrong;
-		r->state.swept++;
-		pthread_mutex_unlock(&r->lock);
+		count_swept(r, wrong);
 	}
 	return true;
 }
@@ -417,7 +439,8 @@ static bool end_sweep(struct reconciler *r, const struct sweep_totals *last_page
 
 static bool step_sweep(struct reconciler *r, struct err *err)
 {
-	struct swept s = { .r = r, .batch = batch_new(r->mem) };
+	CLEANUP(arena_free) struct arena *one = arena_new();
+	struct swept s = { .r = r, .batch = batch_new(r->mem), .mem = one };
 	const struct replan_item *items;
 	size_t n;
 	bool ok;
@@ -426,7 +449,7 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 				 err);
 	items = batch_items(s.batch, &n);
 	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
-	if (ok && n < sweep_max(r)) {
+	if (ok && s.n < sweep_max(r)) {
 		ok = end_sweep(r, &s.totals, err);
 	} else if (ok) {
 		const struct slice at = buf_slice(&s.position);

@@ -39,8 +39,7 @@ struct look {
 		uint64_t size;
 	} * promises;
 	size_t n_promises;
-	/* for the events */
-	size_t n_pinned, n_settled;
+	size_t n_pinned, n_settled; /* for the events */
 	int64_t *pinned_after;
 	struct settled {
 		bool desired;
@@ -552,6 +551,29 @@ bool replan(struct replanner *r, const struct replan_item *items, size_t n, stru
 				   err))
 			return false;
 	}
+	return true;
+}
+
+bool replan_is_idle(struct replanner *r, const struct cid_view *view, struct arena *mem, bool *idle,
+		    struct err *err)
+{
+	const struct replan_item nothing = { .cid = view->cid };
+	int64_t now_us = clock_wall_us(r->options.clock);
+	struct cid_change change = { 0 };
+	struct reconcile_plan plan;
+	struct picture p = { 0 };
+
+	if (!refresh_peers(r, err) || !look_at(r, view, &nothing, now_us, mem, &p, err))
+		return false;
+	plan = plan_for(r, &p, view->cid, now_us, version_next(p.seen, now_us, r->options.instance),
+			&r->policy.reconcile, mem);
+	bury(view, p.requests, p.n_requests, ends_are_told(&p, &plan),
+	     (uint64_t)(now_us - r->policy.reconcile.forget_us), mem, &change);
+	end_expired(&p, now_us, 0, mem);
+	*idle = p.n_ends + plan.n_desired + plan.n_publish + plan.n_forget + change.n_bury == 0 &&
+		plan.next_at == 0;
+	if (*idle)
+		guard_see(&r->guard, &r->policy.guard, clock_mono_us(r->options.clock), 1);
 	return true;
 }
 

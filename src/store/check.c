@@ -27,17 +27,14 @@ static void found_wrong(struct mending *m, enum table table)
 }
 
 /* `is` is the row there should be; if it should not be there it names the key. */
-static bool mend_row(struct mending *m, enum table table, const void *is, bool there,
-		     struct err *err)
+static void mend_stored(struct mending *m, enum table table, const void *is, bool there,
+			const void *stored)
 {
-	const void *stored;
 	void *kept;
 
-	if (!store_row(m->store, table, is, m->mem, &stored, err))
-		return false;
 	m->mended->rows[table] += there;
 	if (there ? stored && row_eq(table, stored, is) : !stored)
-		return true;
+		return;
 	found_wrong(m, table);
 	kept = arena_alloc(m->mem, table_schema(table)->row_size);
 	memcpy(kept, is, table_schema(table)->row_size);
@@ -46,6 +43,16 @@ static bool mend_row(struct mending *m, enum table table, const void *is, bool t
 					     .kind = there ? WRITE_PUT : WRITE_DELETE,
 					     .version = m->derivation.version,
 					     .row = kept });
+}
+
+static bool mend_row(struct mending *m, enum table table, const void *is, bool there,
+		     struct err *err)
+{
+	const void *stored;
+
+	if (!store_row(m->store, table, is, m->mem, &stored, err))
+		return false;
+	mend_stored(m, table, is, there, stored);
 	return true;
 }
 
@@ -202,8 +209,7 @@ static bool mend_request(struct mending *m, const struct request *r, struct err 
 		is_tags = row_index_tags(&is, m->mem);
 	}
 	m->late = live && was && !row_eq(TABLE_OWNER_PINS, was, &is) && is_late(m, r, was);
-	if (!mend_row(m, TABLE_OWNER_PINS, &is, live, err))
-		return false;
+	mend_stored(m, TABLE_OWNER_PINS, &is, live, was);
 	if (live ? !was || !row_eq(TABLE_OWNER_PINS, was, &is) : was != NULL)
 		mend_total(m, was, live ? &is : NULL);
 	could = joined(is_tags, fact_index_tags(r->revision, m->mem), m->mem);
@@ -331,5 +337,21 @@ bool store_repair(struct store *store, struct slice cid, bool dry_run, size_t *w
 	if (!cid_mend(store, cid, dry_run, &mended, err))
 		return err_wrap(err, "repair");
 	*wrong = mended.wrong;
+	return true;
+}
+
+bool store_in_order(struct store *store, const struct cid_view *view, struct arena *mem,
+		    bool *in_order, struct err *err)
+{
+	struct write_list out = { .mem = mem };
+	struct mended mended = { 0 };
+
+	*in_order = false;
+	if (view->n_facts + view->n_copies == 0) /* its floor may go */
+		return true;
+	if (!view_mend(store, view, store_bucket(store, view->cid),
+		       clock_wall_us(store->options.clock), &out, &mended, err))
+		return false;
+	*in_order = mended.wrong + mended.late == 0;
 	return true;
 }

@@ -129,6 +129,13 @@ bool store_change(struct store *store, const struct slice *cids, void *const *ct
 bool store_repair(struct store *store, struct slice cid, bool dry_run, size_t *wrong,
 		  struct err *err) MUST_CHECK;
 
+/* Are all rows that follow from this view, which a scan gave just now, as they should be?  Then
+ * there is nothing to repair, nor anything to bring up to date; where others write meanwhile it
+ * says no.  Costs less than store_repair(), for it holds nobody off and does not read the facts
+ * and copies again.  `mem` is for the call. */
+bool store_in_order(struct store *store, const struct cid_view *view, struct arena *mem,
+		    bool *in_order, struct err *err) MUST_CHECK;
+
 /* ---- requests ------------------------------------------------------------ */
 
 /* A new request id with its `created` time (that of the id) for `owner`, by design section 4: the

@@ -613,6 +613,29 @@ static void a_sweep_counts_each_pin_once_when_the_store_failed(void **state UNUS
 	}
 }
 
+static void count_facts_read(void *ctx, enum table table)
+{
+	*(unsigned *)ctx += table == TABLE_PINS_BY_CID;
+}
+
+/* Nearly all pins are as they should be: looking at them is what a sweep costs. */
+static void what_is_in_order_is_read_once_by_a_sweep(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = one_node_with(100);
+	struct reconciler_state is;
+	unsigned n = 0;
+
+	roles_run(r, 5 * US_PER_MIN);
+	r->failing.before_read = count_facts_read;
+	r->failing.ctx = &n;
+	order(r, false, false);
+	roles_run(r, 5 * US_PER_S);
+	reconciler_state(r->reconciler, &is);
+	assert_int_equal(is.swept, 100);
+	assert_int_equal(is.totals.pins, 100);
+	assert_in_range(n, 1, 10);
+}
+
 static void idempotency_keys_go_a_page_a_step(void **state UNUSED)
 {
 	enum { KEYS = 500 };
@@ -938,6 +961,7 @@ int main(void)
 		cmocka_unit_test(a_second_order_takes_no_force_from_the_first),
 		cmocka_unit_test(a_walk_goes_on_where_it_was_when_the_store_failed),
 		cmocka_unit_test(a_sweep_counts_each_pin_once_when_the_store_failed),
+		cmocka_unit_test(what_is_in_order_is_read_once_by_a_sweep),
 		cmocka_unit_test(idempotency_keys_go_a_page_a_step),
 		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),

@@ -462,6 +462,17 @@ static void totals_are_not_wrong_because_a_pin_came_and_went_meanwhile(void **st
 	totals_are_those_of_the_rows(fx, "a");
 }
 
+static bool in_order(struct fixture *fx, struct slice cid)
+{
+	struct cid_view view;
+	struct err err;
+	bool yes;
+
+	MUST(store_view(fx->store, cid, fx->mem, &view, &err));
+	MUST(store_in_order(fx->store, &view, fx->mem, &yes, &err));
+	return yes;
+}
+
 static void repair_of_one_cid_counts_what_was_wrong(void **state)
 {
 	struct fixture *fx = *state;
@@ -473,13 +484,16 @@ static void repair_of_one_cid_counts_what_was_wrong(void **state)
 	create_pin(fx, CID_A, &(struct wish){ .owner = "a", .name = "x" });
 	MUST(store_repair(fx->store, CID_A, false, &wrong, &err));
 	assert_int_equal(wrong, 0);
+	assert_true(in_order(fx, CID_A));
 	damage_row(fx, TABLE_TAGS_INDEX, dump_of(fx, TABLE_TAGS_INDEX)->rows[0], LOST);
+	assert_false(in_order(fx, CID_A));
 	MUST(store_repair(fx->store, CID_A, true, &wrong, &err));
 	assert_int_equal(wrong, 1);
 	MUST(store_repair(fx->store, CID_A, false, &wrong, &err));
 	assert_int_equal(wrong, 1);
 	MUST(store_repair(fx->store, CID_A, false, &wrong, &err));
 	assert_int_equal(wrong, 0);
+	assert_true(in_order(fx, CID_A));
 	assert_sound(fx);
 }
 
