@@ -33,9 +33,11 @@ struct reconciler {
 	struct walks *walks;
 	/* sweep */
 	bool sweeping, resumed;
-	bool rebalancing; /* the sweep moves copies */
-	bool sweep_again; /* a peer came while one was running */
-	bool from_first;  /* by this process: its totals are whole */
+	bool rebalancing;    /* the sweep moves copies */
+	bool sweep_again;    /* a peer came, too late for a part of the sweep or for all of it */
+	struct buf again_to; /* the end of that part; empty: all */
+	struct buf stop;     /* where the running one ends; empty: at the last CID */
+	bool from_first;     /* to the last CID, by this process: its totals are whole */
 	struct sweep_totals totals;
 	struct buf position;
 	int64_t sweep_at; /* mono */
@@ -71,6 +73,8 @@ void reconciler_free(struct reconciler *r)
 	walks_free(r->walks);
 	xfree(r->known);
 	buf_free(&r->position);
+	buf_free(&r->again_to);
+	buf_free(&r->stop);
 	replanner_free(r->replanner);
 	arena_free(r->keys_mem[0]);
 	arena_free(r->keys_mem[1]);
@@ -213,6 +217,16 @@ static bool is_back(const struct known_peer *before, const struct known_peer *no
 	       before->zone != now->zone;
 }
 
+/* What the running sweep looks at from now on it looks at with that peer: only what it has looked
+ * at before is to be swept again. */
+static void sweep_again(struct reconciler *r)
+{
+	r->stop.len = r->again_to.len = 0;
+	if (r->sweeping)
+		buf_add_slice(&r->again_to, buf_slice(&r->position));
+	r->sweep_again |= !r->sweeping || r->again_to.len > 0;
+}
+
 static void note_peer(struct reconciler *r, const struct known_peer *before,
 		      const struct known_peer *now, bool first)
 {
@@ -226,7 +240,8 @@ static void note_peer(struct reconciler *r, const struct known_peer *before,
 		replanner_forget_peers(r->replanner);
 	if (walk)
 		walks_start(r->walks, now->peer_no);
-	r->sweep_again |= sweep;
+	if (sweep)
+		sweep_again(r);
 }
 
 static bool look_at_peers(struct reconciler *r, struct err *err)
@@ -437,6 +452,11 @@ static bool end_sweep(struct reconciler *r, const struct sweep_totals *last_page
 	       swept_keep(r->options.replan.store, &r->totals, clock_wall_us(clock), r->mem, err);
 }
 
+static bool is_behind(const struct buf *position, const struct buf *stop)
+{
+	return stop->len > 0 && memcmp(position->ptr, stop->ptr, STORE_POSITION_BUCKET) > 0;
+}
+
 static bool step_sweep(struct reconciler *r, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *one = arena_new();
@@ -449,7 +469,7 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 				 err);
 	items = batch_items(s.batch, &n);
 	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
-	if (ok && s.n < sweep_max(r)) {
+	if (ok && (s.n < sweep_max(r) || is_behind(&s.position, &r->stop))) {
 		ok = end_sweep(r, &s.totals, err);
 	} else if (ok) {
 		const struct slice at = buf_slice(&s.position);
@@ -487,8 +507,11 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 	replanner_force(r->replanner, force);
 	r->sweeping = true;
 	r->rebalancing = rebalance;
+	r->stop.len = 0;
+	if (!ordered && r->sweep_again)
+		buf_add_slice(&r->stop, buf_slice(&r->again_to));
 	r->sweep_again = false;
-	r->from_first = true;
+	r->from_first = r->stop.len == 0;
 	r->totals = (struct sweep_totals){ 0 };
 	r->position.len = 0;
 	return true;

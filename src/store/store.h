@@ -206,7 +206,9 @@ bool store_count(struct store *store, struct slice owner, const struct pin_filte
 /* Calls `each` for every live request and its copies in store order (by bucket),
  * for all owners or one, until it returns false.  `part` of `parts` equal shares of
  * the buckets, at most 2^26; `from` resumes after the position that `each` was last
- * given.  What is passed is valid only during the call; memory is bounded. */
+ * given.  What is passed is valid only during the call; memory is bounded.  The first
+ * STORE_POSITION_BUCKET bytes of a position grow, by memcmp(), from bucket to bucket. */
+#define STORE_POSITION_BUCKET 4
 struct scanned_pin {
 	const struct request *request;
 	enum pin_status status;

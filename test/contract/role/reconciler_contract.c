@@ -636,6 +636,50 @@ static void what_is_in_order_is_read_once_by_a_sweep(void **state UNUSED)
 	assert_in_range(n, 1, 10);
 }
 
+/* How many CIDs are swept until nothing is left to sweep. */
+static uint64_t sweep_all(struct roles *r)
+{
+	uint64_t total = 0, before = swept(r);
+
+	for (unsigned i = 0; i < 1000; i++, r->now += US_PER_MS) {
+		struct err err = { 0 };
+		int64_t due;
+
+		if (!reconciler_step(r->reconciler, &due, &err))
+			fail_msg("%s", err.text);
+		total += swept(r) >= before ? swept(r) - before : swept(r);
+		before = swept(r);
+	}
+	return total;
+}
+
+static void what_was_swept_before_a_peer_came_is_swept_again_and_no_more(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .batch_max = 4 });
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 200; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	fake_kubo_restart(r->fake, 1, US_PER_H + 20 * US_PER_S);
+	roles_rest(r, US_PER_H);
+	sweep_to(r, 60); /* the second peer was not heard of yet */
+	for (int64_t end = r->now + 40 * US_PER_S; r->now < end; r->now += 100 * US_PER_MS) {
+		struct err err = { 0 };
+		int64_t due;
+
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+	}
+	assert_in_range(sweep_all(r), 140 + 60, 140 + 60 + 8);
+	assert_int_equal(sweep_all(r), 0);
+	fake_kubo_restart(r->fake, 1, 10 * US_PER_MIN);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_true(wanted_on(r, 200, 2) == 0);
+	roles_run(r, 10 * US_PER_MIN); /* it is back: what nobody waited for is looked for */
+	assert_int_equal(swept(r), 200);
+}
+
 static void idempotency_keys_go_a_page_a_step(void **state UNUSED)
 {
 	enum { KEYS = 500 };
@@ -962,6 +1006,7 @@ int main(void)
 		cmocka_unit_test(a_walk_goes_on_where_it_was_when_the_store_failed),
 		cmocka_unit_test(a_sweep_counts_each_pin_once_when_the_store_failed),
 		cmocka_unit_test(what_is_in_order_is_read_once_by_a_sweep),
+		cmocka_unit_test(what_was_swept_before_a_peer_came_is_swept_again_and_no_more),
 		cmocka_unit_test(idempotency_keys_go_a_page_a_step),
 		cmocka_unit_test(a_rebalance_goes_on_after_a_restart),
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
