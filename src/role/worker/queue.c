@@ -211,14 +211,20 @@ bool node_evict_retry(struct node *node)
 bool node_evict(struct node *node)
 {
 	struct turn_entry *spare = turn_spare(&node->turn, may_forget);
+	struct task *t;
 
 	if (!spare)
 		spare = turn_spare(&node->removals, may_forget);
 	if (!spare)
 		return false;
-	node_forget(node, CONTAINER_OF(spare, struct task, turn));
-	node->syncing = true; /* when there is room again, what was forgotten is read anew */
-	node->sync_after.len = 0;
+	t = CONTAINER_OF(spare, struct task, turn);
+	/* Of what failed a planner reminds.  Anything else is read anew when there is room again;
+	 * to do so for each that fails would be to read all for ever. */
+	if (!copy_backs_off(&t->copy)) {
+		node->syncing = true;
+		node->sync_after.len = 0;
+	}
+	node_forget(node, t);
 	return true;
 }
 

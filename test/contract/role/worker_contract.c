@@ -848,6 +848,28 @@ static void a_comparison_ends_although_the_journal_is_full(void **state UNUSED)
 	assert_in_range(node->journal.n, 5, 100);
 }
 
+/* Planners remind of each, and each reminder takes the place of another. */
+static void what_fails_for_ever_is_not_read_for_ever(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	unsigned syncs = 0;
+
+	fake_kubo_fetch(r->fake, 0, NULL, FAKE_KUBO_NEVER);
+	for (unsigned i = 0; i < 100; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 10 * US_PER_MIN);
+	r->worker->policy.journal_max = 5;
+	roles_run(r, 10 * US_PER_MIN);
+	for (unsigned i = 0; i < 600; i++, roles_run(r, US_PER_S))
+		syncs += r->worker->nodes[0]->syncing;
+	assert_in_range(syncs, 0, 20);
+	assert_in_range(r->worker->nodes[0]->journal.n, 1, 10);
+	for (unsigned i = 0; i < 100; i++)
+		fake_kubo_fetch(r->fake, 0, roles_text(r, i), FAKE_KUBO_LOCAL);
+	roles_run(r, US_PER_H);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 100);
+}
+
 static void lose(void *ctx UNUSED, const struct bus_msg *msg UNUSED)
 {
 }
@@ -917,6 +939,7 @@ int main(void)
 		cmocka_unit_test(a_comparison_takes_no_memory_for_each_pin),
 		cmocka_unit_test(a_lost_repository_is_fetched_anew_in_parts),
 		cmocka_unit_test(a_comparison_ends_although_the_journal_is_full),
+		cmocka_unit_test(what_fails_for_ever_is_not_read_for_ever),
 		cmocka_unit_test(what_can_be_begun_is_found_behind_more_that_wait_than_fit),
 	};
 	return cmocka_run_group_tests_name("role/worker", tests, NULL, NULL);
