@@ -71,8 +71,8 @@ bool replan(struct replanner *r, const struct replan_item *items, size_t n,
 
 /* Is there nothing to do about a CID, as far as a view tells that a scan gave just now: nothing to
  * decide, to write, to tell anybody, to bury or to look at later?  Writes nothing. */
-bool replan_is_idle(struct replanner *r, const struct cid_view *view, struct arena *mem,
-		    bool *idle, struct err *err) MUST_CHECK;
+bool replan_is_idle(struct replanner *r, const struct cid_view *view, struct arena *mem, bool *idle,
+		    struct err *err) MUST_CHECK;
 
 /* Moves copies to where a fresh placement would put them, from now on and for this
  * replanner, until called with false. */
