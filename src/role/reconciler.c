@@ -8,8 +8,8 @@
 #include "reconcile/reserve.h"
 #include "role/batch.h"
 #include "role/op_log.h"
-#include "role/swept.h"
 #include "role/restored.h"
+#include "role/swept.h"
 #include "role/walk.h"
 #include "role/wanted.h"
 
