@@ -21,8 +21,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SCENARIOS = {"renewal": "renewal", "wake": "unheard"}
 
 # The test that tells of a rule which takes a rare schedule: seeds would meet it by luck alone, or
-# what goes wrong is mended by the next sweep.
-TESTS = {"repetition": "src/role/op_log_test", "floor": "test/contract/store/store_loose_test"}
+# what goes wrong is mended soon by another rule.
+TESTS = {
+    "repetition": "src/role/op_log_test",
+    "halves": "src/model/model_copy_test",
+    "look": "test/contract/store/store_loose_test",
+    "answer": "test/contract/role/worker_contract",
+    "floor": "test/contract/store/store_loose_test",
+}
 
 # name: (what is undone, file, the code, what stands there instead)
 MUTATIONS = {
