@@ -193,10 +193,10 @@ enum pin_status request_copies_status(const struct request *r, struct request_co
 		rev->rf_min == REPLICAS_EVERYWHERE ? count.desired : (unsigned)rev->rf_min;
 
 	assert(r->life != REQUEST_ABSENT);
-	if (rev->expires_at != 0 && now_us >= rev->expires_at - expiring_us)
-		return STATUS_EXPIRING;
 	if (count.pinned > 0 && count.pinned >= enough)
-		return STATUS_PINNED;
+		return rev->expires_at != 0 && now_us >= rev->expires_at - expiring_us
+			       ? STATUS_EXPIRING
+			       : STATUS_PINNED;
 	if (count.failed > 0 && count.pinned + count.failed == count.desired)
 		return STATUS_FAILED;
 	return count.pinned + count.failed + count.tried > 0 ? STATUS_PINNING : STATUS_QUEUED;

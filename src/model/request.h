@@ -142,7 +142,7 @@ struct request_copies request_copies(const struct request *r, const struct copy 
  * The status of a request that is not absent, by the copies that its own constraints
  * allow.  The first line that holds:
  *
- *	expiring  now_us >= expires_at - expiring_us
+ *	expiring  pinned, as the next line says, and now_us >= expires_at - expiring_us
  *	pinned    rf_min copies (for "everywhere": every desired copy, at least one) are pinned
  *	failed    every desired copy that is not pinned has failed, and there is one; copies
  *	          that no peer could be found for do not hold this up

@@ -416,11 +416,15 @@ static void status_follows_from_the_copies_a_request_may_count_on(void **state U
 		{ "P5", 1, "b", 0, STATUS_FAILED },
 		{ "PQP", -1, "a", 0, STATUS_PINNED },
 		{ "QQQQQQQQQP", 1, "b", 0, STATUS_QUEUED }, /* peer 9 lies in no zone */
-		/* expiring whatever it is */
+		/* expiring is what is pinned, and nothing else */
 		{ "P", 1, NULL, 1, STATUS_EXPIRING },
-		{ "5", 1, NULL, -1, STATUS_EXPIRING },
-		{ "", 1, NULL, US_PER_MIN, STATUS_EXPIRING },
+		{ "P", 1, NULL, -1, STATUS_EXPIRING },
+		{ "PPP", -1, NULL, US_PER_MIN, STATUS_EXPIRING },
 		{ "P", 1, NULL, US_PER_MIN + 1, STATUS_PINNED },
+		{ "", 1, NULL, US_PER_MIN, STATUS_QUEUED },
+		{ "Q", 1, NULL, 1, STATUS_QUEUED },
+		{ "PQ", 2, NULL, 1, STATUS_PINNING },
+		{ "5", 1, NULL, -1, STATUS_FAILED },
 	};
 	static const struct peer_zone at[] = {
 		{ 0, SLICE_LIT("a") }, { 1, SLICE_LIT("b") }, { 2, SLICE_LIT("a") },

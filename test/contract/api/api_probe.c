@@ -241,9 +241,9 @@ static void admin_key(struct probe *p, struct api_key_text *text)
 
 static void build(struct probe *p, struct store_mem *data)
 {
-	const struct store_options options = { .instance = 1,
-					       .clock = &p->clock,
-					       .rand = &p->rand };
+	const struct store_options options = {
+		.instance = 1, .clock = &p->clock, .rand = &p->rand, .expiring_us = 5 * US_PER_MIN
+	};
 	const struct bus_local_options bus = { .queue_max = 100000 };
 	struct pins_options pins = { .clock = &p->clock,
 				     .instance = 1,

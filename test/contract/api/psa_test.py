@@ -154,6 +154,17 @@ class Psa(unittest.TestCase):
             self.assertEqual(self.list(status=status)["count"], n, status)
         self.assertIn("no provider", self.ask("GET", f"/pins/{failed['requestid']}").json["info"]["status_details"])
 
+    def test_a_pin_about_to_expire_is_pinned_only_if_a_node_has_it(self):
+        waiting = self.add({"cid": cid_of("near and nowhere"), "meta": {"test": "queued", "pinfold.ttl": "4m"}})
+        there = self.add({"cid": cid_of("near"), "meta": {"pinfold.ttl": "4m"}})
+        self.until(there["requestid"], "pinned")
+        self.assertEqual(waiting["status"], "queued")
+        self.assertEqual(self.ask("GET", f"/pins/{waiting['requestid']}").json["status"], "queued")
+        self.assertEqual([r["requestid"] for r in self.list()["results"]], [there["requestid"]])
+        self.assertEqual(self.list(status="queued")["count"], 1)
+        v1 = [self.ask("GET", f"/v1/pins/{pin['requestid']}").json["status"] for pin in (waiting, there)]
+        self.assertEqual(v1, ["queued", "expiring"])
+
     def test_names_match_in_four_ways(self):
         for name in ("Alpha", "alpha", "alphabet", "beta"):
             rid = self.add({"cid": cid_of("name " + name), "name": name})["requestid"]

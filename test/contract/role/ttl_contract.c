@@ -60,18 +60,32 @@ static void what_is_made_after_a_scan_ends_at_the_next(void **state UNUSED)
 	assert_false(lives(r, id));
 }
 
-static void requests_show_as_expiring_one_scan_before(void **state UNUSED)
+static void what_is_pinned_shows_as_expiring_one_scan_before(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
 	struct ulid far = pin_for(r, 1, 8 * US_PER_MIN), near = pin_for(r, 2, 4 * US_PER_MIN);
 	bool found;
 
-	step(r);
+	roles_run(r, 5 * US_PER_S);
 	assert_int_not_equal(roles_status(r, "ada", far, &found), STATUS_EXPIRING);
 	assert_int_equal(roles_status(r, "ada", near, &found), STATUS_EXPIRING);
 	r->now += 4 * US_PER_MIN; /* the near one is due: not a whole scan */
 	step(r);
 	assert_int_equal(roles_status(r, "ada", far, &found), STATUS_EXPIRING);
+}
+
+static void what_no_node_has_never_shows_as_expiring(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = roles_new(&(struct roles_options){ .nodes = 1 });
+	struct ulid id = pin_for(r, 1, 4 * US_PER_MIN);
+	bool found;
+
+	step(r);
+	assert_int_equal(roles_status(r, "ada", id, &found), STATUS_QUEUED);
+	r->now += 4 * US_PER_MIN - 1;
+	step(r);
+	assert_int_equal(roles_status(r, "ada", id, &found), STATUS_QUEUED);
+	assert_true(found);
 }
 
 static void a_late_row_is_found_by_a_whole_scan(void **state UNUSED)
@@ -115,7 +129,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_queue_holds_is_met_on_time_and_never_early),
 		cmocka_unit_test(what_is_made_after_a_scan_ends_at_the_next),
-		cmocka_unit_test(requests_show_as_expiring_one_scan_before),
+		cmocka_unit_test(what_is_pinned_shows_as_expiring_one_scan_before),
+		cmocka_unit_test(what_no_node_has_never_shows_as_expiring),
 		cmocka_unit_test(a_late_row_is_found_by_a_whole_scan),
 		cmocka_unit_test(a_step_between_scans_reads_only_what_is_new),
 	};

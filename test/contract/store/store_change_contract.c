@@ -179,6 +179,7 @@ static void an_empty_change_shows_what_time_has_done(void **state)
 	struct ulid id = create_pin(
 		fx, CID_A, &(struct wish){ .owner = ME, .expires_at = START_US + US_PER_H });
 
+	place_copy(fx, CID_A, 1, true, COPY_PINNED);
 	fx->clock.now_us += US_PER_H - US_PER_MIN;
 	change(fx, CID_A, &(struct cid_change){ 0 });
 	assert_int_equal(find_pin(fx, ME, id)->status, STATUS_EXPIRING);
