@@ -132,7 +132,7 @@ bool request_allows(const struct request *r, struct slice zone)
 	return zones->n == 0;
 }
 
-static struct slice zone_of(struct peer_zones zones, uint32_t peer_no)
+struct slice peer_zone(struct peer_zones zones, uint32_t peer_no)
 {
 	size_t low = 0, high = zones.n;
 
@@ -149,16 +149,27 @@ static struct slice zone_of(struct peer_zones zones, uint32_t peer_no)
 	return (struct slice){ NULL, 0 };
 }
 
-static bool copy_failed(const struct copy *c, int64_t now_us)
+/* Whether what its worker told of a copy came after `r` was made, or tried again.  A generation
+ * that was made since tells it too, whatever the worker's clock says. */
+static bool told_since(const struct request *r, const struct copy *c)
 {
-	return c->state_gen == c->gen &&
+	int64_t created = r->create->created_at, retry = r->revision->retry_at;
+	int64_t since = retry > created ? retry : created;
+
+	return c->observed_at >= since || c->assigned_at >= since;
+}
+
+static bool copy_failed(const struct request *r, const struct copy *c, int64_t now_us)
+{
+	return c->state_gen == c->gen && told_since(r, c) &&
 	       (c->attempts >= COPY_FAILED_ATTEMPTS ||
 		(c->failing_since > 0 && now_us - c->failing_since >= COPY_FAILED_US));
 }
 
-static bool copy_tried(const struct copy *c)
+static bool copy_tried(const struct request *r, const struct copy *c)
 {
-	return c->attempts > 0 || copy_state(c) == COPY_PINNING || copy_state(c) == COPY_ERROR;
+	return copy_state(c) == COPY_PINNING ||
+	       (told_since(r, c) && (c->attempts > 0 || copy_state(c) == COPY_ERROR));
 }
 
 struct request_copies request_copies(const struct request *r, const struct copy *copies, size_t n,
@@ -171,15 +182,15 @@ struct request_copies request_copies(const struct request *r, const struct copy 
 
 		if (c->size > count.size)
 			count.size = c->size;
-		if (!c->desired || !request_allows(r, zone_of(zones, c->peer_no)))
+		if (!c->desired || !request_allows(r, peer_zone(zones, c->peer_no)))
 			continue;
 		count.desired++;
 		/* A direct pin lacks what a recursive request asks for. */
 		if (copy_state(c) == COPY_PINNED && c->mode >= r->create->mode)
 			count.pinned++;
-		else if (copy_failed(c, now_us))
+		else if (copy_failed(r, c, now_us))
 			count.failed++;
-		else if (copy_tried(c))
+		else if (copy_tried(r, c))
 			count.tried++;
 	}
 	return count;

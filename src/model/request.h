@@ -123,11 +123,16 @@ struct peer_zones {
 	size_t n;
 };
 
+/* The zone of a peer; empty: none. */
+struct slice peer_zone(struct peer_zones zones, uint32_t peer_no);
+
 /* True if a copy in `zone` counts for `r`: `r` names no zones, or this one. */
 bool request_allows(const struct request *r, struct slice zone);
 
 /* The copies of a CID as one request sees them: those it may count on are desired and
- * lie where it allows.  A direct copy is never pinned for a recursive request. */
+ * lie where it allows.  A direct copy is never pinned for a recursive request.  What failed
+ * before the request was made, or its owner asked to try again, failed for others: for it
+ * the copy is yet to be tried. */
 struct request_copies {
 	unsigned desired, pinned;
 	unsigned

@@ -455,6 +455,43 @@ static void status_follows_from_the_copies_a_request_may_count_on(void **state U
 	}
 }
 
+static void what_failed_before_a_request_did_not_fail_for_it(void **state UNUSED)
+{
+	static const struct {
+		char copy;
+		int64_t created, retry, assigned, observed; /* relative to NOW */
+		enum pin_status want;
+	} cases[] = {
+		{ '5', -10, 0, -20, -11, STATUS_QUEUED },
+		{ '5', -10, 0, -20, -10, STATUS_FAILED },
+		{ '5', -10, 0, -10, -11, STATUS_FAILED }, /* the worker's clock is slow */
+		{ '5', -10, -5, -20, -6, STATUS_QUEUED },
+		{ '5', -10, -5, -20, -5, STATUS_FAILED },
+		{ '5', -10, -15, -20, -10, STATUS_FAILED },
+		{ 'D', -10, 0, -20, -11, STATUS_QUEUED },
+		{ 'E', -10, 0, -20, -11, STATUS_QUEUED },
+		{ 'E', -10, 0, -20, -10, STATUS_PINNING },
+		{ 'F', -10, 0, -20, -11, STATUS_PINNING }, /* it is being fetched now */
+		{ 'P', -10, 0, -20, -11, STATUS_PINNED },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct fact c = create(), rev = revision(5);
+		struct request r = { .life = REQUEST_LIVE, .create = &c, .revision = &rev };
+		struct copy copy = copy_of(cases[i].copy, 1);
+		enum pin_status got;
+
+		c.created_at = NOW + cases[i].created;
+		rev.retry_at = cases[i].retry ? NOW + cases[i].retry : 0;
+		copy.assigned_at = NOW + cases[i].assigned;
+		copy.observed_at = NOW + cases[i].observed;
+		got = request_status(&r, &copy, 1, (struct peer_zones){ NULL, 0 }, NOW, 0);
+		if (got != cases[i].want)
+			fail_msg("case %zu: %s, not %s", i, pin_status_name(got),
+				 pin_status_name(cases[i].want));
+	}
+}
+
 static void a_direct_copy_serves_a_direct_request(void **state UNUSED)
 {
 	struct fact c = create(), rev = revision(5);
@@ -498,6 +535,7 @@ int main(void)
 		cmocka_unit_test(facts_of_many_requests_fold_apart_in_the_order_of_the_store),
 		cmocka_unit_test(copies_of_a_replaced_request_stay_until_the_other_is_settled),
 		cmocka_unit_test(status_follows_from_the_copies_a_request_may_count_on),
+		cmocka_unit_test(what_failed_before_a_request_did_not_fail_for_it),
 		cmocka_unit_test(a_direct_copy_serves_a_direct_request),
 		cmocka_unit_test(a_copied_fact_holds_nothing_of_the_first),
 	};

@@ -165,6 +165,11 @@ class Psa(unittest.TestCase):
         v1 = [self.ask("GET", f"/v1/pins/{pin['requestid']}").json["status"] for pin in (waiting, there)]
         self.assertEqual(v1, ["queued", "expiring"])
 
+    def test_what_failed_for_others_has_not_failed_for_a_new_request(self):
+        body = {"cid": cid_of("failed before"), "meta": {"test": "failed"}}
+        self.until(self.add(body)["requestid"], "failed")
+        self.assertEqual(self.add(body)["status"], "queued")
+
     def test_names_match_in_four_ways(self):
         for name in ("Alpha", "alpha", "alphabet", "beta"):
             rid = self.add({"cid": cid_of("name " + name), "name": name})["requestid"]

@@ -310,6 +310,7 @@ void place_copy(struct fixture *fx, struct slice cid, uint32_t peer_no, bool des
 			     .desired = desired,
 			     .mode = PIN_RECURSIVE,
 			     .state = (uint8_t)state,
+			     .observed_at = fx->clock.now_us + US_PER_S,
 			     .attempts = state == COPY_ERROR ? COPY_FAILED_ATTEMPTS : 0,
 			     .size = 100 };
 	void *ctx = &copy;

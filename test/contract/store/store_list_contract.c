@@ -150,7 +150,8 @@ static void filters_find_exactly_what_they_say(void **state)
 			       .stamp = (INT64_C(1) << 60) + 1,
 			       .state_gen = INT64_C(1) << 60,
 			       .state = COPY_ERROR,
-			       .attempts = 5 };
+			       .attempts = 5,
+			       .observed_at = START_US + US_PER_H };
 
 	for (unsigned i = 0; i < COUNT(wishes); i++)
 		create_pin(fx, cid_no(fx, i), &wishes[i]);
