@@ -6,6 +6,7 @@
 #include "model/cid.h"
 #include "model/duration.h"
 #include "model/time_text.h"
+#include "role/api/shown.h"
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
@@ -305,9 +306,10 @@ static void write_details(struct json_writer *w, const struct owner_pin *row,
 	int n;
 
 	if (row->rf_max == REPLICAS_EVERYWHERE)
-		n = snprintf(text, sizeof(text), "%u copies, wanted on every peer", row->copies);
+		n = snprintf(text, sizeof(text), "%u copies, wanted on every peer",
+			     shown_pinned(row));
 	else
-		n = snprintf(text, sizeof(text), "%u of %d copies", row->copies, row->rf_max);
+		n = snprintf(text, sizeof(text), "%u of %d copies", shown_pinned(row), row->rf_max);
 	/* Of the first copy; there is room for one. */
 	if (extra->places && extra->view->n_copies > 0 && extra->places[0].position > 0 &&
 	    row->status == STATUS_QUEUED) {
@@ -397,9 +399,10 @@ static void write_copy_peer(struct json_writer *w, const struct copy *c,
 	}
 }
 
-static void write_copy(struct json_writer *w, const struct copy *c, const struct pin_extra *extra,
-		       size_t i)
+static void write_copy(struct json_writer *w, const struct owner_pin *row,
+		       const struct pin_extra *extra, size_t i)
 {
+	const struct copy *c = &extra->view->copies[i];
 	const struct peer_row *peer = find_peer(extra, c->peer_no);
 	enum copy_state state = copy_state(c);
 
@@ -419,7 +422,8 @@ static void write_copy(struct json_writer *w, const struct copy *c, const struct
 	json_key_time_if(w, "assigned", c->assigned_at);
 	json_key_time_if(w, "observed", c->observed_at);
 	json_key_time_if(w, "failing_since", c->failing_since);
-	if (peer && state == COPY_PINNED && peer->compared_at > c->observed_at)
+	if (peer && state == COPY_PINNED && peer->compared_at > c->observed_at &&
+	    peer->compared_at >= row->created_at)
 		json_key_time(w, "confirmed", peer->compared_at);
 	if (c->adopted)
 		json_key_bool(w, "adopted", true);
@@ -472,14 +476,14 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 	json_key_time_if(w, "expires", row->expires_at);
 	if (row->size)
 		json_key_u64(w, "size", row->size);
-	json_key_u64(w, "pinned_copies", row->copies);
+	json_key_u64(w, "pinned_copies", shown_pinned(row));
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)row->rev);
 	json_key_cstr(w, "revision", number);
 	if (extra->view) {
 		json_key(w, "copies");
 		json_begin_array(w);
 		for (size_t i = 0; i < extra->view->n_copies; i++)
-			write_copy(w, &extra->view->copies[i], extra, i);
+			write_copy(w, row, extra, i);
 		json_end_array(w);
 	}
 	write_shortage(w, &extra->shortage);

@@ -39,7 +39,7 @@ struct queue_place {
 /* What is shown of a pin beside its row. */
 struct pin_extra {
 	struct delegates *delegates;  /* of /pins alone; refreshed */
-	const struct cid_view *view;  /* NULL: not looked at */
+	const struct cid_view *view;  /* shown_view(); NULL: not looked at */
 	const struct peer_row *peers; /* sorted by number, as store_peers() gives them */
 	size_t n_peers;
 	const struct queue_place *places;     /* for each copy of the view, or NULL */

@@ -1,5 +1,7 @@
 #include "role/api/pin_reply.h"
 
+#include "role/api/shown.h"
+
 #define QUEUE_LOOK 256 /* rows of a peer's queue that are read for a position */
 
 /* The place of a copy among what its peer has not settled. */
@@ -27,13 +29,24 @@ static bool find_place(struct call *c, const struct copy *copy, struct queue_pla
 	return true;
 }
 
-static bool look_queues(struct call *c, const struct cid_view *view, struct pin_extra *extra,
+static const struct copy *copy_of(const struct cid_view *view, uint32_t peer_no)
+{
+	size_t i = 0;
+
+	while (view->copies[i].peer_no != peer_no)
+		i++;
+	return &view->copies[i];
+}
+
+/* `all` tells since when the copies wait that are shown. */
+static bool look_queues(struct call *c, const struct cid_view *all, struct pin_extra *extra,
 			struct err *err)
 {
+	const struct cid_view *view = extra->view;
 	struct queue_place *places = arena_new_array(c->mem, struct queue_place, view->n_copies);
 
 	for (size_t i = 0; i < view->n_copies; i++) {
-		const struct copy *copy = &view->copies[i];
+		const struct copy *copy = copy_of(all, view->copies[i].peer_no);
 
 		if (copy->desired && copy_state(copy) == COPY_QUEUED &&
 		    !find_place(c, copy, &places[i], err))
@@ -64,34 +77,37 @@ bool pin_reply_delegates(struct call *c, struct pin_extra *extra, struct err *er
 	return delegates_refresh(extra->delegates, err);
 }
 
-/* All peers are read for it, so of a pin with all its copies it is not asked. */
-static bool look_shortage(struct call *c, const struct owner_pin *row, const struct cid_view *view,
-			  struct pin_extra *extra, struct err *err)
+/* All facts and peers are read for it, so of a pin with all its copies it is not asked. */
+static bool look_shortage(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
+			  struct err *err)
 {
 	const struct api_orders *o = &c->api->options.orders;
+	struct cid_view all;
 	int32_t n = 0;
 
-	for (size_t i = 0; i < view->n_copies; i++)
-		n += view->copies[i].desired;
+	for (size_t i = 0; i < extra->view->n_copies; i++)
+		n += extra->view->copies[i].desired;
 	if (!o->shortage || (row->rf_max != REPLICAS_EVERYWHERE && n >= row->rf_max))
 		return true;
-	return o->shortage(o->ctx, view, &row->request_id, c->mem, &extra->shortage, err);
+	return store_view(c->api->options.store, row->cid, c->mem, &all, err) &&
+	       o->shortage(o->ctx, &all, &row->request_id, c->mem, &extra->shortage, err);
 }
 
 bool pin_reply_look(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
 		    struct err *err)
 {
-	struct cid_view *view = arena_new_of(c->mem, struct cid_view);
+	struct store *store = c->api->options.store;
 	struct peer_row *peers = NULL;
+	struct cid_view all;
 
-	if (!store_view(c->api->options.store, row->cid, c->mem, view, err))
+	if (!store_copies(store, row->cid, c->mem, &all, err))
 		return false;
-	if (!c->psa && !store_peers(c->api->options.store, c->mem, &peers, &extra->n_peers, err))
+	if (!c->psa && !store_peers(store, c->mem, &peers, &extra->n_peers, err))
 		return false;
 	extra->peers = peers;
-	extra->view = view;
-	look_progress(c, view, extra);
-	return look_queues(c, view, extra, err) && look_shortage(c, row, view, extra, err);
+	extra->view = shown_view(row, &all, store_zones(store, c->mem), c->mem);
+	look_progress(c, extra->view, extra);
+	return look_queues(c, &all, extra, err) && look_shortage(c, row, extra, err);
 }
 
 void pin_reply_write(struct pin_reply *reply, const struct owner_pin *row)

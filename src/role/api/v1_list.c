@@ -1,6 +1,7 @@
 /* GET /v1/pins: a page of them, or all as a stream. */
 #include "role/api/pin_reply.h"
 #include "role/api/query.h"
+#include "role/api/shown.h"
 #include "role/pin_fold.h"
 
 #define COUNT_EXACT 10000
@@ -18,7 +19,8 @@ static bool write_row(struct call *c, const struct query *q, struct json_writer 
 	if (q->copies && !store_copies(c->api->options.store, row->cid, c->mem, &view, err))
 		return false;
 	if (q->copies)
-		extra->view = &view;
+		extra->view =
+			shown_view(row, &view, store_zones(c->api->options.store, c->mem), c->mem);
 	v1_write_pin(w, row, extra);
 	return true;
 }
@@ -128,7 +130,7 @@ static bool write_scanned(void *ctx, const struct scanned_pin *pin, struct slice
 	struct owner_pin row = pin_fold_row(pin->request, count, pin->status);
 
 	if (s->q.copies)
-		extra.view = &view;
+		extra.view = shown_view(&row, &view, s->zones, s->mem);
 	v1_write_pin(&w, &row, &extra);
 	buf_add_byte(s->out, '\n');
 	s->more = s->out->len >= PIECE_BYTES;

@@ -91,12 +91,15 @@ static struct copy made(const struct cid_view *view, uint32_t peer_no, bool want
 			int64_t now_us)
 {
 	struct copy c = { .peer_no = peer_no };
+	int64_t failing_since = 0;
 	uint64_t seen = 0;
 
 	for (size_t i = 0; i < view->n_copies; i++) {
 		uint64_t version = copy_version(&view->copies[i]);
 
 		seen = version > seen ? version : seen;
+		if (view->copies[i].peer_no == peer_no)
+			failing_since = view->copies[i].failing_since;
 	}
 	c.gen = version_next(seen, now_us, 1);
 	c.desired = wanted;
@@ -113,7 +116,7 @@ static struct copy made(const struct cid_view *view, uint32_t peer_no, bool want
 		c.failure = FAILURE_STALLED;
 		c.attempts = COPY_FAILED_ATTEMPTS;
 		c.error = SLICE_LIT("no provider gave a block for 2 min");
-		c.failing_since = now_us;
+		c.failing_since = failing_since ? failing_since : now_us;
 		c.next_at = now_us + US_PER_H;
 	} else {
 		c.state = COPY_PINNED;

@@ -133,7 +133,7 @@ class V1(unittest.TestCase):
         self.assertEqual((again.headers["ETag"], first.headers["ETag"]), (f'"{first.json["revision"]}"',) * 2)
 
     def test_copies_tell_what_happens_on_each_peer(self):
-        failed = self.add({"cid": cid_of("copies failed"), "meta": {"test": "failed"}})
+        failed = self.add({"cid": cid_of("copies failed"), "replicas": 2, "meta": {"test": "failed"}})
         copies = self.probe.until(lambda: self.ask("GET", f"/v1/pins/{failed['id']}").json["copies"], "there are copies")
         self.assertEqual([c["peer"] for c in copies], [PEER_A, PEER_B])
         self.assertEqual({k: copies[0][k] for k in ("state", "attempts", "failure", "desired")},
@@ -443,6 +443,26 @@ class V1(unittest.TestCase):
         self.assert_problem(self.ask("POST", "/v1/peers", {"url": "http://127.0.0.1:1"}), 409, "conflict")
         self.assert_problem(self.ask("GET", "/v1/peers/nobody"), 404, "not_found")
         self.assertNotIn("url", self.probe.ask("GET", path, key=self.probe.new_key("read")).json)
+
+    def test_who_pins_what_another_owner_pins_is_shown_nothing_of_the_other(self):
+        cid, other = cid_of("shared"), {"Pinfold-Owner": "mallory"}
+        mine = self.add({"cid": cid, "replicas": 2, "meta": {"test": "failed"}})
+        self.probe.until(lambda: self.ask("GET", f"/v1/pins/{mine['id']}").json["status"] == "failed", "it has failed")
+        theirs = self.probe.ask("POST", "/v1/pins", {"cid": cid, "replicas": 1}, headers=other).json
+        self.assertEqual(theirs["status"], "queued")
+        def looked():
+            pin = self.probe.ask("GET", f"/v1/pins/{theirs['id']}", headers=other).json
+            return pin["status"] == "failed" and pin
+        pin = self.probe.until(looked, "the worker has looked again")
+        self.assertEqual(len(pin["copies"]), 1)
+        self.assertNotIn("failing_since", pin["copies"][0])
+        self.assertEqual(pin["copies"][0]["attempts"], 1)
+        for reply in (self.probe.ask("GET", "/v1/pins", headers=other, copies="true"),
+                      self.probe.ask("GET", "/v1/pins?copies=true&order=store", headers={"Accept": "application/x-ndjson", **other})):
+            found = reply.json["pins"] if b'"pins"' in reply.body else reply.lines
+            self.assertEqual([len(p["copies"]) for p in found if p["id"] == theirs["id"]], [1])
+        self.assertIn("attempt 1 failed", self.probe.ask("GET", f"/pins/{theirs['id']}", headers=other).json["info"]["status_details"])
+        self.assertEqual(len(self.ask("GET", f"/v1/pins/{mine['id']}").json["copies"]), 2)
 
     def test_drift_counts_what_is_not_as_desired(self):
         before = self.ask("GET", "/v1/drift").json
