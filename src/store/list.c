@@ -182,19 +182,38 @@ static struct ulid lowest_id(int64_t us)
 				: ulid_make(ms, (unsigned)(us % US_PER_MS), 0, zero);
 }
 
+/* Whether the owner has pins of any of `statuses` at all, where the totals tell it exactly: else
+ * all rows of an owner were read to find none. */
+static bool has_status(struct store *store, struct slice owner, unsigned statuses, bool *out,
+		       struct err *err)
+{
+	struct owner_usage usage;
+
+	*out = statuses == 0 || !store_serial(store);
+	if (*out)
+		return true;
+	if (!store_usage(store, owner, &usage, err))
+		return false;
+	for (unsigned s = 0; s < STATUS_COUNT; s++)
+		*out |= (statuses >> s & 1) && usage.pins[s] > 0;
+	return true;
+}
+
 static bool list_rows(struct store *store, struct slice owner, const struct pin_filter *filter,
 		      const struct ulid *below, struct arena *mem, row_visit *visit, void *ctx,
 		      struct listing *l, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *scratch = arena_new();
 	struct slice tag;
+	bool there;
 
 	*l = (struct listing){ .store = store,
 			       .owner = owner,
 			       .filter = row_filter(filter, mem),
 			       .mem = mem,
 			       .scratch = scratch,
-			       .budget = PIN_SCAN_BUDGET,
+			       .budget = store->options.scan_budget ? store->options.scan_budget
+								    : PIN_SCAN_BUDGET,
 			       .visit = visit,
 			       .ctx = ctx };
 	if (below)
@@ -204,7 +223,10 @@ static bool list_rows(struct store *store, struct slice owner, const struct pin_
 	if (filter->n_cids > 0)
 		return list_cids(l, err);
 	tag = row_filter_tag(&l->filter, mem);
-	return tag.len > 0 ? list_tag(l, tag, err) : list_owner(l, err);
+	if (tag.len > 0)
+		return list_tag(l, tag, err);
+	return has_status(store, owner, filter->statuses, &there, err) &&
+	       (!there || list_owner(l, err));
 }
 
 /* ---- pages -------------------------------------------------------------------------------- */

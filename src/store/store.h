@@ -36,11 +36,14 @@
 struct store;
 struct store_backend;
 
+#define PIN_SCAN_BUDGET 200000
+
 struct store_options {
 	unsigned instance;   /* 0..INSTANCE_MAX, leased; unique among running instances */
 	struct clock *clock; /* outlives the store */
 	struct rand *rand;   /* likewise */
 	int64_t expiring_us; /* a request shows `expiring` this long before its expiry */
+	size_t scan_budget;  /* rows that one page or count may read; 0: PIN_SCAN_BUDGET */
 };
 
 /* Takes over `backend`.  Makes the cluster key and the store id if the store is
@@ -179,8 +182,6 @@ struct pin_page {
 	bool cut;          /* the row budget ended the search; `next` goes on from there */
 	struct slice next; /* opaque cursor; empty if neither more nor cut */
 };
-
-#define PIN_SCAN_BUDGET 200000 /* rows one page may read */
 
 /* One page of an owner's live requests, newest first.  `cursor` is empty or `next`
  * of the page before under the same filter: stable under concurrent writes, checked,

@@ -52,7 +52,8 @@ static bool count(struct call *c, const struct query *q, const struct pin_page *
 	}
 	if (!store_count(c->api->options.store, c->owner, &q->filter, COUNT_EXACT, out, &cut, err))
 		return false;
-	if (*out <= page->n) /* changed in between, or cut */
+	*out += cut;
+	if (*out <= page->n) /* changed in between */
 		*out = page->n + 1;
 	return true;
 }

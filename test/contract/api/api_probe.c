@@ -7,6 +7,10 @@
  * `meta` member "test" says: absent: pinned, "queued": left alone, "failed": failed five
  * times.
  *
+ *	api_probe budget N
+ *
+ * reads no more than N rows for a page.
+ *
  *	api_probe failing
  *
  * has no worker, and a line "N before" or "N after" on stdin lets the N-th call of the store
@@ -45,6 +49,7 @@ struct probe {
 	uint32_t peers[2];
 	struct failing_store failing;
 	struct metrics *metrics;
+	size_t scan_budget;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool pending;
@@ -244,9 +249,11 @@ static void admin_key(struct probe *p, struct api_key_text *text)
 
 static void build(struct probe *p, struct store_mem *data)
 {
-	const struct store_options options = {
-		.instance = 1, .clock = &p->clock, .rand = &p->rand, .expiring_us = 5 * US_PER_MIN
-	};
+	const struct store_options options = { .instance = 1,
+					       .clock = &p->clock,
+					       .rand = &p->rand,
+					       .expiring_us = 5 * US_PER_MIN,
+					       .scan_budget = p->scan_budget };
 	const struct bus_local_options bus = { .queue_max = 100000 };
 	struct pins_options pins = { .clock = &p->clock,
 				     .instance = 1,
@@ -329,6 +336,8 @@ int main(int argc, char **argv)
 
 	if (failing)
 		log_setup(LOG_ERROR, LOG_LOGFMT); /* hundreds of faults, all on purpose */
+	if (argc > 2 && strcmp(argv[1], "budget") == 0)
+		p.scan_budget = strtoul(argv[2], NULL, 10);
 	p.clock = (struct clock){ passed_time, passed_time };
 	rand_init_system(&p.rand);
 	build(&p, data);

@@ -429,5 +429,36 @@ class Psa(unittest.TestCase):
         self.assertEqual(self.ask("DELETE", f"/pins/{made['requestid']}").status, 202)
 
 
+class Budget(unittest.TestCase):
+    """Searches that would read too many rows; five pins, the oldest pinned, the others queued."""
+
+    def with_budget(self, budget):
+        probe = Probe("budget", str(budget))
+        self.addCleanup(probe.stop)
+        oldest = probe.ask("POST", "/pins", {"cid": cid_of(0)}).json["requestid"]
+        probe.until(lambda: probe.ask("GET", f"/pins/{oldest}").json["status"] == "pinned", "it is pinned")
+        for i in range(1, 5):
+            self.assertEqual(probe.ask("POST", "/pins", {"cid": cid_of(i), "name": f"n{i}", "meta": {"test": "queued"}}).status, 202)
+        return probe
+
+    def test_nothing_within_the_budget_is_too_broad_and_a_count_that_is_cut_is_one_more(self):
+        for budget, found in ((4, False), (5, True), (6, True)):
+            with self.subTest(budget=budget):
+                probe = self.with_budget(budget)
+                reply = probe.ask("GET", "/pins")
+                self.assertEqual(reply.status, 200 if found else 400)
+                self.assertEqual(reply.json["count"] if found else reply.reason, 1 if found else "FILTER_TOO_BROAD")
+                page = probe.ask("GET", "/pins", name="n", match="partial", status=ALL).json
+                self.assertEqual((page["count"], len(page["results"])), (4 if found else 5, 4))
+                page = probe.ask("GET", "/pins", name="n", match="partial", status=ALL, limit=2).json
+                self.assertEqual((page["count"], len(page["results"])), (4 if found else 5, 2))
+                page = probe.ask("GET", "/v1/pins", name="n", match="partial", count="true").json
+                self.assertEqual((page["count"], page["count_exact"], "cut" in page), (4 if found else 5, found, not found))
+
+    def test_a_status_that_no_pin_has_is_told_at_once(self):
+        reply = self.with_budget(1).ask("GET", "/pins?limit=1&status=pinning")
+        self.assertEqual((reply.status, reply.json), (200, {"count": 0, "results": []}))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/failing_store.h"
 #include "store_fixture.h"
 
 #define ME       "alice"
@@ -450,6 +451,64 @@ static void the_newest_live_request_for_a_cid_is_found(void **state)
 	assert_false(finds(fx, "c", cid, &found));
 }
 
+/* Another handle on the same rows, that reads no more than `budget` of them at once. */
+static struct store *frugal(struct fixture *fx, struct failing_store *failing, size_t budget)
+{
+	const struct store_options options = {
+		.instance = 8, .clock = &fx->clock.base, .rand = &fx->rand, .scan_budget = budget
+	};
+	struct store *store;
+	struct err err;
+
+	failing_store_init(failing, fx->backend);
+	MUST(store_open(&failing->base, &options, &store, &err));
+	return store;
+}
+
+static void a_search_ends_when_its_budget_is_used_up_and_says_so(void **state)
+{
+	enum { PINS = 6 };
+	static const struct pin_filter all = { 0 }, pinned = { .statuses = 1 << STATUS_PINNED },
+				       pinning = { .statuses = 1 << STATUS_PINNING };
+	static const struct pin_filter named = { .name = SLICE_LIT("x"), .match = MATCH_PARTIAL };
+	struct fixture *fx = *state;
+	struct slice none = { NULL, 0 };
+
+	for (unsigned i = 0; i < PINS; i++)
+		create_pin(fx, cid_no(fx, i), &(struct wish){ .owner = ME });
+	place_copy(fx, cid_no(fx, 0), 1, true, COPY_PINNED); /* the oldest */
+	for (size_t budget = PINS - 1; budget <= PINS + 1; budget++) {
+		bool cut, short_of = budget < PINS;
+		struct failing_store failing;
+		struct store *store = frugal(fx, &failing, budget);
+		struct pin_page page;
+		struct err err;
+		size_t n;
+
+		MUST(store_list(store, SLICE_LIT(ME), &all, none, 10, fx->mem, &page, &err));
+		assert_int_equal(page.n, short_of ? budget : PINS);
+		assert_int_equal(page.cut, short_of);
+		assert_int_equal(page.next.len > 0, short_of);
+		MUST(store_list(store, SLICE_LIT(ME), &pinned, none, 10, fx->mem, &page, &err));
+		assert_int_equal(page.n, !short_of);
+		assert_int_equal(page.cut, short_of);
+		if (short_of) {
+			MUST(store_list(store, SLICE_LIT(ME), &pinned, page.next, 10, fx->mem,
+					&page, &err));
+			assert_int_equal(page.n, 1);
+			assert_false(page.cut);
+		}
+		MUST(store_count(store, SLICE_LIT(ME), &named, 100, &n, &cut, &err));
+		assert_int_equal(n, 0);
+		assert_int_equal(cut, short_of);
+		/* The totals tell that there is none. */
+		MUST(store_list(store, SLICE_LIT(ME), &pinning, none, 10, fx->mem, &page, &err));
+		assert_int_equal(page.n, 0);
+		assert_int_equal(page.cut, short_of && !fx->serial);
+		store_close(store);
+	}
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(int argc, char **argv)
@@ -460,6 +519,7 @@ int main(int argc, char **argv)
 		CASE(tags_are_paged_beyond_one_read_of_the_index),
 		CASE(the_newest_live_request_for_a_cid_is_found),
 		CASE(counts_stop_one_above_what_is_asked),
+		CASE(a_search_ends_when_its_budget_is_used_up_and_says_so),
 		CASE(a_page_by_time_ends_inside_a_millisecond_only_if_that_fills_it),
 		CASE(a_page_by_cursor_is_full_whatever_its_milliseconds),
 		CASE(altered_cursors_are_refused),
