@@ -3,7 +3,9 @@
  *
  * An entry is the SHA-256 of a CID's multihash, so that a list can be loaded and kept
  * without naming what it forbids, and so that every CID of the same content (v0, v1, any
- * codec) is meant.  What is pinned already stays; the list is asked before any fetch.
+ * codec) is meant.  What is pinned already stays.  The list is asked before a request is made and
+ * before its owner gets it tried again; what was asked for before an entry came goes on until its
+ * request ends.
  */
 #pragma once
 

@@ -188,7 +188,10 @@ static bool change_one(struct pins *pins, const struct pins_call *call, enum pin
 	verb_check_ask(&v, e, ask, false);
 	verb_check_enabled(&v, e);
 	e->item.if_rev = if_rev;
-	ok = prepare(&v, e, verb, id, err) && verb_change(&v, err);
+	ok = prepare(&v, e, verb, id, err);
+	if (ok && verb == VERB_RETRY && e->item.cid.len > 0) /* else there is no such request */
+		ok = verb_check_denied(&v, e, err);
+	ok = ok && verb_change(&v, err);
 	return verb_finish(&v, ok, mark, err);
 }
 

@@ -253,6 +253,32 @@ static void quotas_hold_exactly_for_a_batch(void **state)
 	assert_int_equal(count(f), 3);
 }
 
+static void what_was_denied_since_is_not_tried_again_but_may_go(void **state)
+{
+	struct fixture *f = *state;
+	struct pin_ask ask = ask_for(f, 1, "");
+	uint8_t digest[DENY_DIGEST_LEN];
+	struct deny deny = { .digest = SLICE_OF(digest, sizeof(digest)) };
+	struct pin_target target = { .id = create(f, ask).request_id };
+	struct pins_result result;
+	struct cid cid;
+	struct err err;
+	uint64_t mark;
+	bool added;
+
+	assert_true(pins_retry(f->pins, &alice, &target, f->mem, &result, &mark, &err));
+	assert_int_equal(result.outcome, PINS_DONE);
+	assert_true(cid_decode(ask.cid, &cid, &err));
+	deny_digest(&cid, digest);
+	assert_true(deny_add(f->store, &deny, f->mem, &added, &err));
+	assert_true(pins_retry(f->pins, &alice, &target, f->mem, &result, &mark, &err));
+	assert_int_equal(result.outcome, PINS_DENIED);
+	target.id = (struct ulid){ { 1 } };
+	assert_true(pins_retry(f->pins, &alice, &target, f->mem, &result, &mark, &err));
+	assert_int_equal(result.outcome, PINS_NOT_FOUND);
+	assert_int_equal(remove_pin(f, create(f, ask_for(f, 2, "")).request_id, ""), PINS_DONE);
+}
+
 static void denied_content_and_disabled_owners_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -560,6 +586,7 @@ int main(void)
 		TEST(a_batch_tells_of_each_item),
 		TEST(a_row_of_an_owner_is_only_replaced_by_who_has_seen_it),
 		TEST(quotas_hold_exactly_for_a_batch),
+		TEST(what_was_denied_since_is_not_tried_again_but_may_go),
 		TEST(denied_content_and_disabled_owners_are_refused),
 		TEST(under_a_key_a_repetition_gets_the_first_result),
 		TEST(a_claim_left_behind_is_taken_over_with_the_same_id),
