@@ -144,7 +144,9 @@ const struct command commands[] = {
 		       { "max-pins", "N", "Pins at most." },
 		       { "max-bytes", "SIZE", "Size at most, soft: 100GiB." },
 		       { "max-requests", "N", "Requests a second." },
-		       { "max-fetches", "N", "Fetches at once." },
+		       { "max-fetches", "N",
+			 "Fetches at once; of this and owner.concurrent_fetches the smaller "
+			 "holds." },
 		       { "disabled", "true|false", "Whether everything is refused." } } },
 
 	{ "deny add", "CID|DIGEST...", "Forbid content.",
