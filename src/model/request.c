@@ -153,8 +153,8 @@ struct slice peer_zone(struct peer_zones zones, uint32_t peer_no)
  * that was made since tells it too, whatever the worker's clock says. */
 static bool told_since(const struct request *r, const struct copy *c)
 {
-	int64_t created = r->create->created_at, retry = r->revision->retry_at;
-	int64_t since = retry > created ? retry : created;
+	int64_t made = request_made_at(r->create->created_at, r->revision->rev);
+	int64_t since = r->revision->retry_at > made ? r->revision->retry_at : made;
 
 	return c->observed_at >= since || c->assigned_at >= since;
 }

@@ -126,6 +126,13 @@ struct peer_zones {
 /* The zone of a peer; empty: none. */
 struct slice peer_zone(struct peer_zones zones, uint32_t peer_no);
 
+/* When a request was made, in us: its `created` may lie up to a second ahead of the clock
+ * (store_new_request_id()), and then its first revision, `rev`, tells. */
+static inline int64_t request_made_at(int64_t created_at, uint64_t rev)
+{
+	return rev < (uint64_t)created_at ? (int64_t)rev : created_at;
+}
+
 /* True if a copy in `zone` counts for `r`: `r` names no zones, or this one. */
 bool request_allows(const struct request *r, struct slice zone);
 

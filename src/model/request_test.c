@@ -473,10 +473,12 @@ static void what_failed_before_a_request_did_not_fail_for_it(void **state UNUSED
 		{ 'E', -10, 0, -20, -10, STATUS_PINNING },
 		{ 'F', -10, 0, -20, -11, STATUS_PINNING }, /* it is being fetched now */
 		{ 'P', -10, 0, -20, -11, STATUS_PINNED },
+		{ '5', 10, 0, -20, -1, STATUS_QUEUED }, /* made at NOW, `created` is ahead */
+		{ '5', 10, 0, -20, 0, STATUS_FAILED },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct fact c = create(), rev = revision(5);
+		struct fact c = create(), rev = revision(NOW);
 		struct request r = { .life = REQUEST_LIVE, .create = &c, .revision = &rev };
 		struct copy copy = copy_of(cases[i].copy, 1);
 		enum pin_status got;

@@ -9,15 +9,16 @@ static bool serves(const struct owner_pin *row, const struct copy *c, struct pee
 	return c->desired && request_allows(&r, peer_zone(zones, c->peer_no));
 }
 
-static int64_t since(const struct owner_pin *row, int64_t at_us)
+static int64_t since(int64_t made_at, int64_t at_us)
 {
-	return at_us < row->created_at ? 0 : at_us;
+	return at_us < made_at ? 0 : at_us;
 }
 
 static struct copy told_since(const struct owner_pin *row, const struct copy *from)
 {
+	int64_t made_at = request_made_at(row->created_at, row->rev);
 	struct copy c = *from;
-	bool told = c.observed_at >= row->created_at || c.assigned_at >= row->created_at;
+	bool told = c.observed_at >= made_at || c.assigned_at >= made_at;
 
 	if (!told && copy_state(&c) == COPY_ERROR)
 		c.state_gen = 0;
@@ -26,12 +27,12 @@ static struct copy told_since(const struct owner_pin *row, const struct copy *fr
 		c.failure = FAILURE_NONE;
 		c.error = (struct slice){ NULL, 0 };
 		c.next_at = 0;
-	} else if (c.attempts > 1 && c.failing_since < row->created_at) {
+	} else if (c.attempts > 1 && c.failing_since < made_at) {
 		c.attempts = 1; /* at least; how many there were before is not theirs */
 	}
-	c.assigned_at = since(row, c.assigned_at);
-	c.observed_at = since(row, c.observed_at);
-	c.failing_since = since(row, c.failing_since);
+	c.assigned_at = since(made_at, c.assigned_at);
+	c.observed_at = since(made_at, c.observed_at);
+	c.failing_since = since(made_at, c.failing_since);
 	return c;
 }
 

@@ -76,7 +76,9 @@ static void a_request_is_shown_the_copies_that_serve_it_and_no_more(void **state
 static struct copy shown(int64_t created_at, const struct copy *c)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	const struct owner_pin row = { .rf_max = 1, .created_at = created_at };
+	const struct owner_pin row = { .rf_max = 1,
+				       .created_at = created_at,
+				       .rev = (uint64_t)CREATED + US_PER_H };
 	const struct cid_view all = { .copies = c, .n_copies = 1 };
 	const struct cid_view *view = shown_view(&row, &all, (struct peer_zones){ 0 }, mem);
 

@@ -448,6 +448,7 @@ class V1(unittest.TestCase):
         cid, other = cid_of("shared"), {"Pinfold-Owner": "mallory"}
         mine = self.add({"cid": cid, "replicas": 2, "meta": {"test": "failed"}})
         self.probe.until(lambda: self.ask("GET", f"/v1/pins/{mine['id']}").json["status"] == "failed", "it has failed")
+        time.sleep(0.01)  # `created` tells milliseconds
         theirs = self.probe.ask("POST", "/v1/pins", {"cid": cid, "replicas": 1}, headers=other).json
         self.assertEqual(theirs["status"], "queued")
         def looked():
