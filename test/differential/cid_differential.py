@@ -7,7 +7,6 @@ referee made of it; a difference that no rule decides fails the test, and so
 does an input that a rule refuses but we accept.
 
 usage: cid_differential.py VERDICTS REFEREE_SOURCE [COUNT [SEED]]
-Exit status 77 (skipped) if there is no Go.
 """
 import base64
 import random

@@ -6,9 +6,10 @@ each with "- <why>" or "+ <hex> <hex>" (see verdicts.c).
 import collections
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
+
+KUBO = pathlib.Path(__file__).parents[2] / "tools/kubo"
 
 
 def give_up(why):
@@ -18,9 +19,10 @@ def give_up(why):
 
 def build(source):
     """Builds the Go program in `source` below $PINFOLD_TOOLS (default ~/.cache/pinfold)."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if not go:
+    found = subprocess.run([KUBO, "go"], stdout=subprocess.PIPE, text=True)
+    if found.returncode != 0:
         give_up("no Go compiler to build the referee with")
+    go = found.stdout.strip()
     tools = pathlib.Path(os.environ.get("PINFOLD_TOOLS") or pathlib.Path.home() / ".cache/pinfold")
     tools.mkdir(parents=True, exist_ok=True)
     binary = tools / pathlib.Path(source).name
