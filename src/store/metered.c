@@ -1,8 +1,12 @@
 #include "store/metered.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "model/cid.h"
 
 struct metered {
 	struct store_backend base;
@@ -38,17 +42,72 @@ static enum metric_outcome outcome_of(enum err_code code)
 	return OUTCOME_ERROR;
 }
 
-/* One call that began at `from`. */
-static void count(struct metered *m, enum metric_store_op op, int64_t from, enum err_code code)
+/* One call of the back end. */
+struct store_call {
+	enum metric_store_op op;
+	int64_t from;
+	bool has_key;
+	enum table table; /* if has_key: of the first row */
+	const void *key;  /* NULL, or a row whose first n_key columns are set */
+	unsigned n_key;
+};
+
+/* The CID among the key's columns; false if it has none. */
+static bool key_cid(const struct store_call *call, char out[CID_TEXT_MAX])
+{
+	const struct table_schema *s = table_schema(call->table);
+	struct cid cid;
+	struct err err;
+
+	for (unsigned i = 0; call->key && i < call->n_key; i++) {
+		const struct column *c = &s->columns[i];
+
+		if (strcmp(c->name, "cid") != 0)
+			continue;
+		if (!cid_decode(*(const struct slice *)((const char *)call->key + c->offset), &cid,
+				&err))
+			return false;
+		cid_text(&cid, 0, out);
+		return true;
+	}
+	return false;
+}
+
+/* One line: of a failure always, of a success when somebody debugs.  err: NULL, or why not. */
+static void log_call(const struct store_call *call, int64_t took, const struct err *err)
+{
+	static const char *const names[] = {
+		[STORE_OP_GET] = "get",   [STORE_OP_RANGE] = "range", [STORE_OP_WRITE] = "write",
+		[STORE_OP_SWAP] = "swap", [STORE_OP_DROP] = "drop",   [STORE_OP_SYNC] = "sync",
+	};
+	char cid[CID_TEXT_MAX] = "-";
+
+	if (!err && !log_enabled(LOG_DEBUG))
+		return;
+	if (call->has_key)
+		key_cid(call, cid);
+	LOG_FIELD("operation", "%s", names[call->op]);
+	LOG_FIELD("table", "%s", call->has_key ? table_schema(call->table)->name : "-");
+	LOG_FIELD("cid", "%s", cid);
+	LOG_FIELD("duration_us", "%lld", (long long)took);
+	if (err)
+		log_err(LOG_ERROR, err, "store");
+	else
+		log_debug("store");
+}
+
+static void count(struct metered *m, const struct store_call *call, const struct err *err)
 {
 	static const enum metric_statement statements[] = {
 		[STORE_OP_GET] = STATEMENT_GET,     [STORE_OP_RANGE] = STATEMENT_RANGE,
 		[STORE_OP_WRITE] = STATEMENT_BATCH, [STORE_OP_SWAP] = STATEMENT_BATCH,
 		[STORE_OP_DROP] = STATEMENT_BATCH,  [STORE_OP_SYNC] = STATEMENT_FSYNC,
 	};
-	int64_t took = clock_mono_us(&m->clock) - from;
-	enum metric_outcome outcome = outcome_of(code);
+	int64_t took = clock_mono_us(&m->clock) - call->from;
+	enum metric_outcome outcome = outcome_of(err ? err->code : ERR_NONE);
+	enum metric_store_op op = call->op;
 
+	log_call(call, took, err);
 	metrics_add(m->metrics, METRIC_STORE_OPS, op, outcome, 1);
 	metrics_observe(m->metrics, METRIC_STORE_OP_SECONDS, op, 0, took);
 	metrics_observe(m->metrics, METRIC_STORE_QUERY, statements[op], 0, took);
@@ -58,10 +117,10 @@ static void count(struct metered *m, enum metric_store_op op, int64_t from, enum
 		metrics_add(m->metrics, METRIC_STORE_UNAVAILABLE, 0, 0, 1);
 }
 
-static bool counted(struct metered *m, enum metric_store_op op, int64_t from, bool ok,
+static bool counted(struct metered *m, const struct store_call *call, bool ok,
 		    const struct err *err)
 {
-	count(m, op, from, ok ? ERR_NONE : err->code);
+	count(m, call, ok ? NULL : err);
 	return ok;
 }
 
@@ -69,41 +128,65 @@ static bool metered_write(struct store_backend *b, const struct store_write *w, 
 			  struct err *err)
 {
 	struct metered *m = of(b);
-	int64_t from = clock_mono_us(&m->clock);
-	bool ok = m->inner->ops->write(m->inner, w, n, err);
+	struct store_call call = { .op = STORE_OP_WRITE, .from = clock_mono_us(&m->clock) };
 
-	return counted(m, STORE_OP_WRITE, from, ok, err);
+	if (n > 0) {
+		call.has_key = true;
+		call.table = w[0].table;
+		call.key = w[0].row;
+		call.n_key = table_schema(w[0].table)->n_key;
+	}
+	return counted(m, &call, m->inner->ops->write(m->inner, w, n, err), err);
 }
 
 static bool metered_read(struct store_backend *b, const struct store_query *q, store_row_fn *each,
 			 void *ctx, struct err *err)
 {
 	struct metered *m = of(b);
-	int64_t from = clock_mono_us(&m->clock);
 	bool one = q->n_equal == table_schema(q->table)->n_key;
-	bool ok = m->inner->ops->read(m->inner, q, each, ctx, err);
+	struct store_call call = {
+		.op = one ? STORE_OP_GET : STORE_OP_RANGE,
+		.from = clock_mono_us(&m->clock),
+		.has_key = true,
+		.table = q->table,
+		.key = q->equal,
+		.n_key = q->n_equal,
+	};
 
-	return counted(m, one ? STORE_OP_GET : STORE_OP_RANGE, from, ok, err);
+	return counted(m, &call, m->inner->ops->read(m->inner, q, each, ctx, err), err);
 }
 
 static bool metered_swap(struct store_backend *b, enum table table, const void *expected,
 			 const void *row, bool *done, struct err *err)
 {
 	struct metered *m = of(b);
-	int64_t from = clock_mono_us(&m->clock);
-	bool ok = m->inner->ops->swap(m->inner, table, expected, row, done, err);
+	struct store_call call = {
+		.op = STORE_OP_SWAP,
+		.from = clock_mono_us(&m->clock),
+		.has_key = true,
+		.table = table,
+		.key = row ? row : expected,
+		.n_key = table_schema(table)->n_key,
+	};
 
-	return counted(m, STORE_OP_SWAP, from, ok, err);
+	return counted(m, &call, m->inner->ops->swap(m->inner, table, expected, row, done, err),
+		       err);
 }
 
 static bool metered_drop(struct store_backend *b, enum table table, const void *first,
 			 const void *end, unsigned n, struct err *err)
 {
 	struct metered *m = of(b);
-	int64_t from = clock_mono_us(&m->clock);
-	bool ok = m->inner->ops->drop(m->inner, table, first, end, n, err);
+	struct store_call call = {
+		.op = STORE_OP_DROP,
+		.from = clock_mono_us(&m->clock),
+		.has_key = true,
+		.table = table,
+		.key = first,
+		.n_key = n,
+	};
 
-	return counted(m, STORE_OP_DROP, from, ok, err);
+	return counted(m, &call, m->inner->ops->drop(m->inner, table, first, end, n, err), err);
 }
 
 struct sync_call {
@@ -117,7 +200,9 @@ static void on_durable(void *ctx, const struct err *err)
 {
 	struct sync_call *call = ctx;
 
-	count(call->m, STORE_OP_SYNC, call->from, err ? err->code : ERR_NONE);
+	const struct store_call sync = { .op = STORE_OP_SYNC, .from = call->from };
+
+	count(call->m, &sync, err);
 	call->fn(call->ctx, err);
 	xfree(call);
 }

@@ -3,10 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/attr.h"
+#include "base/log.h"
 
 static struct scripted { /* a back end that fails as it is told */
 	struct store_backend base;
@@ -111,10 +113,61 @@ static void every_call_is_counted_by_what_came_of_it(void **state UNUSED)
 			fail_msg("no line %s", lines[i]);
 }
 
+static const char *written_with(enum log_level level, enum err_code code)
+{
+	static char text[8192];
+	const uint8_t raw[] = { 1, 0x55, 0, 1, 'a' }; /* identity hash of "a" */
+	const struct wake wake = { .cid = { raw, sizeof(raw) } };
+	struct store_query one = { .table = TABLE_WAKE,
+				   .equal = &wake,
+				   .n_equal = table_schema(TABLE_WAKE)->n_key };
+	CLEANUP(metrics_free) struct metrics *m = metrics_new();
+	struct store_backend *b;
+	int pipe_fd[2], saved = dup(STDERR_FILENO);
+	struct err err;
+	ssize_t n;
+
+	scripted = (struct scripted){ .base.ops = &scripted_ops, .code = code };
+	b = store_metered(&scripted.base, m);
+	log_setup(level, LOG_LOGFMT);
+	assert_int_equal(pipe(pipe_fd), 0);
+	dup2(pipe_fd[1], STDERR_FILENO);
+	(void)!b->ops->read(b, &one, NULL, NULL, &err);
+	dup2(saved, STDERR_FILENO);
+	log_setup(LOG_INFO, LOG_LOGFMT);
+	close(saved);
+	close(pipe_fd[1]);
+	n = read(pipe_fd[0], text, sizeof(text) - 1);
+	close(pipe_fd[0]);
+	b->ops->close(b);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void a_call_is_one_line_of_debug_and_a_failed_one_an_error(void **state UNUSED)
+{
+	static const char *const fields[] = { " operation=get ", " table=wake ", " cid=bafkqaalb ",
+					      " duration_us=" };
+
+	assert_string_equal(written_with(LOG_INFO, ERR_NONE), "");
+	for (int failed = 0; failed < 2; failed++) {
+		const char *line = written_with(failed ? LOG_INFO : LOG_DEBUG,
+						failed ? ERR_TIMEOUT : ERR_NONE);
+
+		for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+			if (!strstr(line, fields[i]))
+				fail_msg("no %s in %s", fields[i], line);
+		assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+		assert_non_null(strstr(line, failed ? " level=error " : " level=debug "));
+		assert_true(!failed || strstr(line, "told to"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_call_is_counted_by_what_came_of_it),
+		cmocka_unit_test(a_call_is_one_line_of_debug_and_a_failed_one_an_error),
 	};
 	return cmocka_run_group_tests_name("store/metered", tests, NULL, NULL);
 }
