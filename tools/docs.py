@@ -12,7 +12,9 @@ files = [pathlib.PurePath(f) for f in listed if (root / f).exists()]
 if not files:  # a tree without git: all that lies there
     files = [p.relative_to(root) for p in root.rglob("*") if p.is_file()]
 folders = {f"{f.parts[0]}/" for f in files if len(f.parts) > 1 and not f.parts[0].startswith((".", "build"))}
-folders |= {f"{f.parts[1]}/" for f in files if f.parts[0] == "src" and len(f.parts) > 2}
+for f in files:
+    if f.parts[0] == "src":
+        folders |= {"/".join(f.parts[1:n]) + "/" for n in (2, 3) if len(f.parts) > n}
 
 bad = []
 text = (root / "docs/architecture.md").read_text()

@@ -8,8 +8,9 @@
  * everything before it, in base62) tells a mistyped key without asking the store.
  *
  * Kept is HMAC-SHA256(pepper, secret) and never the secret.  With 256 random bits
- * there is nothing to guess, so no slow hash is needed; the pepper makes a stolen table
- * useless without the settings it lies apart from.  Pure.
+ * there is nothing to guess, so no slow hash is needed.  The pepper is the store's own: a
+ * hash says nothing about the same secret elsewhere.  It is kept in the same store (table
+ * settings), so who has a copy of the whole store has both.  Pure.
  */
 #pragma once
 

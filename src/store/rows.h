@@ -276,7 +276,7 @@ struct deny {
 	int64_t added_at;
 };
 
-/* ((name)): cluster key, store id, format, pepper */
+/* ((name)): cluster key, store id, pepper, kubo.added */
 struct setting {
 	struct slice name;
 	struct slice value;

@@ -1,9 +1,8 @@
 /*
  * store.h -- the durable state: who wants which CID kept, and where it is.
  *
- * Back ends: mem/ (tests), rocksdb/ (one machine), scylla/ (a cluster).  They
- * differ in reach and speed, not in meaning: test/contract/store_contract.c
- * holds for all.
+ * Back ends: mem/ (tests), rocksdb/ (one machine).  They differ in what they
+ * survive and in speed, not in meaning: test/contract/store/ holds for both.
  *
  * Requests are facts that are only ever inserted, copies are halves with
  * versions (model/request.h, model/copy.h).  Everything else (listings by owner,
