@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Fails if docs/formats.md does not end with the listing that formats_doc prints."""
+"""Fails if docs/formats.md does not end with the listing that formats_doc prints, or gives an enum
+other numbers than its header."""
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -14,3 +16,15 @@ if have != want:
     print(f"docs/formats.md has {first[0]!r} where the schema has {first[1]!r}: "
           "replace its listing by what formats_doc prints")
     sys.exit(1)
+
+src = pathlib.Path(doc).resolve().parents[1] / "src"
+headers = "".join(p.read_text() for d in ("model", "store", "auth") for p in sorted((src / d).glob("*.h")))
+rows = re.findall(r"^\| `enum (\w+)` \|.*\| (.*) \|$", text, re.M)
+for name, listed in rows:
+    body = re.search(r"^enum " + name + r" \{(.*?)\};", headers, re.M | re.S)
+    numbers = re.findall(r"\b([A-Z]\w+) = (\d+)", re.sub(r"/\*.*?\*/", "", body[1], flags=re.S)) if body else []
+    want = ", ".join(f"{n} {m.split('_', 1)[1].lower().replace('_', ' ')}" for m, n in numbers)
+    if listed != want:
+        print(f"docs/formats.md: enum {name} is \"{want}\" in its header")
+        sys.exit(1)
+sys.exit(not rows)
