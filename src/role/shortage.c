@@ -1,5 +1,6 @@
 #include "role/shortage.h"
 
+#include "model/version.h"
 #include "reconcile/reserve.h"
 #include "role/wanted.h"
 
@@ -11,6 +12,18 @@ static const struct wanted_request *find(const struct wanted_request *requests, 
 		    ulid_cmp(&requests[i].request->create->request_id, id) == 0)
 			return &requests[i];
 	return NULL;
+}
+
+/* Of what would be written. */
+static uint64_t next_gen(const struct replan_options *options, const struct cid_view *view,
+			 int64_t now_us)
+{
+	uint64_t seen = 0;
+
+	for (size_t i = 0; i < view->n_copies; i++)
+		if (copy_version(&view->copies[i]) > seen)
+			seen = copy_version(&view->copies[i]);
+	return version_next(seen, now_us, options->instance);
 }
 
 static void tell(const struct reconcile_plan *plan, const struct peers *peers, struct arena *mem,
@@ -57,7 +70,7 @@ bool shortage_find(const struct replan_options *options, const struct cid_view *
 		.n_copies = view->n_copies,
 		.peers = peers.at,
 		.n_peers = peers.n,
-		.next_gen = view->next,
+		.next_gen = next_gen(options, view, now_us),
 		.usual_size = RESERVE_USUAL,
 	};
 	plan = reconcile_step(&what, &options->policy->reconcile, mem);
