@@ -61,11 +61,11 @@ static bool key_cid(const struct store_call *call, char out[CID_TEXT_MAX])
 
 	for (unsigned i = 0; call->key && i < call->n_key; i++) {
 		const struct column *c = &s->columns[i];
+		const struct slice *value = (const void *)((const char *)call->key + c->offset);
 
 		if (strcmp(c->name, "cid") != 0)
 			continue;
-		if (!cid_decode(*(const struct slice *)((const char *)call->key + c->offset), &cid,
-				&err))
+		if (!cid_decode(*value, &cid, &err))
 			return false;
 		cid_text(&cid, 0, out);
 		return true;
@@ -73,16 +73,19 @@ static bool key_cid(const struct store_call *call, char out[CID_TEXT_MAX])
 	return false;
 }
 
-/* One line: of a failure always, of a success when somebody debugs.  err: NULL, or why not. */
+/* One line: of a failure always, of a success when somebody debugs, and of a disk that takes
+ * nothing likewise: that was told when it began, and a line for each call would help to fill it.
+ * err: NULL, or why not. */
 static void log_call(const struct store_call *call, int64_t took, const struct err *err)
 {
 	static const char *const names[] = {
 		[STORE_OP_GET] = "get",   [STORE_OP_RANGE] = "range", [STORE_OP_WRITE] = "write",
 		[STORE_OP_SWAP] = "swap", [STORE_OP_DROP] = "drop",   [STORE_OP_SYNC] = "sync",
 	};
+	bool fault = err && outcome_of(err->code) != OUTCOME_UNAVAILABLE;
 	char cid[CID_TEXT_MAX] = "-";
 
-	if (!err && !log_enabled(LOG_DEBUG))
+	if (!fault && !log_enabled(LOG_DEBUG))
 		return;
 	if (call->has_key)
 		key_cid(call, cid);
@@ -91,7 +94,7 @@ static void log_call(const struct store_call *call, int64_t took, const struct e
 	LOG_FIELD("cid", "%s", cid);
 	LOG_FIELD("duration_us", "%lld", (long long)took);
 	if (err)
-		log_err(LOG_ERROR, err, "store");
+		log_err(fault ? LOG_ERROR : LOG_DEBUG, err, "store");
 	else
 		log_debug("store");
 }

@@ -150,6 +150,8 @@ static void a_call_is_one_line_of_debug_and_a_failed_one_an_error(void **state U
 					      " duration_us=" };
 
 	assert_string_equal(written_with(LOG_INFO, ERR_NONE), "");
+	assert_string_equal(written_with(LOG_INFO, ERR_NO_SPACE), "");
+	assert_non_null(strstr(written_with(LOG_DEBUG, ERR_NO_SPACE), "told to"));
 	for (int failed = 0; failed < 2; failed++) {
 		const char *line = written_with(failed ? LOG_INFO : LOG_DEBUG,
 						failed ? ERR_TIMEOUT : ERR_NONE);
