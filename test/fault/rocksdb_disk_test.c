@@ -421,25 +421,39 @@ static void a_log_that_the_kernel_did_not_tell_of_is_synced(void **state)
 	assert_int_equal(good_rows(f), 21);
 }
 
+struct one_sync {
+	struct fixture *f;
+	atomic_bool done;
+	bool ok;
+};
+
+static void *sync_once(void *ctx)
+{
+	struct one_sync *s = ctx;
+	struct err err;
+
+	s->ok = sync_store(s->f->b, &err);
+	s->done = true;
+	return NULL;
+}
+
 static void a_sync_without_a_free_descriptor_waits_for_one(void **state)
 {
 	struct fixture *f = *state;
-	struct outcome o = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+	struct one_sync sync = { .f = f };
 	struct store_counters counters;
+	pthread_t thread;
 
 	write_to_a_new_log(f);
 	tell_disk("files");
-	f->b->ops->when_durable(f->b, f->b->ops->mark(f->b), on_durable, &o);
+	assert_int_equal(pthread_create(&thread, NULL, sync_once, &sync), 0);
 	usleep(200000);
 	f->b->ops->counters(f->b, &counters);
 	assert_false(counters.read_only);
-	pthread_mutex_lock(&o.mutex);
-	assert_false(o.done);
+	assert_false(sync.done);
 	tell_disk(NULL);
-	while (!o.done)
-		pthread_cond_wait(&o.changed, &o.mutex);
-	pthread_mutex_unlock(&o.mutex);
-	assert_true(o.ok);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(sync.ok);
 }
 
 struct pressure {
