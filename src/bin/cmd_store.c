@@ -175,7 +175,7 @@ static bool mark(const char *path, struct err *err)
 
 	if (!offline_open(path, OFFLINE_CHANGE, &o, err) ||
 	    !restored_mark(o.store, clock_wall_us(&o.clock), err))
-		return err_wrap(err, "%s was restored, but not marked as such: remove it", path);
+		return err_wrap(err, "mark %s as restored", path);
 	return true;
 }
 
@@ -188,8 +188,7 @@ enum exit_code cmd_store_restore(struct invocation *in)
 	if (!path)
 		return EXIT_USAGE;
 	if (!check_backup(in->args[0], like.expiring_us, &err) ||
-	    !offline_make_parent(path, &err) || !copy_dir(in->args[0], path, &err) ||
-	    !mark(path, &err))
+	    !offline_make_parent(path, &err) || !copy_dir(in->args[0], path, mark, &err))
 		return offline_failed(&err);
 	fprintf(stderr,
 		"%s holds what %s does.  Copies of what was asked for since then are kept until "

@@ -142,8 +142,8 @@ enum exit_code cmd_up(struct invocation *in)
 		 result.config.data);
 	tell_commands(server, &result.config, lock, in->mem);
 	serve(server, &signals);
-	server_file_remove(result.config.data, lock);
 	server_free(server);
+	server_file_remove(result.config.data, lock);
 	log_info("stopped");
 	return EXIT_DONE;
 }

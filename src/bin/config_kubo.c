@@ -131,7 +131,8 @@ static bool set_member(struct config_kubo *node, const char *at, const char *key
 			       "%s.auth: must be bearer:TOKEN or basic:USER:PASSWORD", at);
 	if (!strcmp(key, "ca_file")) {
 		node->ca_file = text;
-		return text || err_set(err, ERR_INVALID, "%s.ca_file: must be a path", at);
+		return (text && *text) ||
+		       err_set(err, ERR_INVALID, "%s.ca_file: must be a path", at);
 	}
 	if (!strcmp(key, "zone")) {
 		node->zone = text;

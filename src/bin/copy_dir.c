@@ -66,9 +66,11 @@ static bool copy_files(DIR *from, int to_dir, struct err *err)
 {
 	struct dirent *entry;
 
-	while ((entry = readdir(from)))
+	while (errno = 0, (entry = readdir(from)))
 		if (!is_dot(entry->d_name) && !copy_file(dirfd(from), to_dir, entry->d_name, err))
 			return false;
+	if (errno != 0)
+		return sys_failed(err, "read", "the directory");
 	return fsync(to_dir) == 0 || sys_failed(err, "sync", "the copy");
 }
 
@@ -85,7 +87,8 @@ static void remove_dir(const char *path, int fd)
 	rmdir(path);
 }
 
-static bool copy_into(DIR *from, const char *part, const char *to, struct err *err)
+static bool copy_into(DIR *from, const char *part, const char *to, copy_dir_fn *finish,
+		      struct err *err)
 {
 	int fd;
 	bool ok;
@@ -94,6 +97,7 @@ static bool copy_into(DIR *from, const char *part, const char *to, struct err *e
 		return sys_failed(err, "make", part);
 	fd = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ok = fd >= 0 ? copy_files(from, fd, err) : sys_failed(err, "open", part);
+	ok = ok && finish(part, err);
 	if (ok && rename(part, to) != 0)
 		ok = sys_failed(err, "rename the copy to", to);
 	if (!ok && fd >= 0)
@@ -103,7 +107,7 @@ static bool copy_into(DIR *from, const char *part, const char *to, struct err *e
 	return ok;
 }
 
-bool copy_dir(const char *from, const char *to, struct err *err)
+bool copy_dir(const char *from, const char *to, copy_dir_fn *finish, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	DIR *dir;
@@ -114,7 +118,7 @@ bool copy_dir(const char *from, const char *to, struct err *err)
 	dir = opendir(from);
 	if (!dir)
 		return sys_failed(err, "open", from);
-	ok = copy_into(dir, arena_printf(mem, "%s.part", to), to, err);
+	ok = copy_into(dir, arena_printf(mem, "%s.part", to), to, finish, err);
 	closedir(dir);
 	if (ok && !dir_sync_parent(to))
 		ok = sys_failed(err, "sync the directory of", to);

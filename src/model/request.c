@@ -149,14 +149,14 @@ struct slice peer_zone(struct peer_zones zones, uint32_t peer_no)
 	return (struct slice){ NULL, 0 };
 }
 
-/* Whether what its worker told of a copy came after `r` was made, or tried again.  A generation
- * that was made since tells it too, whatever the worker's clock says. */
+/* Whether what its worker told of a copy came after `r` was made, or tried again.  That it answers
+ * a generation that was made since tells it too, whatever the worker's clock says. */
 static bool told_since(const struct request *r, const struct copy *c)
 {
 	int64_t made = request_made_at(r->create->created_at, r->revision->rev);
 	int64_t since = r->revision->retry_at > made ? r->revision->retry_at : made;
 
-	return c->observed_at >= since || c->assigned_at >= since;
+	return c->observed_at >= since || (c->assigned_at >= since && c->state_gen == c->gen);
 }
 
 static bool copy_failed(const struct request *r, const struct copy *c, int64_t now_us)

@@ -461,7 +461,9 @@ static void what_failed_before_a_request_did_not_fail_for_it(void **state UNUSED
 		char copy;
 		int64_t created, retry, assigned, observed; /* relative to NOW */
 		enum pin_status want;
+		bool anew; /* assigned with a generation that is not answered yet */
 	} cases[] = {
+		{ '5', -10, 0, -5, -11, STATUS_QUEUED, .anew = true },
 		{ '5', -10, 0, -20, -11, STATUS_QUEUED },
 		{ '5', -10, 0, -20, -10, STATUS_FAILED },
 		{ '5', -10, 0, -10, -11, STATUS_FAILED }, /* the worker's clock is slow */
@@ -487,6 +489,7 @@ static void what_failed_before_a_request_did_not_fail_for_it(void **state UNUSED
 		rev.retry_at = cases[i].retry ? NOW + cases[i].retry : 0;
 		copy.assigned_at = NOW + cases[i].assigned;
 		copy.observed_at = NOW + cases[i].observed;
+		copy.gen += cases[i].anew;
 		got = request_status(&r, &copy, 1, (struct peer_zones){ NULL, 0 }, NOW, 0);
 		if (got != cases[i].want)
 			fail_msg("case %zu: %s, not %s", i, pin_status_name(got),

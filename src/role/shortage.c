@@ -58,8 +58,7 @@ bool shortage_find(const struct replan_options *options, const struct cid_view *
 	request = find(requests, n, id);
 	if (!request)
 		return true;
-	if (!peers_load(options->store, options->watch, mem, &peers, err) ||
-	    !peers_count_coming(options->store, &peers, err))
+	if (!peers_load(options->store, options->watch, mem, &peers, err))
 		return false;
 	what = (struct reconcile_view){
 		.now_us = now_us,

@@ -20,8 +20,8 @@ struct shortage {
 	size_t n;
 };
 
-/* Of the live request `id` in `view`; another has no shortage.  Reads the peers and what is on
- * its way to them; writes nothing.  Any thread. */
+/* Of the live request `id` in `view`; another has no shortage.  Room that is promised to copies on
+ * their way counts as free.  Reads the peers; writes nothing.  Any thread. */
 bool shortage_find(const struct replan_options *options, const struct cid_view *view,
 		   const struct ulid *id, struct arena *mem, struct shortage *out,
 		   struct err *err) MUST_CHECK;

@@ -18,7 +18,7 @@ static struct copy told_since(const struct owner_pin *row, const struct copy *fr
 {
 	int64_t made_at = request_made_at(row->created_at, row->rev);
 	struct copy c = *from;
-	bool told = c.observed_at >= made_at || c.assigned_at >= made_at;
+	bool told = c.observed_at >= made_at || (c.assigned_at >= made_at && c.state_gen == c.gen);
 
 	if (!told && copy_state(&c) == COPY_ERROR)
 		c.state_gen = 0;

@@ -115,6 +115,13 @@ static void nothing_is_shown_of_the_time_before_a_request(void **state UNUSED)
 	assert_int_equal(c.failure, FAILURE_NONE);
 	assert_int_equal(c.error.len, 0);
 	assert_int_equal(c.observed_at + c.next_at + c.failing_since + c.assigned_at, 0);
+	/* assigned anew for it, and not answered yet */
+	failed.gen = 8;
+	failed.assigned_at = CREATED + 4;
+	c = shown(CREATED + 3, &failed);
+	assert_int_equal(c.assigned_at, CREATED + 4);
+	assert_int_equal(c.attempts, 0);
+	assert_int_equal(c.error.len, 0);
 }
 
 static void no_more_copies_are_told_as_pinned_than_were_asked_for(void **state UNUSED)

@@ -46,9 +46,11 @@ static void write_peer(struct call *c, struct json_writer *w, const struct peer_
 	json_key_bool(w, "up", is_up(c, row));
 	if (row->addresses.n > 0)
 		json_key_strings(w, "addresses", row->addresses);
-	/* Where a node's RPC listens is the operators' business. */
-	if (key_scope_allows(c->who.scopes, SCOPE_ADMIN))
+	/* Where a node's RPC listens is the operators' business, and TLS names it too. */
+	if (key_scope_allows(c->who.scopes, SCOPE_ADMIN)) {
 		json_key_str_if(w, "url", row->url);
+		json_key_str_if(w, "down_reason", row->down_reason);
+	}
 	json_key_str_if(w, "agent", row->agent);
 	if (row->capacity_bytes) {
 		json_key_u64(w, "free_bytes", row->free_bytes);
@@ -58,7 +60,6 @@ static void write_peer(struct call *c, struct json_writer *w, const struct peer_
 	json_key_time_if(w, "last_seen", row->last_seen);
 	json_key_time_if(w, "compared", row->compared_at);
 	v1_write_strays(c, w, row->peer_no);
-	json_key_str_if(w, "down_reason", row->down_reason);
 	json_end_object(w);
 }
 
