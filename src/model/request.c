@@ -116,7 +116,8 @@ bool request_wanted(const struct request *r, const struct replacement *replaceme
 		return r->life == REQUEST_LIVE;
 	if (!replacement || !replacement->known)
 		return true;
-	if (replacement->ended || replacement->status == STATUS_PINNED)
+	if (replacement->ended || replacement->status == STATUS_PINNED ||
+	    replacement->status == STATUS_EXPIRING)
 		return false;
 	return replacement->failing_since == 0 ||
 	       now_us - replacement->failing_since < REPLACEMENT_GIVE_UP_US;

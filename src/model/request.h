@@ -127,7 +127,7 @@ struct peer_zones {
 struct slice peer_zone(struct peer_zones zones, uint32_t peer_no);
 
 /* When a request was made, in us: its `created` may lie up to a second ahead of the clock
- * (store_new_request_id()), and then its first revision, `rev`, tells. */
+ * (store_new_request_id()), and then a revision, `rev`, tells. */
 static inline int64_t request_made_at(int64_t created_at, uint64_t rev)
 {
 	return rev < (uint64_t)created_at ? (int64_t)rev : created_at;

@@ -298,7 +298,7 @@ static void copies_of_a_replaced_request_stay_until_the_other_is_settled(void **
 		{ REQUEST_ENDED, { 0 }, false },
 		{ REQUEST_REPLACED, { .known = false }, true },
 		{ REQUEST_REPLACED, { .known = true, .status = STATUS_QUEUED }, true },
-		{ REQUEST_REPLACED, { .known = true, .status = STATUS_EXPIRING }, true },
+		{ REQUEST_REPLACED, { .known = true, .status = STATUS_EXPIRING }, false },
 		{ REQUEST_REPLACED, { .known = true, .status = STATUS_PINNED }, false },
 		{ REQUEST_REPLACED, { .known = true, .ended = true }, false },
 		{ REQUEST_REPLACED,

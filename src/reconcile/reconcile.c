@@ -341,8 +341,9 @@ static void let_go(struct step *s, const struct spot *spot)
 	bool told = reason == REASON_DRAINED && spot->peer; /* by an operator */
 
 	write_half(s, spot, false, reason);
-	/* Whatever generation it answers: Kubo had it when its worker last told. */
-	if (!ended && !told && spot->copy->state == COPY_PINNED)
+	/* Whatever generation it answers: Kubo had it when its worker last told.  Or has it since,
+	 * if that was told to a store that was lost. */
+	if (!ended && !told && (spot->copy->state == COPY_PINNED || s->policy->ends_from > 0))
 		s->given_up[s->plan.n_given_up++] = spot->peer_no;
 }
 

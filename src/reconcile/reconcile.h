@@ -75,7 +75,7 @@ struct reconcile_plan { /* all lists sorted by peer_no, all memory from the aren
 	size_t n_forget;
 	/* Peers of `desired` whose pinned copy goes for a cause that is neither an end nor an
 	 * expiry, nor an operator's word on the peer.  A copy that is still on its way is not
-	 * counted: to give it up loses nothing. */
+	 * counted: to give it up loses nothing, unless `ends_from` says that it may have come. */
 	const uint32_t *given_up;
 	size_t n_given_up;
 	/* Copies that one request wants and no peer qualifies for, the most; of one that wants

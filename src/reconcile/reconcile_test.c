@@ -659,6 +659,18 @@ static void a_written_half_carries_mode_and_priority(void **state UNUSED)
 	assert_int_equal(plan.desired[0].size, 500);
 }
 
+static void what_is_on_its_way_is_given_up_for_nothing_unless_it_may_have_come(void **state UNUSED)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct situation t = { .requests = "1", .peers = "1 2 3", .copies = "1G 3P" };
+	struct reconcile_policy restored = policy;
+	struct scene *s = scene_of(&t, mem);
+
+	assert_int_equal(reconcile_step(&s->view, &policy, mem).n_given_up, 0);
+	restored.ends_from = 1;
+	assert_int_equal(reconcile_step(&s->view, &restored, mem).n_given_up, 1);
+}
+
 static void removed_peers_are_not_told(void **state UNUSED)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
@@ -732,6 +744,8 @@ int main(void)
 		cmocka_unit_test(a_replaced_request_is_looked_at_again),
 		cmocka_unit_test(each_written_half_says_why),
 		cmocka_unit_test(a_written_half_carries_mode_and_priority),
+		cmocka_unit_test(
+			what_is_on_its_way_is_given_up_for_nothing_unless_it_may_have_come),
 		cmocka_unit_test(removed_peers_are_not_told),
 		cmocka_unit_test(the_plan_says_why_a_peer_gets_nothing),
 		cmocka_unit_test(rebalancing_moves_to_the_fresh_placement),

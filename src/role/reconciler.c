@@ -128,10 +128,10 @@ bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force, st
 	struct store *store = r->options.replan.store;
 	const struct slice first = { 0 };
 
-	if (force && !restored_clear(store, err))
-		return false;
 	if (rebalance && (!save_position(store, rebalance_job, &first, mem, err) ||
 			  !store_sync(store, store_mark(store), err)))
+		return false;
+	if (force && !restored_clear(store, err))
 		return false;
 	note_order(r, rebalance, force);
 	return true;

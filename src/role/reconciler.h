@@ -55,11 +55,10 @@ struct reconciler_state {           /* for status pages and metrics */
 /* From any thread. */
 void reconciler_state(struct reconciler *r, struct reconciler_state *out);
 
-/* From any thread: sweep now; with `rebalance` move copies to where a fresh placement
- * would put them, with `force` without the guard,
- * and a restored store is one like others again (restored.h).  What was ordered before and has not
- * begun, and a rebalance that is running, are part of it.  The rebalance, but not the force,
- * outlives a crash once this has returned true. */
+/* From any thread: sweep now; with `rebalance` move copies to where a fresh placement would put
+ * them; with `force` without the guard, and a restored store is one like others again
+ * (restored.h).  What was ordered before and has not begun, and a rebalance that is running, are
+ * part of it.  The rebalance, but not the force, outlives a crash once this has returned true. */
 bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force,
 			    struct err *err) MUST_CHECK;
 

@@ -5,7 +5,8 @@
  * the metrics store_operations_total, store_operation_duration_seconds,
  * store_query_duration_seconds, store_timeouts_total and store_unavailable_total.
  *
- * Each call is a line of the log, level debug, or error if it failed: operation=, table= and cid=
+ * Each call is a line of the log, level debug, or error if it failed (but for what a store that is
+ * known to take nothing refuses): operation=, table= and cid=
  * of its (first) key, "-" where there is none, duration_us=, and of a failure code= and why.
  */
 #pragma once

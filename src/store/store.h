@@ -65,7 +65,8 @@ uint32_t store_bucket(const struct store *store, struct slice cid);
 uint64_t store_mark(struct store *store);
 
 /* Calls `fn` once, from any thread, when all up to `mark` is durable, or with
- * the reason why that cannot be had (then nobody may be told it was stored). */
+ * the reason why that cannot be had (then nobody may be told it was stored).  It may wait for the
+ * disk, and call `fn`s, others' too, before it returns. */
 typedef void store_durable_fn(void *ctx, const struct err *err /* NULL: durable */);
 void store_when_durable(struct store *store, uint64_t mark, store_durable_fn *fn, void *ctx);
 

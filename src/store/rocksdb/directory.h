@@ -68,7 +68,7 @@ bool directory_cut_logs(const struct directory *dir, struct err *err) MUST_CHECK
 
 /* Syncs what has been written to logs: all that returned before the call.  Through descriptors of
  * its own, because RocksDB ends the process when it is to sync a log that a write has just failed
- * on.  Waits while the process has no file descriptor left.  For one thread. */
+ * on.  Waits while the process has no file descriptor left.  One call at a time. */
 bool directory_sync_logs(struct directory *dir, struct err *err) MUST_CHECK;
 
 /* Lets the log go that was synced last: all in it is in tables now. */

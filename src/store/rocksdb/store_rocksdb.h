@@ -2,9 +2,9 @@
  * store_rocksdb.h -- the tables in one directory of this machine.
  *
  * One column family a table; keys and values as docs/formats.md shows them.  A write
- * is visible at once and durable when when_durable() says so: one thread syncs the
- * write-ahead log when somebody waits, for all who wait; writes nobody waits for
- * ride along.
+ * is visible at once and durable when when_durable() says so: the write-ahead
+ * log is synced when somebody waits, once for all who wait (committer.h); writes nobody waits
+ * for ride along.
  *
  * When the disk is full or fails, the store becomes read-only: reads go on, writes
  * and all who wait get ERR_NO_SPACE or ERR_UNAVAILABLE, and nothing is acknowledged
