@@ -110,8 +110,7 @@ static enum exit_code unreached(struct client *client, CURLcode code)
 		duration_text(client->timeout_us, span);
 		fprintf(stderr,
 			"pinfold: %s gave no answer for %s\nIt may be busy: --request-timeout "
-			"waits "
-			"longer.\n",
+			"waits longer.\n",
 			client->base, span);
 		return EXIT_UNREACHABLE;
 	}

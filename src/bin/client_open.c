@@ -201,8 +201,7 @@ static enum exit_code find_admin_key(struct client *client, const char *data)
 	if (!client->own && (!client->local || access(path, F_OK) == 0)) {
 		fprintf(stderr,
 			"pinfold: no API key: %s is not a server that runs with the data directory "
-			"%s, and "
-			"does not get the one that lies there\n"
+			"%s, and does not get the one that lies there\n"
 			"Give --key, --key-file or PINFOLD_KEY, or the --data of that server.\n",
 			client->base, data);
 		return EXIT_USAGE;

@@ -42,8 +42,7 @@ enum exit_code cmd_status(struct invocation *in)
 	print_object(&client, status, columns, ARRAY_LEN(columns));
 	if (json_object_get(status, "restored"))
 		printf("\nrestored from a backup at %s: copies of what was asked for since then "
-		       "are "
-		       "kept until `pinfold rebalance --force`\n",
+		       "are kept until `pinfold rebalance --force`\n",
 		       member(in->mem, status, "restored", "?"));
 	print_usage(in->mem, usage);
 	return EXIT_DONE;

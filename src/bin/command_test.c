@@ -15,7 +15,7 @@
 
 /* The program's way with memory that cannot be had is to end (base/alloc.h).  What jansson does by
  * itself when a token cannot grow is to go on without the bytes. */
-static void memory_that_json_cannot_have_ends_the_process_and_cuts_no_text(void **state UNUSED)
+static void memory_that_json_cannot_have_ends_the_process(void **state UNUSED)
 {
 	char *argv[] = { (char[]){ "pinfold" }, (char[]){ "version" }, NULL };
 	const char *const env[] = { NULL };
@@ -42,7 +42,7 @@ static void memory_that_json_cannot_have_ends_the_process_and_cuts_no_text(void 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_that_json_cannot_have_ends_the_process_and_cuts_no_text),
+		cmocka_unit_test(memory_that_json_cannot_have_ends_the_process),
 	};
 
 	return cmocka_run_group_tests_name("bin/command", tests, NULL, NULL);

@@ -73,8 +73,7 @@ const struct option_row option_rows[] = {
 	ROW("kubo", KUBO, kubo, "",
 	    .help = "Kubo nodes to keep pins on, one peer each. In the file an item may be an "
 		    "object with url, auth or auth_file, ca_file, zone and tags. Empty: the one "
-		    "that "
-		    "IPFS_PATH/api names, else 127.0.0.1:5001."),
+		    "that IPFS_PATH/api names, else 127.0.0.1:5001."),
 
 	ROW("tls.cert_file", PATH, tls.cert_file, "", .help = "PEM, leaf first; empty: no TLS."),
 	ROW("tls.key_file", PATH, tls.key_file, "", .help = "PEM, of the certificate."),

@@ -11,7 +11,7 @@
 
 struct server;
 
-/* The data directory is there and locked (server_file.h).  Opens the store, starts every role,
+/* The data directory is there.  Opens the store, starts every role,
  * listens.  Errors name the option to change. */
 bool server_start(const struct config *config, struct server **out, struct err *err) MUST_CHECK;
 

@@ -337,9 +337,13 @@ class Orders(Case):
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         self.pinfold.kill()
         self.assertTrue(file.exists())
-        self.run_it("status", "--data", self.pinfold.dir, code=3, PINFOLD_LISTEN=f"127.0.0.1:{free_port()}")
-        with socket.create_server(("127.0.0.1", self.pinfold.port)):  # who has the port now gets no key
-            self.run_it("status", "--data", self.pinfold.dir, code=3, PINFOLD_LISTEN=f"127.0.0.1:{free_port()}")
+        listen = f"127.0.0.1:{free_port()}"
+        with socket.create_server(("127.0.0.1", self.pinfold.port)) as other:  # who has the port now gets no key
+            told = self.run_it("status", "--data", self.pinfold.dir, code=3, PINFOLD_LISTEN=listen).stderr
+            self.assertIn(f"no server at http://{listen}", told)
+            other.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                other.accept()
         self.pinfold.start()
         self.pinfold.stop()
         self.assertFalse(file.exists())

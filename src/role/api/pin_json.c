@@ -295,7 +295,7 @@ static const struct copy *worst_copy(const struct cid_view *view)
 	return NULL;
 }
 
-#define DETAILS_FULL 250 /* bytes; one more part fits behind so many */
+#define DETAILS_FULL 250 /* bytes; what comes behind so many may be cut */
 
 /* In words, for people. */
 static void write_details(struct json_writer *w, const struct owner_pin *row,

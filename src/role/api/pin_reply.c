@@ -77,7 +77,8 @@ bool pin_reply_delegates(struct call *c, struct pin_extra *extra, struct err *er
 	return delegates_refresh(extra->delegates, err);
 }
 
-/* All facts and peers are read for it, so of a pin with all its copies it is not asked. */
+/* All facts and peers are read for it, so of a pin with all its copies it is not asked, but for one
+ * that is wanted everywhere: how many those are only the peers tell. */
 static bool look_shortage(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
 			  struct err *err)
 {
