@@ -54,7 +54,6 @@ void arena_reset(struct arena *mem)
 		return;
 	free_chunks(keep->next);
 	keep->next = NULL;
-	memset(keep->bytes, 0, keep->used);
 	keep->used = 0;
 	mem->size = keep->size;
 }
@@ -64,7 +63,8 @@ size_t arena_size(const struct arena *mem)
 	return mem->size;
 }
 
-void *arena_alloc(struct arena *mem, size_t size)
+/* Not zeroed: a chunk as a whole is not either, as most of a large one may never be used. */
+static void *take(struct arena *mem, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	size_t need = (size + align - 1) & ~(align - 1);
@@ -78,7 +78,8 @@ void *arena_alloc(struct arena *mem, size_t size)
 			room = CHUNK_MAX;
 		if (room < need)
 			room = need;
-		c = xcalloc(1, sizeof(*c) + room);
+		c = xmalloc(sizeof(*c) + room);
+		c->used = 0;
 		c->size = room;
 		c->next = mem->chunks;
 		mem->chunks = c;
@@ -86,6 +87,11 @@ void *arena_alloc(struct arena *mem, size_t size)
 	}
 	c->used += need;
 	return c->bytes + c->used - need;
+}
+
+void *arena_alloc(struct arena *mem, size_t size)
+{
+	return memset(take(mem, size), 0, size);
 }
 
 void *arena_array(struct arena *mem, size_t size, size_t n)
@@ -112,10 +118,11 @@ void *arena_grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size
 
 struct slice arena_copy(struct arena *mem, struct slice bytes)
 {
-	uint8_t *p = arena_alloc(mem, bytes.len + 1);
+	uint8_t *p = take(mem, bytes.len + 1);
 
 	if (bytes.len > 0)
 		memcpy(p, bytes.ptr, bytes.len);
+	p[bytes.len] = 0;
 	return (struct slice){ p, bytes.len };
 }
 
@@ -128,7 +135,7 @@ char *arena_printf(struct arena *mem, const char *fmt, ...)
 	va_start(ap, fmt);
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
-	s = arena_alloc(mem, (size_t)n + 1);
+	s = take(mem, (size_t)n + 1);
 	vsnprintf(s, (size_t)n + 1, fmt, again);
 	va_end(again);
 	va_end(ap);

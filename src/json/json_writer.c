@@ -231,6 +231,13 @@ void json_key_u64(struct json_writer *w, const char *name, uint64_t n)
 	json_u64(w, n);
 }
 
+void json_key_u64_text(struct json_writer *w, const char *name, uint64_t n)
+{
+	char text[24];
+
+	json_key_str(w, name, digits(n, false, text));
+}
+
 void json_key_bool(struct json_writer *w, const char *name, bool b)
 {
 	json_key(w, name);

@@ -57,4 +57,6 @@ void json_key_str(struct json_writer *w, const char *name, struct slice text);
 void json_key_cstr(struct json_writer *w, const char *name, const char *text);
 void json_key_i64(struct json_writer *w, const char *name, int64_t n);
 void json_key_u64(struct json_writer *w, const char *name, uint64_t n);
+/* The number as a string. */
+void json_key_u64_text(struct json_writer *w, const char *name, uint64_t n);
 void json_key_bool(struct json_writer *w, const char *name, bool b);

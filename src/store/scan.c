@@ -17,8 +17,8 @@
 #include "model/cid.h"
 #include "store/handle.h"
 
-#define CHUNK_FACTS  256 /* small: who stops within a chunk has read the rest for nothing */
-#define CHUNK_COPIES 1024
+#define CHUNK_FACTS  512 /* small: who stops within a chunk has read the rest for nothing */
+#define CHUNK_COPIES 2048
 #define BUCKETS      (UINT32_C(1) << BUCKET_BITS)
 
 struct place { /* a CID in store order */
@@ -200,6 +200,7 @@ struct span {
 	struct position from;
 	uint32_t last;
 	struct limits read; /* of the chunk it read last */
+	bool read_ends;     /* with the CID that is given: what lies behind it is not read yet */
 };
 
 typedef bool view_fn(void *ctx, const struct cid_view *view, struct place place, struct arena *mem);
@@ -209,33 +210,35 @@ struct merge {
 	size_t views;
 };
 
-/* The next whole CID of a chunk; false if there is none. */
-static bool merge_next(const struct chunk *c, struct merge *m, const struct place *horizon,
-		       struct cid_view *view, struct place *place)
+/* Where the next whole CID of a chunk is; false if there is none. */
+static bool merge_place(const struct chunk *c, const struct merge *m, const struct place *horizon,
+			struct place *out)
 {
 	bool has_fact = m->fact < c->rows.n_facts, has_copy = m->copy < c->rows.n_copies;
-	size_t fact = m->fact, copy = m->copy;
 
 	if (!has_fact && !has_copy)
 		return false;
-	if (has_fact && (!has_copy || place_cmp(fact_at(c, fact), copy_at(c, copy)) <= 0))
-		*place = fact_at(c, fact);
+	if (has_fact && (!has_copy || place_cmp(fact_at(c, m->fact), copy_at(c, m->copy)) <= 0))
+		*out = fact_at(c, m->fact);
 	else
-		*place = copy_at(c, copy);
-	if (horizon && place_cmp(*place, *horizon) >= 0)
-		return false;
-	while (m->fact < c->rows.n_facts && place_cmp(fact_at(c, m->fact), *place) == 0)
-		m->fact++;
-	while (m->copy < c->rows.n_copies && place_cmp(copy_at(c, m->copy), *place) == 0)
-		m->copy++;
-	*view = (struct cid_view){ .cid = place->cid,
-				   .facts = has_fact ? c->rows.facts + fact : NULL,
-				   .n_facts = m->fact - fact,
-				   .copies = has_copy ? c->rows.copies + copy : NULL,
-				   .n_copies = m->copy - copy };
-	view_take_floor(view);
+		*out = copy_at(c, m->copy);
+	return !horizon || place_cmp(*out, *horizon) < 0;
+}
+
+/* All rows of the CID at `place`, which is the next. */
+static struct cid_view merge_next(const struct chunk *c, struct merge *m, struct place place)
+{
+	struct cid_view view = { .cid = place.cid,
+				 .facts = c->rows.facts ? c->rows.facts + m->fact : NULL,
+				 .copies = c->rows.copies ? c->rows.copies + m->copy : NULL };
+
+	for (; m->fact < c->rows.n_facts && place_cmp(fact_at(c, m->fact), place) == 0; m->fact++)
+		view.n_facts++;
+	for (; m->copy < c->rows.n_copies && place_cmp(copy_at(c, m->copy), place) == 0; m->copy++)
+		view.n_copies++;
+	view_take_floor(&view);
 	m->views++;
-	return true;
+	return view;
 }
 
 static bool scan_views(struct store *store, struct span *span, view_fn *each, void *ctx,
@@ -249,17 +252,22 @@ static bool scan_views(struct store *store, struct span *span, view_fn *each, vo
 	span->read = chunk_limits;
 	for (;;) {
 		struct chunk chunk = { .mem = mem, .rows.mem = mem, .max = span->read };
-		struct place horizon, place;
-		struct cid_view view;
+		struct place horizon, place, next;
 		struct merge m = { 0 };
-		bool cut;
+		bool cut, more;
 
 		arena_reset(mem);
 		from.cid = arena_copy(mem, from_cid);
 		if (!chunk_read(store, &chunk, from, span->last, err))
 			return false;
 		cut = chunk_horizon(&chunk, &horizon);
-		while (merge_next(&chunk, &m, cut ? &horizon : NULL, &view, &place)) {
+		more = merge_place(&chunk, &m, cut ? &horizon : NULL, &next);
+		while (more) {
+			struct cid_view view = merge_next(&chunk, &m, next);
+
+			place = next;
+			more = merge_place(&chunk, &m, cut ? &horizon : NULL, &next);
+			span->read_ends = !more;
 			arena_reset(one);
 			if (!each(ctx, &view, place, one))
 				return true;
@@ -436,24 +444,35 @@ static bool passed(const struct pin_scan *scan, struct place place, const struct
 	return c < 0 || (c == 0 && ulid_cmp(&create->request_id, &p->id) <= 0);
 }
 
+static bool is_given(const struct pin_scan *scan, struct place place, const struct request *r)
+{
+	return r->life == REQUEST_LIVE && !passed(scan, place, r->create) &&
+	       (scan->owner.len == 0 || slice_eq(scan->owner, r->create->owner));
+}
+
 static bool on_view(void *ctx, const struct cid_view *view, struct place place, struct arena *mem)
 {
 	struct pin_scan *scan = ctx;
 	struct folded_view f = view_fold(view, place.bucket, mem);
 	struct derive_now now = derive_at(scan->store, &f, scan->now_us, mem);
+	size_t n = f.n_requests;
 
-	for (size_t i = 0; i < f.n_requests; i++) {
+	while (n > 0 && !is_given(scan, place, &f.requests[n - 1]))
+		n--;
+	for (size_t i = 0; i < n; i++) {
 		const struct request *r = &f.requests[i];
+		bool last = i + 1 == n; /* of the CID: the position is behind it */
 		struct scanned_pin pin = { .request = r,
 					   .copies = view->copies,
-					   .n_copies = view->n_copies };
+					   .n_copies = view->n_copies,
+					   .read_ends = last && scan->span.read_ends };
 
-		if (r->life != REQUEST_LIVE || passed(scan, place, r->create) ||
-		    (scan->owner.len > 0 && !slice_eq(scan->owner, r->create->owner)))
+		if (!is_given(scan, place, r))
 			continue;
 		pin.status = request_status(r, view->copies, view->n_copies, now.zones, now.now_us,
 					    now.expiring_us);
-		if (!scan->each(scan->ctx, &pin, position_encode(place, r->create, mem))) {
+		if (!scan->each(scan->ctx, &pin,
+				position_encode(place, last ? NULL : r->create, mem))) {
 			scan->stopped = true;
 			return false;
 		}
@@ -470,6 +489,7 @@ static bool rest_of_cid(struct store *store, struct pin_scan *scan, struct err *
 
 	if (!view_read(store, place.cid, place.bucket, mem, &view, err))
 		return false;
+	scan->span.read_ends = true;
 	on_view(scan, &view, place, mem);
 	return true;
 }

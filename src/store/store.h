@@ -215,6 +215,7 @@ struct scanned_pin {
 	enum pin_status status;
 	const struct copy *copies;
 	size_t n_copies;
+	bool read_ends; /* with this pin: nothing was read in vain by who stops here */
 };
 typedef bool store_pin_fn(void *ctx, const struct scanned_pin *pin, struct slice position);
 bool store_scan(struct store *store, struct slice owner, unsigned part, unsigned parts,

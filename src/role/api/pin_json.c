@@ -338,16 +338,12 @@ static void write_details(struct json_writer *w, const struct owner_pin *row,
 static void write_info(struct json_writer *w, const struct owner_pin *row,
 		       const struct pin_extra *extra)
 {
-	char number[24];
-
 	json_key(w, "info");
 	json_begin_object(w);
 	write_details(w, row, extra);
 	json_key_time_if(w, "pinned_until", row->expires_at);
-	if (row->size) {
-		snprintf(number, sizeof(number), "%llu", (unsigned long long)row->size);
-		json_key_cstr(w, "dag_size", number);
-	}
+	if (row->size)
+		json_key_u64_text(w, "dag_size", row->size);
 	json_end_object(w);
 }
 
@@ -387,15 +383,12 @@ static const struct peer_row *find_peer(const struct pin_extra *extra, uint32_t 
 static void write_copy_peer(struct json_writer *w, const struct copy *c,
 			    const struct peer_row *peer)
 {
-	char number[24];
-
 	if (peer) {
 		json_key_str(w, "peer", peer->peer_id);
 		json_key_str_if(w, "peer_name", peer->name);
 		json_key_str_if(w, "zone", peer->zone);
 	} else { /* its row has not been read yet */
-		snprintf(number, sizeof(number), "%u", c->peer_no);
-		json_key_cstr(w, "peer", number);
+		json_key_u64_text(w, "peer", c->peer_no);
 	}
 }
 
@@ -458,8 +451,6 @@ static void write_shortage(struct json_writer *w, const struct shortage *shortag
 
 void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const struct pin_extra *extra)
 {
-	char number[24];
-
 	json_begin_object(w);
 	key_ulid(w, "id", &row->request_id);
 	key_cid(w, row->cid, (char)row->cid_base);
@@ -477,8 +468,7 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 	if (row->size)
 		json_key_u64(w, "size", row->size);
 	json_key_u64(w, "pinned_copies", shown_pinned(row));
-	snprintf(number, sizeof(number), "%llu", (unsigned long long)row->rev);
-	json_key_cstr(w, "revision", number);
+	json_key_u64_text(w, "revision", row->rev);
 	if (extra->view) {
 		json_key(w, "copies");
 		json_begin_array(w);

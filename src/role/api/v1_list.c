@@ -5,7 +5,8 @@
 #include "role/pin_fold.h"
 
 #define COUNT_EXACT 10000
-#define PIECE_BYTES (256 * 1024)
+#define PIECE_BYTES (256 * 1024)  /* and on to the end of what was read */
+#define PIECE_MAX   (1024 * 1024) /* but not beyond this */
 #define PIECE_PINS  250
 #define SAMPLE      256 /* pins of all owners, to see how many are the asking one's */
 
@@ -133,7 +134,7 @@ static bool write_scanned(void *ctx, const struct scanned_pin *pin, struct slice
 		extra.view = shown_view(&row, &view, s->zones, s->mem);
 	v1_write_pin(&w, &row, &extra);
 	buf_add_byte(s->out, '\n');
-	s->more = s->out->len >= PIECE_BYTES;
+	s->more = s->out->len >= (pin->read_ends ? PIECE_BYTES : PIECE_MAX);
 	if (s->more)
 		keep_position(s, position);
 	return !s->more;

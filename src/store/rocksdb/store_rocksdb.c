@@ -201,10 +201,14 @@ static rocksdb_readoptions_t *scan_options(enum table table, struct slice from, 
 
 	if (end.len > 0)
 		rocksdb_readoptions_set_iterate_upper_bound(o, (const char *)end.ptr, end.len);
-	if (in_one_prefix(table, from, end))
+	if (in_one_prefix(table, from, end)) {
 		rocksdb_readoptions_set_prefix_same_as_start(o, 1);
-	else
+	} else {
 		rocksdb_readoptions_set_total_order_seek(o, 1);
+		/* Who walks past many CIDs does not come back soon: what is asked for by CID stays.
+		 */
+		rocksdb_readoptions_set_fill_cache(o, database_filter_prefix(table) == 0);
+	}
 	return o;
 }
 

@@ -123,6 +123,35 @@ static void a_scan_goes_on_where_it_was_left(void **state)
 	}
 }
 
+static bool to_the_end_of_a_read(void *ctx, const struct scanned_pin *pin, struct slice position)
+{
+	note(ctx, pin->request->create->cid, position);
+	return !pin->read_ends;
+}
+
+static void a_scan_says_where_what_it_read_ends(void **state)
+{
+	enum { PINS = 1200 };
+	struct fixture *fx = *state;
+	struct scanned s = { .fx = fx, .left = UINT32_MAX };
+	unsigned reads = 0;
+	struct err err;
+
+	for (unsigned i = 0; i < PINS; i++)
+		create_pin(fx, cid_no(fx, i), &(struct wish){ .owner = "a" });
+	for (; s.total < PINS && reads < PINS; reads++) {
+		uint8_t from[512];
+		size_t len = s.position_len;
+
+		memcpy(from, s.position, len);
+		MUST(store_scan(fx->store, NONE, 0, 1, SLICE_OF(from, len), to_the_end_of_a_read,
+				&s, &err));
+	}
+	for (unsigned i = 0; i < PINS; i++)
+		assert_int_equal(s.seen[i], 1);
+	assert_in_range(reads, 2, PINS / 100);
+}
+
 static void a_scan_of_one_owner_shows_his_live_requests(void **state)
 {
 	struct fixture *fx = *state;
@@ -263,6 +292,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		CASE(a_scan_in_parts_covers_every_cid_once),
 		CASE(a_scan_goes_on_where_it_was_left),
+		CASE(a_scan_says_where_what_it_read_ends),
 		CASE(a_scan_of_one_owner_shows_his_live_requests),
 		CASE(a_cid_larger_than_a_chunk_is_scanned_whole),
 		CASE(a_scan_gets_past_an_unreadable_row_of_a_cid_larger_than_a_chunk),
