@@ -43,6 +43,11 @@ bool bus_overflowed(struct bus *bus, enum bus_topic topic, uint32_t peer_no)
 	return bus->ops->overflowed(bus, topic, peer_no);
 }
 
+size_t bus_room(struct bus *bus, enum bus_topic topic, uint32_t peer_no)
+{
+	return bus->ops->room(bus, topic, peer_no);
+}
+
 void bus_counters(struct bus *bus, struct bus_counters *out)
 {
 	bus->ops->counters(bus, out);

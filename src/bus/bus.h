@@ -65,6 +65,10 @@ bool bus_take(struct bus *bus, enum bus_topic topic, uint32_t peer_no, size_t ma
  * taker then reads the store's rows. */
 bool bus_overflowed(struct bus *bus, enum bus_topic topic, uint32_t peer_no);
 
+/* How many more messages would be kept now, SIZE_MAX if nobody can tell: who has more to tell than
+ * that waits with the work instead.  A hint, like all that is here. */
+size_t bus_room(struct bus *bus, enum bus_topic topic, uint32_t peer_no);
+
 struct bus_counters {
 	uint64_t published[BUS_TOPICS], dropped[BUS_TOPICS];
 	uint64_t waiting[BUS_TOPICS]; /* now */

@@ -13,6 +13,7 @@ struct bus_ops {
 	bool (*take)(struct bus *bus, enum bus_topic topic, uint32_t peer_no, size_t max,
 		     bus_handler *handler, void *ctx, size_t *n, struct err *err);
 	bool (*overflowed)(struct bus *bus, enum bus_topic topic, uint32_t peer_no);
+	size_t (*room)(struct bus *bus, enum bus_topic topic, uint32_t peer_no);
 	void (*counters)(struct bus *bus, struct bus_counters *out);
 };
 

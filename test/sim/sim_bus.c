@@ -160,6 +160,13 @@ static bool sim_overflowed(struct bus *bus, enum bus_topic topic UNUSED, uint32_
 	return fresh;
 }
 
+static size_t sim_room(struct bus *bus, enum bus_topic topic UNUSED, uint32_t peer_no UNUSED)
+{
+	struct sim *sim = downcast(bus)->bus->sim;
+
+	return sim_chance(sim, sim->fault.drop) ? 0 : SIZE_MAX;
+}
+
 static void sim_counters(struct bus *bus UNUSED, struct bus_counters *out)
 {
 	*out = (struct bus_counters){ 0 };
@@ -177,6 +184,7 @@ static const struct bus_ops sim_ops = {
 	.subscribe = sim_subscribe,
 	.take = sim_take,
 	.overflowed = sim_overflowed,
+	.room = sim_room,
 	.counters = sim_counters,
 };
 

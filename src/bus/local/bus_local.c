@@ -179,6 +179,17 @@ static bool local_overflowed(struct bus *bus, enum bus_topic topic, uint32_t pee
 	return was;
 }
 
+static size_t local_room(struct bus *bus, enum bus_topic topic, uint32_t peer_no)
+{
+	struct bus_local *b = downcast(bus);
+	size_t n;
+
+	pthread_mutex_lock(&b->lock);
+	n = find_queue(b, topic, peer_no)->n;
+	pthread_mutex_unlock(&b->lock);
+	return n < b->options.queue_max ? b->options.queue_max - n : 0;
+}
+
 static void local_counters(struct bus *bus, struct bus_counters *out)
 {
 	struct bus_local *b = downcast(bus);
@@ -220,6 +231,7 @@ static const struct bus_ops local_ops = {
 	.subscribe = local_subscribe,
 	.take = local_take,
 	.overflowed = local_overflowed,
+	.room = local_room,
 	.counters = local_counters,
 };
 

@@ -86,10 +86,13 @@ static void a_full_queue_drops_and_says_so(void **state)
 	publish(f, BUS_PIN_REQUEST, 0, "y");
 	assert_true(bus_overflowed(f->bus, BUS_PIN_REQUEST, 0));
 	assert_false(bus_overflowed(f->bus, BUS_PIN_REQUEST, 0));
+	assert_int_equal(bus_room(f->bus, BUS_PIN_REQUEST, 0), 0);
 	bus_counters(f->bus, &c);
 	assert_int_equal(c.dropped[BUS_PIN_REQUEST], 1);
 	assert_int_equal(c.waiting[BUS_PIN_REQUEST], 3);
 	assert_string_equal(take(f, BUS_PIN_REQUEST, 0, 2), "x@x@");
+	assert_int_equal(bus_room(f->bus, BUS_PIN_REQUEST, 0), 2);
+	assert_int_equal(bus_room(f->bus, BUS_PIN_STATUS, 0), 3);
 }
 
 static void count(void *ctx)

@@ -48,6 +48,7 @@ struct node {
 	unsigned n_fetching; /* of those: fetches that hold a slot, and probes before them */
 	unsigned n_patient;
 	unsigned n_dials; /* running swarm/connect, whoever asked for them */
+	bool crowded;     /* nothing is begun until what was told is taken */
 
 	/* comparison */
 	struct inventory *inventory; /* NULL: none is running */
@@ -114,7 +115,8 @@ bool node_call(struct node *node, struct task *task, struct kubo_op op, uint64_t
  * too many are being dialled, and this one is not. */
 bool node_dial(struct node *node, const char *addr, struct err *err) MUST_CHECK;
 
-#define CALLS_MAX 64 /* running calls of tasks on one node beside its fetches */
+#define ROOM_WAIT_US (20 * US_PER_MS) /* until it is looked at again whether there is room */
+#define CALLS_MAX    64               /* running calls of tasks on one node beside its fetches */
 
 /* Running fetches with progress at once on one node: what an owner asks for who has none running
  * does not wait for what others are fetching. */

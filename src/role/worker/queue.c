@@ -185,6 +185,8 @@ int64_t node_begin_due(const struct node *node)
 {
 	int64_t fetch = INT64_MAX, removal = INT64_MAX;
 
+	if (node->crowded)
+		return node_mono_us(node) + ROOM_WAIT_US;
 	if (may_fetch(node, false) && may_retry(node))
 		fetch = turn_due(&node->turn);
 	if (may_remove(node))
@@ -243,11 +245,26 @@ static struct turn_entry *next_turn(struct node *node)
 	return e;
 }
 
+/* How many tasks may be begun so that all that run find room for what they will tell, that they
+ * last and how they end: a report that is dropped is asked for again only when its CID's wake-up is
+ * due. */
+static size_t room_to_tell(const struct node *node)
+{
+	const struct worker *w = node->worker;
+	size_t room = bus_room(w->options.bus, BUS_PIN_STATUS, 0), running = 0;
+
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		running += w->nodes[i]->n_calls;
+	return room / 2 > running ? room / 2 - running : 0;
+}
+
 bool node_carry(struct node *node, struct err *err)
 {
+	size_t room = room_to_tell(node);
 	struct turn_entry *e;
 
-	while ((e = next_turn(node))) {
+	node->crowded = room == 0;
+	while (room-- > 0 && (e = next_turn(node))) {
 		struct task *t = CONTAINER_OF(e, struct task, turn);
 
 		if (!node_begin(node, t, err)) {

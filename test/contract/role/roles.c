@@ -180,7 +180,8 @@ struct roles *roles_new(const struct roles_options *options)
 						 .expiring_us = scan_us },
 			&r->store, &err))
 		fail_msg("%s", err.text);
-	r->bus = bus_local_new(&(struct bus_local_options){ .queue_max = BUS_QUEUE });
+	r->bus = bus_local_new(&(struct bus_local_options){
+		.queue_max = options->bus_queue ? options->bus_queue : BUS_QUEUE });
 	set_policies(r);
 	r->held_back = held_back_new(r->replan_policy.guard.window_us);
 	r->watch = peer_watch_new(&health_policy, &r->clock);

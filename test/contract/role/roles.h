@@ -22,7 +22,7 @@ struct roles_options { /* zero means what `roles.c` says */
 	unsigned nodes;
 	unsigned max_fetches;
 	int64_t scan_us, sweep_us, compare_us;
-	size_t batch_max;
+	size_t batch_max, bus_queue;
 	unsigned guard_permille, guard_least;
 	bool take_adopted;
 	int64_t patience_us;

@@ -75,6 +75,29 @@ static void a_fetch_is_reported_as_running_once_and_only_if_it_lasts(void **stat
 	assert_int_equal(r->reports - before, 3);
 }
 
+static void no_report_is_lost_because_too_many_were_not_taken_yet(void **state UNUSED)
+{
+	enum { QUEUE = 32, PINS = 3 * QUEUE };
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .bus_queue = QUEUE });
+	struct bus_counters told;
+	struct err err = { 0 };
+	int64_t due;
+
+	for (unsigned i = 1; i <= PINS; i++)
+		roles_pin(r, "ada", i, NULL);
+	for (unsigned i = 0; i < PINS; i++)
+		assert_true(planner_step(r->planner, &due, &err));
+	work(r, US_PER_S);
+	bus_counters(r->bus, &told);
+	assert_in_range(told.waiting[BUS_PIN_STATUS], QUEUE / 4, QUEUE);
+	roles_run(r, 5 * US_PER_S);
+	for (unsigned i = 1; i <= PINS; i++)
+		assert_int_equal(roles_copy(r, i, PEER).state, COPY_PINNED);
+	bus_counters(r->bus, &told);
+	assert_int_equal(told.dropped[BUS_PIN_STATUS], 0);
+}
+
 /* How many of the CIDs from `first` to `last` are being fetched. */
 static unsigned fetching(struct roles *r, unsigned first, unsigned last)
 {
@@ -904,6 +927,7 @@ int main(void)
 		cmocka_unit_test(
 			a_fetch_that_lasts_shows_as_pinning_long_before_its_patience_is_over),
 		cmocka_unit_test(a_fetch_is_reported_as_running_once_and_only_if_it_lasts),
+		cmocka_unit_test(no_report_is_lost_because_too_many_were_not_taken_yet),
 		cmocka_unit_test(an_owner_fetches_as_many_at_once_as_his_row_says),
 		cmocka_unit_test(the_bound_of_an_owner_is_read_now_and_then),
 		cmocka_unit_test(a_store_that_does_not_answer_is_asked_for_one_bound_a_step),
