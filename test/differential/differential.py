@@ -2,6 +2,8 @@
 
 A referee and our program of the same kind read lines "<kind> <hex>" and answer
 each with "- <why>" or "+ <hex> <hex>" (see verdicts.c).
+
+    differential.py SOURCE...    only builds these referees
 """
 import collections
 import os
@@ -93,3 +95,8 @@ def compare(what, verdicts_binary, source, inputs, stricter, same_text=bytes):
     print(f"{wrong:7} differ")
     if wrong or min(tally["both accept"], tally["both refuse"]) < len(inputs) // 10:
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    for given in sys.argv[1:]:
+        build(given)
