@@ -11,17 +11,9 @@ import random
 import sys
 
 from differential import compare
+from multiformats import varint
 
 TEXTS = ["", "a", "b\"<>&", "\u00e9", "\U0001f433", "\x7f", "long " * 30]
-
-
-def varint(n):
-    out = bytearray()
-    while n >= 0x80:
-        out.append(n & 0x7F | 0x80)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
 
 
 def zigzag(n):

@@ -67,23 +67,32 @@ def accepted(line):
     return [bytes.fromhex(part) for part in line.split()[1:]] if line[0] == "+" else None
 
 
-def compare(what, verdicts_binary, source, inputs, stricter, same_text=bytes):
+def lines_of(inputs):
+    return "".join(f"{kind} {given.hex()}\n" for kind, given in inputs)
+
+
+def compare(what, verdicts_binary, source, inputs, stricter, same_text=bytes, reword=None):
     """Fails unless both agree on all `inputs` (kind, bytes), but for those that
     stricter(kind, given, found) says why we refuse.  same_text() turns the text
-    the referee writes into ours."""
+    the referee writes into ours.  What only we read is given to the referee in
+    other words: reword(given) is (kind, bytes, why) or None."""
     inputs = [i for i in inputs if i[1]]
-    lines = "".join(f"{kind} {given.hex()}\n" for kind, given in inputs)
-    ours, theirs = verdicts([verdicts_binary, what], lines), verdicts([build(source), what], lines)
+    reworded = [reword and reword(given) for _, given in inputs]
+    ours = verdicts([verdicts_binary, what], lines_of(inputs))
+    theirs = verdicts([build(source), what],
+                      lines_of(r[:2] if r else i for r, i in zip(reworded, inputs)))
     assert len(ours) == len(theirs) == len(inputs)
 
     tally, wrong = collections.Counter(), 0
-    for (kind, given), our, their in zip(inputs, ours, theirs):
+    for (kind, given), words, our, their in zip(inputs, reworded, ours, theirs):
         mine, found = accepted(our), accepted(their)
         rule = stricter(kind, given, found) if found else None
         if found:
             found[1] = same_text(found[1])
         if mine == found and not rule:
             tally["both accept" if found else "both refuse"] += 1
+            if found and words:
+                tally["both accept, reworded: " + words[2]] += 1
         elif rule and mine is None:
             tally["refused by rule: " + rule] += 1
         else:

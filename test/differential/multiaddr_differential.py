@@ -11,6 +11,7 @@ import re
 import sys
 
 from differential import compare, mutate
+from multiformats import varint
 
 BYTES_MAX, TEXT_MAX = 512, 4096
 LETTERS = [b"0", b"1", b"/", b".", b":", b"%", b"\n", b" ", b"Q", b"-"]
@@ -48,11 +49,7 @@ def part(r):
 
 
 def sized(value):
-    n, out = len(value), bytearray()
-    while n >= 0x80:
-        out.append(n & 0x7F | 0x80)
-        n >>= 7
-    return bytes(out) + bytes([n]) + value
+    return varint(len(value)) + value
 
 
 def binary_part(r):

@@ -1,18 +1,24 @@
 /*
  * verdicts.c -- what our decoders make of many inputs, one a line.
  *
- *	verdicts cid|multiaddr|cluster_pin
+ *	verdicts cid|multiaddr|cluster_pin|peer_id|ulid|time|duration
  *	in   "t <hex of a text>" or "b <hex of bytes>"
  *	out  "- <why>" or "+ <hex of the bytes> <hex of the canonical text>"; of a pin the bytes are
- *	     those it is encoded to again, and the text is its fields
+ *	     those it is encoded to again, and the text is its fields; of a span of time the bytes
+ *	     are its microseconds, big-endian, and so they are of a point in time, since 1970
  */
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "model/cid.h"
 #include "model/cluster_pin.h"
+#include "model/duration.h"
 #include "model/multiaddr.h"
+#include "model/peer_id.h"
+#include "model/time_text.h"
+#include "model/ulid.h"
 
 static size_t unhex(const char *digits, uint8_t *out, size_t cap)
 {
@@ -112,6 +118,63 @@ static bool judge_cluster_pin(char kind UNUSED, struct slice input, struct err *
 	return true;
 }
 
+static bool judge_peer_id(char kind, struct slice input, struct err *err)
+{
+	char text[PEER_ID_TEXT_MAX];
+	struct peer_id id;
+
+	if (!(kind == 'b' ? peer_id_decode : peer_id_parse)(input, &id, err))
+		return false;
+	peer_id_text(&id, text);
+	accept(peer_id_slice(&id), slice_str(text));
+	return true;
+}
+
+/* The text tells the time in it, too. */
+static bool judge_ulid(char kind UNUSED, struct slice input, struct err *err)
+{
+	char text[ULID_TEXT_MAX + 24];
+	struct ulid ulid;
+
+	if (!ulid_parse(input, &ulid, err))
+		return false;
+	ulid_text(&ulid, text);
+	snprintf(text + ULID_TEXT_LEN, 24, " %" PRId64, ulid_ms(&ulid));
+	accept(SLICE_OF(ulid.bytes, sizeof(ulid.bytes)), slice_str(text));
+	return true;
+}
+
+static void accept_us(int64_t us, const char *text)
+{
+	uint64_t bytes = htobe64((uint64_t)us);
+
+	accept(SLICE_OF(&bytes, sizeof(bytes)), slice_str(text));
+}
+
+static bool judge_time(char kind UNUSED, struct slice input, struct err *err)
+{
+	char text[TIME_TEXT_MAX];
+	int64_t us;
+
+	if (!time_text_parse(input, &us, err))
+		return false;
+	time_text_us(us, text);
+	accept_us(us, text);
+	return true;
+}
+
+static bool judge_duration(char kind UNUSED, struct slice input, struct err *err)
+{
+	char text[DURATION_TEXT_MAX];
+	int64_t us;
+
+	if (!duration_parse(input, &us, err))
+		return false;
+	duration_text(us, text);
+	accept_us(us, text);
+	return true;
+}
+
 static const struct {
 	const char *what;
 	bool (*judge)(char kind, struct slice input, struct err *err);
@@ -119,6 +182,10 @@ static const struct {
 	{ "cid", judge_cid },
 	{ "multiaddr", judge_multiaddr },
 	{ "cluster_pin", judge_cluster_pin },
+	{ "peer_id", judge_peer_id },
+	{ "ulid", judge_ulid },
+	{ "time", judge_time },
+	{ "duration", judge_duration },
 };
 
 int main(int argc, char **argv)
