@@ -45,30 +45,38 @@ static bool is_format(struct slice text, unsigned format, const char *state)
 	return slice_eq(text, format_text(wanted, format, state));
 }
 
+bool format_decode(struct slice text, unsigned format, enum directory_state *state, struct err *err)
+{
+	size_t n = text.len < FORMAT_MAX ? text.len : FORMAT_MAX - 1;
+	char begin[FORMAT_MAX] = "";
+	unsigned found;
+
+	for (unsigned known = format; known >= 1; known--) {
+		*state = DIRECTORY_READY;
+		if (is_format(text, known, "ready"))
+			return true;
+		*state = DIRECTORY_NEW;
+		if (is_format(text, known, "new"))
+			return true;
+	}
+	if (n > 0)
+		memcpy(begin, text.ptr, n);
+	if (sscanf(begin, "pinfold store\nformat %u", &found) == 1 && found > format)
+		return err_set(
+			err, ERR_INVALID,
+			"the store has format %u, this program knows %u: use a newer program",
+			found, format);
+	return err_set(err, ERR_CORRUPT,
+		       "FORMAT is damaged: restore it, or the whole directory from a backup");
+}
+
 static bool read_format(struct directory *dir, unsigned format, struct err *err)
 {
 	CLEANUP(buf_free) struct buf text = { 0 };
-	unsigned found;
 
-	if (!dir_read(dir, "FORMAT", &text, err))
-		return false;
-	for (unsigned known = format; known >= 1; known--) {
-		dir->state = DIRECTORY_READY;
-		if (is_format(buf_slice(&text), known, "ready"))
-			return true;
-		dir->state = DIRECTORY_NEW;
-		if (is_format(buf_slice(&text), known, "new"))
-			return true;
-	}
-	buf_add_byte(&text, '\0');
-	if (sscanf((const char *)text.ptr, "pinfold store\nformat %u", &found) == 1 &&
-	    found > format)
-		return err_set(err, ERR_INVALID,
-			       "%s has store format %u, this program knows %u: use a newer program",
-			       dir->path, found, format);
-	return err_set(err, ERR_CORRUPT,
-		       "%s/FORMAT is damaged: restore it, or the whole directory from a backup",
-		       dir->path);
+	return dir_read(dir, "FORMAT", &text, err) &&
+	       (format_decode(buf_slice(&text), format, &dir->state, err) ||
+		err_wrap(err, "%s", dir->path));
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/slice.h"
 
 enum directory_state {
 	DIRECTORY_NEW, /* nothing was stored yet: whatever RocksDB left may be made again */
@@ -42,6 +43,11 @@ struct directory {
 };
 #define DIRECTORY_CLOSED \
 	((struct directory){ .fd = -1, .synced.fd = -1, .log_fd = -1, .watch_fd = -1 })
+
+/* What a file FORMAT says.  ERR_INVALID: it is of a newer program than one that knows `format`;
+ * ERR_CORRUPT: it is not as any wrote it. */
+bool format_decode(struct slice text, unsigned format, enum directory_state *state,
+		   struct err *err) MUST_CHECK;
 
 /* Opens and locks; makes directory and FORMAT if `create` and there is nothing. */
 bool directory_open(const char *path, bool create, bool read_only, unsigned format,

@@ -46,14 +46,22 @@ bool synced_make(const struct directory *dir, uint64_t sequence, struct err *err
 /* The slot of the higher turn; the other is the next to be written. */
 static struct synced newest_slot(const uint8_t *bytes)
 {
-	struct synced a, b, none = { .slot = 1 };
+	struct synced a = { .fd = -1, .slot = 0 }, b = { .fd = -1, .slot = 1 };
+	struct synced none = { .fd = -1, .slot = 1 };
 	bool a_good = read_slot(bytes, &a), b_good = read_slot(bytes + SLOT_STEP, &b);
 
-	a.slot = 0;
-	b.slot = 1;
 	if (a_good && b_good)
 		return a.turn > b.turn ? a : b;
 	return a_good ? a : b_good ? b : none;
+}
+
+bool synced_decode(struct slice file, struct synced *out, struct err *err)
+{
+	if (file.len != FILE_BYTES)
+		return err_set(err, ERR_CORRUPT,
+			       "SYNCED was cut: restore it, or the whole directory from a backup");
+	*out = newest_slot(file.ptr);
+	return true;
 }
 
 bool synced_open(const struct directory *dir, struct synced *out, struct err *err)
@@ -62,12 +70,8 @@ bool synced_open(const struct directory *dir, struct synced *out, struct err *er
 
 	if (!dir_read(dir, "SYNCED", &bytes, err))
 		return false;
-	if (bytes.len != FILE_BYTES)
-		return err_set(err, ERR_CORRUPT,
-			       "%s/SYNCED was cut: restore it, or the whole directory from a "
-			       "backup",
-			       dir->path);
-	*out = newest_slot(bytes.ptr);
+	if (!synced_decode(buf_slice(&bytes), out, err))
+		return err_wrap(err, "%s", dir->path);
 	out->fd = openat(dir->fd, "SYNCED", (dir->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	return out->fd >= 0 || dir_failed(dir, "SYNCED", err);
 }

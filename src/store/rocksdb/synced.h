@@ -14,7 +14,11 @@
 /* Makes the file, durable; both slots are written. */
 bool synced_make(const struct directory *dir, uint64_t sequence, struct err *err) MUST_CHECK;
 
-/* Opens it and reads what counts; without a good slot that is zero. */
+/* What counts of all bytes of such a file, in *out without a descriptor: zero without a good slot.
+ * ERR_CORRUPT: it is not as long as it was made. */
+bool synced_decode(struct slice file, struct synced *out, struct err *err) MUST_CHECK;
+
+/* Opens it and reads that. */
 bool synced_open(const struct directory *dir, struct synced *out, struct err *err) MUST_CHECK;
 void synced_close(struct synced *synced);
 
