@@ -6,6 +6,8 @@
  *	peers     when a peer is dead, back, drained or new, its CIDs are looked at
  *	sweep     every sweep_us all CIDs are looked at and their derived rows compared;
  *	          the walk's position is kept in the store, so a restart goes on;
+ *	          some rows of the derived tables are looked at beside it, and removed
+ *	          where no CID has them: all of them in a number of sweeps;
  *	          idempotency keys that are over go after it; when a peer comes while it
  *	          runs, what it has looked at before is looked at again afterwards
  *	orders    an operator's rebalance: a sweep from the first CID on, which a restart

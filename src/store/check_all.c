@@ -10,6 +10,7 @@
 
 #include "model/multibase.h"
 #include "store/handle.h"
+#include "store/orphans.h"
 
 #define PAGE       1024
 #define COUNTS_MAX 8 /* of totals that change while they are counted */
@@ -82,199 +83,6 @@ static bool on_cid(void *ctx, const struct cid_view *view, struct slice position
 
 /* ---- rows that no CID explains -------------------------------------------------------------- */
 
-static const struct request *live_request(const struct folded_view *view, struct slice owner,
-					  struct ulid id)
-{
-	for (size_t i = 0; i < view->n_requests; i++) {
-		const struct request *r = &view->requests[i];
-
-		if (r->life == REQUEST_LIVE && slice_eq(r->create->owner, owner) &&
-		    ulid_cmp(&r->create->request_id, &id) == 0)
-			return r;
-	}
-	return NULL;
-}
-
-static const struct copy *desired_copy(const struct folded_view *view, uint32_t peer_no)
-{
-	for (size_t i = 0; i < view->view->n_copies; i++)
-		if (view->view->copies[i].peer_no == peer_no && view->view->copies[i].gen > 0)
-			return &view->view->copies[i];
-	return NULL;
-}
-
-/* Whether a row of the key of `row` belongs to the view. */
-struct explain {
-	struct checking *checking;
-	const struct folded_view *view;
-	struct arena *mem;
-};
-
-static bool explains_pin(const struct explain *e, const void *row, bool *out,
-			 struct err *err UNUSED)
-{
-	const struct owner_pin *pin = row;
-
-	*out = live_request(e->view, pin->owner, pin->request_id) && pin->shard == 0 &&
-	       pin->period == period_of(&pin->request_id);
-	return true;
-}
-
-static bool has_index_tag(const struct owner_pin *pin, struct slice tag, struct arena *mem)
-{
-	struct slice_list tags = row_index_tags(pin, mem);
-
-	for (size_t i = 0; i < tags.n; i++)
-		if (slice_eq(tags.at[i], tag))
-			return true;
-	return false;
-}
-
-/* By the truth as it is now, or by the row of the pin as it is stored: that was found right for
- * when it was written. */
-static bool explains_tag(const struct explain *e, const void *row, bool *out, struct err *err)
-{
-	const struct tag_pin *tag = row;
-	const struct request *r = live_request(e->view, tag->owner, tag->request_id);
-	struct store *store = e->checking->store;
-	struct derive_now now;
-	struct owner_pin pin;
-	const void *stored;
-
-	*out = false;
-	if (!r || tag->period != period_of(&tag->request_id))
-		return true;
-	now = derive_at(store, e->view, clock_wall_us(store->options.clock), e->mem);
-	pin = derive_owner_pin(e->view, r, &now, NULL);
-	if (!store_row(store, TABLE_OWNER_PINS, &pin, e->mem, &stored, err))
-		return false;
-	*out = has_index_tag(&pin, tag->tag, e->mem) ||
-	       (stored && has_index_tag(stored, tag->tag, e->mem));
-	return true;
-}
-
-static bool explains_ttl(const struct explain *e, const void *row, bool *out,
-			 struct err *err UNUSED)
-{
-	const struct ttl_row *ttl = row;
-	const struct request *r = live_request(e->view, ttl->owner, ttl->request_id);
-	struct owner_pin pin = { .expires_at = ttl->expires_at };
-
-	*out = r && r->revision->rev == ttl->rev && ttl->shard == 0 &&
-	       r->revision->expires_at == ttl->expires_at &&
-	       derive_ttl(&pin).ttl_bucket == ttl->ttl_bucket;
-	return true;
-}
-
-static bool explains_peer_pin(const struct explain *e, const void *row, bool *out,
-			      struct err *err UNUSED)
-{
-	const struct peer_pin *pin = row;
-	const struct copy *copy = desired_copy(e->view, pin->peer_no);
-
-	*out = copy && derive_peer_pin(e->view, copy).pb == pin->pb;
-	return true;
-}
-
-static bool explains_open(const struct explain *e, const void *row, bool *out,
-			  struct err *err UNUSED)
-{
-	const struct peer_open *open = row;
-	const struct copy *copy = desired_copy(e->view, open->peer_no);
-	struct peer_open is;
-
-	*out = copy && derive_peer_open(e->view, copy, &is) && open->hour == 0 && open->shard == 0;
-	return true;
-}
-
-static struct slice cid_of(enum table table, const void *row)
-{
-	if (table == TABLE_OWNER_PINS)
-		return ((const struct owner_pin *)row)->cid;
-	if (table == TABLE_TAGS_INDEX)
-		return ((const struct tag_pin *)row)->cid;
-	if (table == TABLE_PIN_TTL_QUEUE)
-		return ((const struct ttl_row *)row)->cid;
-	if (table == TABLE_PINS_BY_PEER)
-		return ((const struct peer_pin *)row)->cid;
-	assert(table == TABLE_PEER_OPEN);
-	return ((const struct peer_open *)row)->cid;
-}
-
-static bool remove_orphan(struct checking *c, enum table table, const void *row,
-			  const struct folded_view *view, struct arena *mem, struct err *err)
-{
-	uint64_t version = view->version;
-	struct owner_total total;
-	const struct owner_pin *pin;
-	struct store_write writes[] = {
-		{ .table = table, .kind = WRITE_DELETE, .row = row },
-		{ .table = TABLE_OWNER_TOTALS, .kind = WRITE_ADD, .row = &total },
-	};
-	const void *stored;
-
-	/* Somebody may have taken it away by now. */
-	if (!store_row(c->store, table, row, mem, &stored, err))
-		return false;
-	if (!stored)
-		return true;
-	if (!store_serial(c->store) &&
-	    !raise_floor(c->store, view->view, view->bucket, clock_wall_us(c->store->options.clock),
-			 &version, err))
-		return false;
-	writes[0].version = version;
-	pin = stored;
-	if (table == TABLE_OWNER_PINS)
-		total = (struct owner_total){ .owner = pin->owner,
-					      .writer = (uint16_t)c->store->options.instance,
-					      .status = pin->status,
-					      .pins = -1,
-					      .bytes = (int64_t)(0 - pin->size) };
-	return c->store->ops->write(c->store->backend, writes, table == TABLE_OWNER_PINS ? 2 : 1,
-				    err);
-}
-
-typedef bool explains_fn(const struct explain *e, const void *row, bool *out, struct err *err);
-
-static bool check_row(struct checking *c, enum table table, explains_fn *explains, const void *row,
-		      uint32_t bucket, struct err *err)
-{
-	CLEANUP(arena_free) struct arena *mem = arena_new();
-	struct cid_view view;
-	struct folded_view folded;
-	struct explain e = { c, &folded, mem };
-	struct slice cid = cid_of(table, row);
-	bool explained;
-
-	if (!view_read(c->store, cid, bucket, mem, &view, err))
-		return false;
-	folded = view_fold(&view, bucket, mem);
-	if (!explains(&e, row, &explained, err))
-		return false;
-	if (explained)
-		return true;
-	c->out->orphans++;
-	found(c, "row without cause", table, cid);
-	if (!c->repair)
-		return true;
-	c->out->repaired++;
-	return remove_orphan(c, table, row, &folded, mem, err);
-}
-
-static bool check_orphan(struct checking *c, enum table table, explains_fn *explains,
-			 const void *row, struct err *err)
-{
-	uint32_t bucket = store_bucket(c->store, cid_of(table, row));
-	bool ok;
-
-	if (!store_serial(c->store))
-		return check_row(c, table, explains, row, bucket, err);
-	c->store->ops->lock(c->store->backend, &bucket, 1);
-	ok = check_row(c, table, explains, row, bucket, err);
-	c->store->ops->unlock(c->store->backend, &bucket, 1);
-	return ok;
-}
-
 struct row_count {
 	struct checking *c;
 	size_t n;
@@ -314,40 +122,36 @@ static bool each_row(struct checking *c, enum table table, page_row_fn *each, vo
 	return true;
 }
 
-struct orphan_search {
-	enum table table;
-	explains_fn *explains;
-};
-
 static bool on_derived_row(struct checking *c, const void *row, void *ctx, struct err *err)
 {
-	const struct orphan_search *search = ctx;
+	const size_t *i = ctx;
+	bool orphan;
 
-	return check_orphan(c, search->table, search->explains, row, err);
+	if (!orphan_judge(c->store, *i, row, c->repair, &orphan, err))
+		return false;
+	if (!orphan)
+		return true;
+	c->out->orphans++;
+	c->out->repaired += c->repair;
+	found(c, "row without cause", orphan_table(*i), orphan_cid(*i, row));
+	return true;
 }
 
 static bool check_orphans(struct checking *c, struct err *err)
 {
-	static const struct orphan_search searches[] = {
-		{ TABLE_OWNER_PINS, explains_pin },    { TABLE_TAGS_INDEX, explains_tag },
-		{ TABLE_PIN_TTL_QUEUE, explains_ttl }, { TABLE_PINS_BY_PEER, explains_peer_pin },
-		{ TABLE_PEER_OPEN, explains_open },
-	};
-
-	for (size_t i = 0; i < sizeof(searches) / sizeof(*searches); i++) {
-		struct orphan_search search = searches[i];
-		struct store_query query = { .table = search.table };
+	for (size_t i = 0; i < ORPHAN_TABLES; i++) {
+		enum table table = orphan_table(i);
+		struct store_query query = { .table = table };
 		struct row_count count = { .c = c };
 
-		/* Void expiries are left to the drop of their hour. */
-		if (search.table == TABLE_PIN_TTL_QUEUE && !store_serial(c->store))
+		if (!orphan_is_searched(c->store, i))
 			continue;
 		if (!store_read(c->store, &query, count_row, &count, err) || !go_on(c, err))
 			return false;
 		/* What a dry run found missing may hide as many that are too many. */
-		if (count.n == c->expected[search.table] && (c->repair || c->out->wrong == 0))
+		if (count.n == c->expected[table] && (c->repair || c->out->wrong == 0))
 			continue;
-		if (!each_row(c, search.table, on_derived_row, &search, err))
+		if (!each_row(c, table, on_derived_row, &i, err))
 			return false;
 	}
 	return true;

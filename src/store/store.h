@@ -139,6 +139,18 @@ bool store_repair(struct store *store, struct slice cid, bool dry_run, size_t *w
 bool store_in_order(struct store *store, const struct cid_view *view, struct arena *mem,
 		    bool *in_order, struct err *err) MUST_CHECK;
 
+/* Goes round the derived tables and takes away the rows of which the CID that they name has
+ * none: store_repair() and whoever goes by CID never meet those.  It begins at any table, so that
+ * of short lives each looks at another.  For one thread at a time; its store outlives it. */
+struct orphan_walk;
+struct orphan_walk *orphan_walk_new(struct store *store) __attribute__((returns_nonnull));
+void orphan_walk_free(struct orphan_walk *walk); /* NULL is fine */
+
+/* Looks at the next `limit` rows, or once round if there are fewer.  What cannot be read is logged
+ * and passed over: a CID keeps its rows, of a table all that follow wait for the next round. */
+bool orphan_walk_step(struct orphan_walk *walk, size_t limit, size_t *removed,
+		      struct err *err) MUST_CHECK;
+
 /* ---- requests ------------------------------------------------------------ */
 
 /* A new request id with its `created` time (that of the id) for `owner`, by design section 4: the

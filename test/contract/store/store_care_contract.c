@@ -369,7 +369,10 @@ static void what_time_alone_changed_is_not_wrong(void **state)
 static void a_tag_that_was_right_until_time_passed_has_a_cause(void **state)
 {
 	struct fixture *fx = *state;
+	struct orphan_walk *walk;
+	size_t removed;
 	struct ulid id;
+	struct err err;
 
 	if (!fx->serial)
 		return;
@@ -386,6 +389,10 @@ static void a_tag_that_was_right_until_time_passed_has_a_cause(void **state)
 		assert_int_equal(check.wrong, 0);
 		assert_int_equal(check.orphans, 0);
 	}
+	walk = orphan_walk_new(fx->store);
+	MUST(orphan_walk_step(walk, 1000, &removed, &err));
+	assert_int_equal(removed, 0);
+	orphan_walk_free(walk);
 	assert_int_equal(rows_in(fx, TABLE_TAGS_INDEX), 2);
 }
 
