@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Fails if docs/formats.md does not end with the listing that formats_doc prints, or gives an enum
-other numbers than its header."""
+"""Fails if docs/formats.md does not end with the listing that formats_doc prints, gives an enum other
+numbers than its header, or takes another row apart than the encoder makes."""
 import pathlib
 import re
 import subprocess
@@ -9,12 +9,20 @@ import sys
 doc, program = sys.argv[1:3]
 text = pathlib.Path(doc).read_text()
 want = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-have = text[text.find("\n### "):]
+have = text[text.find("\n### ", text.find("\n## The tables")):]
 if have != want:
     lines = zip(have.splitlines() + [""], want.splitlines() + [""])
     first = next((pair for pair in lines if pair[0] != pair[1]), ("the end", "more"))
     print(f"docs/formats.md has {first[0]!r} where the schema has {first[1]!r}: "
           "replace its listing by what formats_doc prints")
+    sys.exit(1)
+
+example = text[text.find("\n## One row, byte by byte"):text.find("\n## The tables")]
+blocks = re.findall(r"(?:^    (?:[0-9a-f]{2} )+.*\n)+", example, re.M)
+taken = ["".join(re.match(r"((?:[0-9a-f]{2} )+)", line.strip())[1] for line in block.splitlines()) for block in blocks]
+row = subprocess.run([program, "row"], capture_output=True, text=True, check=True).stdout.split()
+if [t.replace(" ", "") for t in taken] != row:
+    print(f"docs/formats.md: its row is {taken}, of the encoder {row}")
     sys.exit(1)
 
 src = pathlib.Path(doc).resolve().parents[1] / "src"
