@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -456,6 +457,48 @@ static void a_sync_without_a_free_descriptor_waits_for_one(void **state)
 	assert_true(sync.ok);
 }
 
+static void a_sync_that_never_gets_a_descriptor_fails_in_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct store_counters counters;
+
+	write_to_a_new_log(f);
+	tell_disk("files");
+	assert_false(sync_store(f->b, &f->err));
+	f->b->ops->counters(f->b, &counters);
+	assert_true(counters.read_only);
+	tell_disk(NULL);
+	wait_until_writable(f);
+	assert_true(put(f->b, 11, &f->err));
+	assert_true(sync_store(f->b, &f->err));
+	assert_int_equal(good_rows(f), 12);
+}
+
+/* As connections do whose replies wait for the sync. */
+static void a_sync_goes_on_while_others_hold_all_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit was, few;
+	int held[64];
+	size_t n = 0;
+	bool ok;
+
+	write_to_a_new_log(f);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = was;
+	few.rlim_cur = (rlim_t)dup(0) + 32;
+	close((int)few.rlim_cur - 32);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (n < ARRAY_LEN(held) && (held[n] = dup(0)) >= 0)
+		n++;
+	assert_true(n < ARRAY_LEN(held));
+	ok = sync_store(f->b, &f->err);
+	while (n > 0)
+		close(held[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(ok);
+}
+
 struct pressure {
 	struct fixture *f;
 	atomic_bool stop;
@@ -529,6 +572,8 @@ int main(void)
 		T(a_store_that_finds_no_space_is_begun_when_there_is_some),
 		T(a_backup_that_is_not_wholly_on_the_disk_is_none),
 		T(a_sync_without_a_free_descriptor_waits_for_one),
+		T(a_sync_that_never_gets_a_descriptor_fails_in_the_end),
+		T(a_sync_goes_on_while_others_hold_all_descriptors),
 		T(closing_a_store_on_a_full_disk_refuses_who_waits),
 	};
 

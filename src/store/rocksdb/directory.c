@@ -198,6 +198,8 @@ void directory_close(struct directory *dir)
 	directory_forget_log(dir);
 	if (dir->watch_fd >= 0)
 		close(dir->watch_fd);
+	if (dir->spare_fd >= 0)
+		close(dir->spare_fd);
 	if (dir->fd >= 0)
 		close(dir->fd);
 	xfree(dir->path);

@@ -39,10 +39,12 @@ struct directory {
 	uint64_t log;         /* the newest when directory_sync_logs() last looked */
 	int log_fd;           /* of that; -1: it has not looked */
 	int watch_fd;         /* tells of new files; -1: it does not */
+	int spare_fd;         /* for a sync when the process has no other left; -1: it is used */
 	bool looked;          /* no log was made since it looked */
 };
-#define DIRECTORY_CLOSED \
-	((struct directory){ .fd = -1, .synced.fd = -1, .log_fd = -1, .watch_fd = -1 })
+#define DIRECTORY_CLOSED     \
+	((struct directory){ \
+		.fd = -1, .synced.fd = -1, .log_fd = -1, .watch_fd = -1, .spare_fd = -1 })
 
 /* What a file FORMAT says.  ERR_INVALID: it is of a newer program than one that knows `format`;
  * ERR_CORRUPT: it is not as any wrote it. */
@@ -74,7 +76,8 @@ bool directory_cut_logs(const struct directory *dir, struct err *err) MUST_CHECK
 
 /* Syncs what has been written to logs: all that returned before the call.  Through descriptors of
  * its own, because RocksDB ends the process when it is to sync a log that a write has just failed
- * on.  Waits while the process has no file descriptor left.  One call at a time. */
+ * on.  Keeps one in reserve; where the process has no other left and that one does not do, it waits
+ * some seconds, and fails.  One call at a time. */
 bool directory_sync_logs(struct directory *dir, struct err *err) MUST_CHECK;
 
 /* Lets the log go that was synced last: all in it is in tables now. */

@@ -13,12 +13,14 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/rocksdb/dir_file.h"
 #include "store/rocksdb/log_file.h"
 
 #define LOGS_MAX      4096
 #define FILES_POLL_US 10000
+#define FILES_WAIT_US (5 * US_PER_S)
 
 struct logs { /* those that count: of those that may be removed some may be gone already */
 	struct log_numbers numbers;
@@ -325,16 +327,36 @@ static bool sync_logs_once(struct directory *dir, struct err *err)
 	return ok;
 }
 
+/* Where there is none to be had, a later sync takes it. */
+static void keep_spare(struct directory *dir)
+{
+	if (dir->spare_fd < 0)
+		dir->spare_fd = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void give_spare(struct directory *dir)
+{
+	close(dir->spare_fd);
+	dir->spare_fd = -1;
+}
+
 /* A new log costs a descriptor.  That connections hold all of them is no fault of the disk, and
- * opening the database anew would take many more. */
+ * opening the database anew would take many more; but where those wait for this very sync none
+ * comes free before it has ended. */
 bool directory_sync_logs(struct directory *dir, struct err *err)
 {
-	for (bool waits = false; !sync_logs_once(dir, err); waits = true) {
-		if (errno != EMFILE && errno != ENFILE)
+	for (int64_t waited = 0; !sync_logs_once(dir, err);) {
+		if ((errno != EMFILE && errno != ENFILE) || waited >= FILES_WAIT_US)
 			return false;
-		if (!waits)
+		if (dir->spare_fd >= 0) {
+			give_spare(dir);
+			continue;
+		}
+		if (waited == 0)
 			log_err(LOG_WARN, err, "a sync waits for a free file descriptor");
 		usleep(FILES_POLL_US);
+		waited += FILES_POLL_US;
 	}
+	keep_spare(dir);
 	return true;
 }
