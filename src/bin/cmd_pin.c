@@ -8,6 +8,7 @@
 #include "bin/listing.h"
 #include "bin/table.h"
 #include "model/duration.h"
+#include "model/time_text.h"
 
 #define PAGE_MAX      1000
 #define IDS_MAX       10         /* told of a CID that is pinned often */
@@ -36,12 +37,13 @@ static const char *replicas(struct arena *mem, const json_t *pin)
 			    member_range(mem, pin, "replicas"));
 }
 
-static struct table *pins_table(struct arena *mem)
+/* The owner, where they are not all of one, stands last. */
+static struct table *pins_table(struct arena *mem, bool owners)
 {
-	static const char *const heads[] = { "!ID",   "CID",  "STATUS",  ">COPIES",
-					     ">SIZE", "NAME", "CREATED", "EXPIRES" };
+	static const char *const heads[] = { "!ID",  "CID",     "STATUS",  ">COPIES", ">SIZE",
+					     "NAME", "CREATED", "EXPIRES", "OWNER" };
 
-	return table_new(mem, heads, ARRAY_LEN(heads));
+	return table_new(mem, heads, ARRAY_LEN(heads) - !owners);
 }
 
 static void add_pin(struct table *table, struct arena *mem, const json_t *pin)
@@ -54,7 +56,8 @@ static void add_pin(struct table *table, struct arena *mem, const json_t *pin)
 				member_size(mem, pin, "size"),
 				member(mem, pin, "name", ""),
 				member_when(mem, pin, "created"),
-				member_when(mem, pin, "expires") };
+				member_when(mem, pin, "expires"),
+				member(mem, pin, "owner", "") };
 
 	table_add(table, cells, 2, tone_of(status));
 }
@@ -137,7 +140,7 @@ static void print_pins(struct client *client, json_t *const *pins, size_t n,
 		       unsigned widths[TABLE_COLUMNS_MAX])
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	struct table *table = pins_table(mem);
+	struct table *table = pins_table(mem, is_given(client->in, "all-owners"));
 
 	table_piece(table, widths);
 	for (size_t i = 0; i < n; i++) {
@@ -347,6 +350,23 @@ enum exit_code cmd_pin_add(struct invocation *in)
 	return code ? code : waited;
 }
 
+/* --expires-before as a time: a duration counts from now. */
+static const char *expires_before(const struct invocation *in)
+{
+	const char *text = given(in, "expires-before");
+	char time[TIME_TEXT_MAX];
+	struct clock clock;
+	struct err not_one;
+	int64_t us, now_us;
+
+	if (!text || !duration_parse(slice_str(text), &us, &not_one))
+		return text;
+	clock_init_system(&clock);
+	now_us = clock_wall_us(&clock);
+	time_text_ms(us < TIME_TEXT_END - now_us ? now_us + us : TIME_TEXT_END - 1, time);
+	return arena_printf(in->mem, "%s", time);
+}
+
 /* The query of a listing but for its cursor. */
 static const char *list_query(struct client *client)
 {
@@ -355,10 +375,16 @@ static const char *list_query(struct client *client)
 		bool list;
 	} filters[] = {
 		{ "cid", true },    { "status", true },  { "tag", true },    { "name", false },
-		{ "match", false }, { "before", false }, { "after", false },
+		{ "match", false }, { "before", false }, { "after", false }, { "peer", false },
 	};
 	struct invocation *in = client->in;
 	const char *query = "";
+
+	if (given(in, "expires-before"))
+		query = arena_printf(in->mem, "&expires_before=%s",
+				     client_escape(client, expires_before(in)));
+	if (is_given(in, "all-owners"))
+		query = arena_printf(in->mem, "%s&all_owners=true", query);
 
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
 		struct texts values = given_all(in, filters[i].name);

@@ -71,6 +71,12 @@ const struct command commands[] = {
 		       { "tag", "TAG", "Only with this tag; repeated: with all of them." },
 		       { "before", "TIME", "Only created before." },
 		       { "after", "TIME", "Only created after." },
+		       { "expires-before", "TIME|DURATION",
+			 "Only kept no longer than until then: 2027-01-31T12:00:00Z, 7d." },
+		       { "peer", "PEER", "Only with a copy on this node, there or on its way." },
+		       { "all-owners", NULL,
+			 "Everybody's, with --peer or --expires-before; admin. By CID, or the "
+			 "first to expire first." },
 		       { "limit", "N", "This many at most; 100 if not given." },
 		       { "all", NULL, "All of them." } } },
 	{ "pin get", "ID|CID...", "Show a pin and each of its copies.", NULL, cmd_pin_get, 1, MANY,

@@ -2,7 +2,6 @@
 
 #include "base/buf.h"
 #include "model/casefold.h"
-#include "model/multibase.h"
 #include "store/derive.h"
 
 struct row_filter row_filter(const struct pin_filter *filter, struct arena *mem)
@@ -50,14 +49,20 @@ static bool has_meta(struct pair_list have, struct pair_list want)
 	return true;
 }
 
+static bool ends_in_time(const struct pin_filter *p, const struct owner_pin *row)
+{
+	return p->expires_before == 0 ||
+	       (row->expires_at != 0 && row->expires_at < p->expires_before);
+}
+
 bool row_matches(const struct row_filter *f, const struct owner_pin *row, struct arena *scratch)
 {
 	const struct pin_filter *p = f->filter;
 
 	return (p->statuses == 0 || p->statuses & 1u << row->status) &&
 	       (p->before == 0 || row->created_at < p->before) &&
-	       (p->after == 0 || row->created_at > p->after) && has_tags(row->tags, p->tags) &&
-	       has_meta(row->meta, p->meta) &&
+	       (p->after == 0 || row->created_at > p->after) && ends_in_time(p, row) &&
+	       has_tags(row->tags, p->tags) && has_meta(row->meta, p->meta) &&
 	       (!p->name.ptr || name_matches(f, row->name, scratch));
 }
 
@@ -82,7 +87,7 @@ struct slice row_filter_tag(const struct row_filter *f, struct arena *mem)
 /* ---- cursors -------------------------------------------------------------------------- */
 
 #define CURSOR_VERSION 1
-#define CURSOR_LEN     25
+#define CURSOR_HASH    8
 
 static void add_number(struct buf *buf, uint64_t x)
 {
@@ -120,41 +125,65 @@ static uint64_t cursor_hash(const uint8_t key[SIPHASH_KEY_LEN], struct slice own
 	add_number(&buf, f->tags.n);
 	for (size_t i = 0; i < f->tags.n; i++)
 		add_text(&buf, f->tags.at[i]);
+	add_number(&buf, (uint64_t)f->expires_before);
+	add_number(&buf, f->peer_no);
 	return siphash24(key, buf_slice(&buf));
 }
 
 struct slice cursor_encode(const uint8_t key[SIPHASH_KEY_LEN], struct slice owner,
-			   const struct pin_filter *filter, struct ulid last, struct arena *mem)
+			   const struct pin_filter *filter, struct slice place, struct arena *mem)
 {
-	uint8_t bytes[CURSOR_LEN] = { CURSOR_VERSION };
-	char *hex = arena_alloc(mem, MULTIBASE_DIGITS_MAX + 1);
+	static const char digits[] = "0123456789abcdef";
+	size_t len = 1 + place.len + CURSOR_HASH;
+	uint8_t *bytes = arena_alloc(mem, len);
+	char *hex = arena_alloc(mem, 2 * len);
 	uint64_t hash;
 
-	memcpy(bytes + 1, last.bytes, sizeof(last.bytes));
-	hash = cursor_hash(key, owner, filter, SLICE_OF(bytes, 17));
-	for (int i = 0; i < 8; i++)
-		bytes[17 + i] = (uint8_t)(hash >> (56 - 8 * i));
-	return SLICE_OF(hex, multibase_encode_digits('f', SLICE_OF(bytes, CURSOR_LEN), hex));
+	bytes[0] = CURSOR_VERSION;
+	memcpy(bytes + 1, place.ptr, place.len);
+	hash = cursor_hash(key, owner, filter, SLICE_OF(bytes, 1 + place.len));
+	for (int i = 0; i < CURSOR_HASH; i++)
+		bytes[1 + place.len + (size_t)i] = (uint8_t)(hash >> (56 - 8 * i));
+	for (size_t i = 0; i < 2 * len; i++)
+		hex[i] = digits[bytes[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	return SLICE_OF(hex, 2 * len);
+}
+
+static int hex_value(uint8_t c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool from_hex(struct slice hex, uint8_t *out)
+{
+	for (size_t i = 0; i < hex.len / 2; i++) {
+		int high = hex_value(hex.ptr[2 * i]), low = hex_value(hex.ptr[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
 }
 
 bool cursor_decode(const uint8_t key[SIPHASH_KEY_LEN], struct slice owner,
-		   const struct pin_filter *filter, struct slice cursor, struct ulid *last,
-		   struct err *err)
+		   const struct pin_filter *filter, struct slice cursor, struct arena *mem,
+		   struct slice *place, struct err *err)
 {
-	uint8_t bytes[MULTIBASE_BYTES_MAX];
+	size_t len = cursor.len / 2, head = len - CURSOR_HASH;
+	uint8_t *bytes = arena_alloc(mem, len + 1);
 	uint64_t hash = 0;
-	size_t n;
 
-	if (!multibase_decode_digits('f', cursor, bytes, &n, err) || n != CURSOR_LEN ||
+	if (cursor.len % 2 || len < 2 + CURSOR_HASH || !from_hex(cursor, bytes) ||
 	    bytes[0] != CURSOR_VERSION)
 		return err_set(err, ERR_INVALID,
 			       "this is no cursor: use `next` of the page before as it is");
-	for (int i = 0; i < 8; i++)
-		hash = hash << 8 | bytes[17 + i];
-	if (hash != cursor_hash(key, owner, filter, SLICE_OF(bytes, 17)))
+	for (size_t i = head; i < len; i++)
+		hash = hash << 8 | bytes[i];
+	if (hash != cursor_hash(key, owner, filter, SLICE_OF(bytes, head)))
 		return err_set(err, ERR_INVALID,
 			       "the cursor was altered or made for other filters: begin again "
 			       "without it, or keep the filters of the page before");
-	memcpy(last->bytes, bytes + 1, sizeof(last->bytes));
+	*place = SLICE_OF(bytes + 1, head - 1);
 	return true;
 }

@@ -16,7 +16,7 @@ struct row_filter {
 };
 struct row_filter row_filter(const struct pin_filter *filter, struct arena *mem);
 
-/* Whether every part holds, but for `cids`; `scratch` gets folded names. */
+/* Whether every part holds, but for `cids` and `peer_no`; `scratch` gets folded names. */
 bool row_matches(const struct row_filter *filter, const struct owner_pin *row,
 		 struct arena *scratch);
 
@@ -24,17 +24,18 @@ bool row_matches(const struct row_filter *filter, const struct owner_pin *row,
 struct slice row_filter_tag(const struct row_filter *filter, struct arena *mem);
 
 /*
- * A cursor says behind which request the next page begins:
+ * A cursor says behind which place the next page begins:
  *
- *	| version 1 (1) | request id (16) | SipHash-2-4 (8) |   in lower-case hex, 50 characters
+ *	| version 1 (1) | place (1 and more) | SipHash-2-4 (8) |   in lower-case hex
  *
- * The hash covers the owner and every part of the filter too, and its key is the
+ * The place is what the listing makes it: of an owner's pins the request id (16).
+ * The hash covers the owner (empty: all) and every part of the filter too, and its key is the
  * cluster's, so a cursor works only where it belongs and nobody can make one up.
  */
 struct slice cursor_encode(const uint8_t key[SIPHASH_KEY_LEN], struct slice owner,
-			   const struct pin_filter *filter, struct ulid last, struct arena *mem);
+			   const struct pin_filter *filter, struct slice place, struct arena *mem);
 
 /* ERR_INVALID if it was altered, or made for another owner or filter. */
 bool cursor_decode(const uint8_t key[SIPHASH_KEY_LEN], struct slice owner,
-		   const struct pin_filter *filter, struct slice cursor, struct ulid *last,
-		   struct err *err) MUST_CHECK;
+		   const struct pin_filter *filter, struct slice cursor, struct arena *mem,
+		   struct slice *place, struct err *err) MUST_CHECK;

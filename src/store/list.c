@@ -13,6 +13,7 @@
 
 #include "store/filter.h"
 #include "store/handle.h"
+#include "store/shown.h"
 
 #define TAG_PAGE 256
 
@@ -31,7 +32,34 @@ struct listing {
 	bool cut;         /* the budget is used up */
 	row_visit *visit;
 	void *ctx;
+	struct peer_zones zones; /* where `peer_no` is asked for */
+	struct err *err;
+	bool failed; /* in a visit, with *err */
 };
+
+/* Does one of the copies that its owner is shown lie there? */
+static bool on_peer(struct listing *l, const struct owner_pin *row, uint32_t peer_no)
+{
+	const struct cid_view *shown;
+	struct cid_view view;
+
+	l->failed = !store_copies(l->store, row->cid, l->scratch, &view, l->err);
+	if (l->failed)
+		return false;
+	l->budget -= view.n_copies < l->budget ? view.n_copies : l->budget;
+	shown = shown_view(row, &view, l->zones, l->scratch);
+	for (size_t i = 0; i < shown->n_copies; i++)
+		if (shown->copies[i].peer_no == peer_no)
+			return true;
+	return false;
+}
+
+static bool matches(struct listing *l, const struct owner_pin *row)
+{
+	uint32_t peer_no = l->filter.filter->peer_no;
+
+	return row_matches(&l->filter, row, l->scratch) && (!peer_no || on_peer(l, row, peer_no));
+}
 
 /* Whether the rows behind this one are wanted too. */
 static bool offer(struct listing *l, const struct owner_pin *row)
@@ -47,7 +75,9 @@ static bool offer(struct listing *l, const struct owner_pin *row)
 	l->budget--;
 	l->last = row->request_id;
 	arena_reset(l->scratch);
-	return !row_matches(&l->filter, row, l->scratch) || l->visit(l->ctx, row);
+	if (matches(l, row))
+		return l->visit(l->ctx, row);
+	return !l->failed;
 }
 
 /* ---- sources ---------------------------------------------------------------------------- */
@@ -199,13 +229,26 @@ static bool has_status(struct store *store, struct slice owner, unsigned statuse
 	return true;
 }
 
+static bool list_from(struct listing *l, struct err *err)
+{
+	const struct pin_filter *filter = l->filter.filter;
+	struct slice tag;
+	bool there;
+
+	if (filter->n_cids > 0)
+		return list_cids(l, err);
+	tag = row_filter_tag(&l->filter, l->mem);
+	if (tag.len > 0)
+		return list_tag(l, tag, err);
+	return has_status(l->store, l->owner, filter->statuses, &there, err) &&
+	       (!there || list_owner(l, err));
+}
+
 static bool list_rows(struct store *store, struct slice owner, const struct pin_filter *filter,
 		      const struct ulid *below, struct arena *mem, row_visit *visit, void *ctx,
 		      struct listing *l, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *scratch = arena_new();
-	struct slice tag;
-	bool there;
 
 	*l = (struct listing){ .store = store,
 			       .owner = owner,
@@ -215,18 +258,15 @@ static bool list_rows(struct store *store, struct slice owner, const struct pin_
 			       .budget = store->options.scan_budget ? store->options.scan_budget
 								    : PIN_SCAN_BUDGET,
 			       .visit = visit,
-			       .ctx = ctx };
+			       .ctx = ctx,
+			       .err = err };
+	if (filter->peer_no)
+		l->zones = store_zones(store, mem);
 	if (below)
 		bound(l, *below);
 	if (filter->before != 0)
 		bound(l, lowest_id(filter->before));
-	if (filter->n_cids > 0)
-		return list_cids(l, err);
-	tag = row_filter_tag(&l->filter, mem);
-	if (tag.len > 0)
-		return list_tag(l, tag, err);
-	return has_status(store, owner, filter->statuses, &there, err) &&
-	       (!there || list_owner(l, err));
+	return list_from(l, err) && !l->failed;
 }
 
 /* ---- pages -------------------------------------------------------------------------------- */
@@ -278,6 +318,7 @@ static bool read_page(struct store *store, struct slice owner, const struct pin_
 		      struct err *err)
 {
 	struct listing l;
+	struct ulid last;
 
 	assert(page->limit > 0);
 	if (!list_rows(store, owner, filter, below, page->mem, page_visit, page, &l, err))
@@ -285,11 +326,11 @@ static bool read_page(struct store *store, struct slice owner, const struct pin_
 	*out = (struct pin_page){
 		.rows = page->rows, .n = page->n, .more = page->more, .cut = l.cut
 	};
-	if (page->more)
-		out->next = cursor_encode(store->cluster_key, owner, filter,
-					  page->rows[page->n - 1].request_id, page->mem);
-	else if (l.cut)
-		out->next = cursor_encode(store->cluster_key, owner, filter, l.last, page->mem);
+	if (!page->more && !l.cut)
+		return true;
+	last = page->more ? page->rows[page->n - 1].request_id : l.last;
+	out->next = cursor_encode(store->cluster_key, owner, filter,
+				  SLICE_OF(last.bytes, sizeof(last.bytes)), page->mem);
 	return true;
 }
 
@@ -299,10 +340,14 @@ bool store_list(struct store *store, struct slice owner, const struct pin_filter
 {
 	struct page_builder page = { .mem = mem, .limit = limit };
 	struct ulid below;
+	struct slice place;
 
-	if (cursor.len > 0 &&
-	    !cursor_decode(store->cluster_key, owner, filter, cursor, &below, err))
-		return false;
+	if (cursor.len > 0) {
+		if (!cursor_decode(store->cluster_key, owner, filter, cursor, mem, &place, err))
+			return false;
+		assert(place.len == sizeof(below.bytes)); /* nobody else makes one for an owner */
+		memcpy(below.bytes, place.ptr, sizeof(below.bytes));
+	}
 	return read_page(store, owner, filter, cursor.len > 0 ? &below : NULL, &page, out, err);
 }
 
@@ -330,7 +375,7 @@ static bool count_visit(void *ctx, const struct owner_pin *row UNUSED)
 static bool only_statuses(const struct pin_filter *f)
 {
 	return f->n_cids == 0 && !f->name.ptr && f->before == 0 && f->after == 0 &&
-	       f->meta.n == 0 && f->tags.n == 0;
+	       f->meta.n == 0 && f->tags.n == 0 && f->expires_before == 0 && f->peer_no == 0;
 }
 
 static bool count_totals(struct store *store, struct slice owner, unsigned statuses, size_t at_most,

@@ -185,6 +185,8 @@ struct pin_filter {               /* all parts must hold; zero = any */
 	int64_t before, after;  /* us; created < before, created > after */
 	struct pair_list meta;  /* has all of these */
 	struct slice_list tags; /* has all of these */
+	int64_t expires_before; /* us; it ends, and does before then */
+	uint32_t peer_no;       /* a copy that counts for it lies there, or is to: shown.h */
 };
 
 struct pin_page {
@@ -211,6 +213,13 @@ bool store_list(struct store *store, struct slice owner, const struct pin_filter
 bool store_list_by_time(struct store *store, struct slice owner, const struct pin_filter *filter,
 			size_t limit, struct arena *mem, struct pin_page *out,
 			struct err *err) MUST_CHECK;
+
+/* The same for the pins of all owners, whose order is another one: with `peer_no` by CID, in the
+ * order of what lies on that peer, be it more than the owner is shown; else the first to expire
+ * comes first.  One of the two must be there, so that no page reads everybody's pins. */
+bool store_list_all(struct store *store, const struct pin_filter *filter, struct slice cursor,
+		    size_t limit, struct arena *mem, struct pin_page *out,
+		    struct err *err) MUST_CHECK;
 
 /* Counts up to `at_most` + 1 of what store_list() would give in all pages. */
 bool store_count(struct store *store, struct slice owner, const struct pin_filter *filter,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The commands as people and scripts use them, against a fake server: cli_test.py PROGRAM."""
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -393,6 +394,22 @@ class Pins(Case):
         self.assertEqual((query["status"], query["tag"], query["name"]), ("failed,queued", "a b", "x&y"))
         self.run_it("pin", "ls", "--name", ",a,,b")  # a name is no list
         self.assertEqual(self.fake.calls[-1][2]["name"], ",a,,b")
+        self.run_it("pin", "ls", "--peer", "node 1", "--all-owners", "--expires-before", "2027-01-31T12:00:00Z")
+        self.assertEqual({k: self.fake.calls[-1][2][k] for k in ("peer", "all_owners", "expires_before")},
+                         {"peer": "node 1", "all_owners": "true", "expires_before": "2027-01-31T12:00:00Z"})
+        for text, days in (("7d", 7), ("36h", 1.5), ("99999d", 99999)):
+            self.run_it("pin", "ls", "--expires-before", text)
+            then = datetime.datetime.fromisoformat(self.fake.calls[-1][2]["expires_before"].replace("Z", "+00:00"))
+            away = then - datetime.datetime.now(datetime.timezone.utc)
+            self.assertAlmostEqual(away / datetime.timedelta(days=1), days, delta=0.1)
+        self.run_it("pin", "ls", "--expires-before", "soon")  # the server says what is wrong with it
+        self.assertEqual(self.fake.calls[-1][2]["expires_before"], "soon")
+
+    def test_pins_of_all_owners_are_shown_with_their_owner(self):
+        self.fake.pins.append({**self.fake.pin({"cid": CID}), "owner": "somebody"})
+        for args, shown in ((["--all-owners", "--peer", "x"], True), ([], False)):
+            out = self.run_it("pin", "ls", *args).stdout
+            self.assertEqual(("OWNER" in out, "somebody" in out), (shown, shown))
 
     def test_an_empty_list_says_so_to_people_and_nothing_to_programs(self):
         for args, said in ((["pin", "ls"], "no pins"), (["pin", "ls", "--tag", "x"], "no such pins")):

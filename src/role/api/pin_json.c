@@ -6,7 +6,7 @@
 #include "model/cid.h"
 #include "model/duration.h"
 #include "model/time_text.h"
-#include "role/api/shown.h"
+#include "store/shown.h"
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
@@ -453,6 +453,8 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 {
 	json_begin_object(w);
 	key_ulid(w, "id", &row->request_id);
+	if (extra->owner)
+		json_key_str(w, "owner", row->owner);
 	key_cid(w, row->cid, (char)row->cid_base);
 	json_key_cstr(w, "status", pin_status_name((enum pin_status)row->status));
 	json_key_cstr(w, "mode", row->mode == PIN_DIRECT ? "direct" : "recursive");

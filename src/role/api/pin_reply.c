@@ -1,6 +1,6 @@
 #include "role/api/pin_reply.h"
 
-#include "role/api/shown.h"
+#include "store/shown.h"
 
 #define QUEUE_LOOK 256 /* rows of a peer's queue that are read for a position */
 

@@ -157,6 +157,23 @@ static bool read_after(struct reading *r, struct slice value, struct err *err)
 	return true;
 }
 
+static bool read_expires_before(struct reading *r, struct slice value, struct err *err)
+{
+	int64_t *us = &r->query->filter.expires_before;
+
+	if (!time_text_parse(value, us, err))
+		return err_wrap(err, "expires_before");
+	if (*us <= 0) /* as above: nothing ends before 1970 */
+		*us = 1;
+	return true;
+}
+
+static bool read_peer(struct reading *r, struct slice value, struct err *err)
+{
+	r->query->peer = value;
+	return value.len > 0 || bad("peer", value, "it must be a peer's id, number or name", err);
+}
+
 static bool read_limit(struct reading *r, struct slice value, struct err *err)
 {
 	int64_t n = 0;
@@ -231,6 +248,11 @@ static bool read_copies(struct reading *r, struct slice value, struct err *err)
 	return read_flag("copies", value, &r->query->copies, err);
 }
 
+static bool read_all_owners(struct reading *r, struct slice value, struct err *err)
+{
+	return read_flag("all_owners", value, &r->query->all_owners, err);
+}
+
 static bool read_order(struct reading *r, struct slice value, struct err *err)
 {
 	r->query->store_order = slice_eq_str(value, "store");
@@ -258,6 +280,9 @@ static const struct param {
 	{ "limit", PSA | V1 | PAGE, false, false, read_limit },
 	{ "meta", PSA | V1, false, true, read_meta },
 	{ "tag", V1, true, true, read_tag },
+	{ "peer", V1, false, true, read_peer },
+	{ "expires_before", V1, false, true, read_expires_before },
+	{ "all_owners", V1, false, true, read_all_owners },
 	{ "cursor", V1 | PAGE, false, false, read_cursor },
 	{ "count", V1, false, false, read_count },
 	{ "copies", V1, false, false, read_copies },
@@ -313,6 +338,12 @@ bool query_read(struct slice text, enum query_kind kind, struct arena *mem, stru
 		out->filter.statuses = 1U << STATUS_PINNED | 1U << STATUS_EXPIRING;
 	if (out->filter.meta.n > 1)
 		qsort(out->filter.meta.at, out->filter.meta.n, sizeof(struct pair), compare_pairs);
+	if (out->all_owners && !out->peer.ptr && out->filter.expires_before == 0)
+		return err_set(err, ERR_INVALID,
+			       "all_owners=true goes with peer or expires_before; give one");
+	if (out->all_owners && out->count)
+		return err_set(err, ERR_INVALID,
+			       "count=true counts the pins of one owner; leave it out");
 	if (out->store_order && out->any_filter)
 		return err_set(err, ERR_INVALID,
 			       "order=store takes no filters; leave them out, or take "

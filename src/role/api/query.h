@@ -18,7 +18,9 @@ struct query {
 	struct pin_filter filter;
 	int64_t limit;
 	struct slice cursor;
+	struct slice peer; /* as in a path; ptr NULL: any */
 	bool count, copies, store_order;
+	bool all_owners;
 	bool limited;    /* `limit` was given */
 	bool any_filter; /* something narrows the listing */
 };

@@ -1,8 +1,9 @@
 /* GET /v1/pins: a page of them, or all as a stream. */
 #include "role/api/pin_reply.h"
 #include "role/api/query.h"
-#include "role/api/shown.h"
+#include "role/api/v1_peer_find.h"
 #include "role/pin_fold.h"
+#include "store/shown.h"
 
 #define COUNT_EXACT 10000
 #define PIECE_BYTES (256 * 1024)  /* and on to the end of what was read */
@@ -26,6 +27,16 @@ static bool write_row(struct call *c, const struct query *q, struct json_writer 
 	return true;
 }
 
+static bool read_page(struct call *c, const struct query *q, struct slice cursor, size_t limit,
+		      struct pin_page *page, struct err *err)
+{
+	struct store *store = c->api->options.store;
+
+	return q->all_owners
+		       ? store_list_all(store, &q->filter, cursor, limit, c->mem, page, err)
+		       : store_list(store, c->owner, &q->filter, cursor, limit, c->mem, page, err);
+}
+
 static bool write_count(struct call *c, const struct query *q, struct json_writer *w,
 			struct err *err)
 {
@@ -42,15 +53,14 @@ static bool write_count(struct call *c, const struct query *q, struct json_write
 static bool reply_page(struct call *c, struct query *q, struct err *err)
 {
 	struct json_writer w = reply_writer(c);
-	struct pin_extra extra = { .view = NULL };
+	struct pin_extra extra = { .owner = q->all_owners };
 	struct peer_row *peers = NULL;
 	struct pin_page page;
 
 	if (q->copies && !store_peers(c->api->options.store, c->mem, &peers, &extra.n_peers, err))
 		return false;
 	extra.peers = peers;
-	if (!store_list(c->api->options.store, c->owner, &q->filter, q->cursor, (size_t)q->limit,
-			c->mem, &page, err))
+	if (!read_page(c, q, q->cursor, (size_t)q->limit, &page, err))
 		return false;
 	json_begin_object(&w);
 	json_key(&w, "pins");
@@ -93,7 +103,9 @@ static void keep_position(struct stream *s, struct slice position)
 
 static struct pin_extra stream_extra(const struct stream *s)
 {
-	return (struct pin_extra){ .peers = s->peers, .n_peers = s->n_peers };
+	return (struct pin_extra){ .peers = s->peers,
+				   .n_peers = s->n_peers,
+				   .owner = s->q.all_owners };
 }
 
 static bool next_newest(struct stream *s, struct buf *out, struct err *err)
@@ -104,8 +116,7 @@ static bool next_newest(struct stream *s, struct buf *out, struct err *err)
 	struct pin_page page;
 
 	inner.mem = s->mem;
-	if (!store_list(s->c->api->options.store, s->c->owner, &s->q.filter, cursor, PIECE_PINS,
-			s->mem, &page, err))
+	if (!read_page(&inner, &s->q, cursor, PIECE_PINS, &page, err))
 		return false;
 	for (size_t i = 0; i < page.n; i++) {
 		struct json_writer w = json_writer(out);
@@ -233,14 +244,42 @@ static bool reply_stream(struct call *c, const struct query *q, struct err *err)
 	return true;
 }
 
+/* Whose pins, and on which peer; *go false: replied to. */
+static bool resolve(struct call *c, struct query *q, bool *go, struct err *err)
+{
+	struct peer_row *peer = NULL;
+	struct err why;
+
+	*go = false;
+	if (q->all_owners && !key_scope_allows(c->who.scopes, SCOPE_ADMIN))
+		return reply_error(c, API_FORBIDDEN,
+				   "all_owners=true asks for others' pins; that takes an admin "
+				   "key");
+	if (q->all_owners && http_header_get(c->req, "Pinfold-Owner"))
+		return reply_error(c, API_INVALID,
+				   "Pinfold-Owner names one owner, all_owners=true all; give one");
+	if (q->peer.ptr && !v1_peer_named(c, q->peer, &peer, &why, err))
+		return false;
+	if (q->peer.ptr && !peer)
+		return reply_error(c, API_INVALID, why.text);
+	q->filter.peer_no = peer ? peer->peer_no : 0;
+	*go = true;
+	return true;
+}
+
 bool v1_list_pins(struct call *c, struct err *err)
 {
 	bool stream = http_header_has_token(c->req, "Accept", "application/x-ndjson");
 	struct err why = { 0 };
 	struct query q;
+	bool go;
 
 	if (!query_read(c->req->query, QUERY_V1, c->mem, &q, &why))
 		return reply_error(c, API_INVALID, why.text);
+	if (!resolve(c, &q, &go, err))
+		return false;
+	if (!go)
+		return true;
 	if (stream && (q.limited || q.count))
 		return reply_error(c, API_INVALID,
 				   "a stream has all pins: limit and count are for pages");

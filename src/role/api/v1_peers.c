@@ -135,29 +135,66 @@ static size_t count_meant(struct peer_row *rows, size_t n, struct slice word, en
 	return found;
 }
 
+/* *found: how many are meant; *out is one of them. */
+static bool look_for(struct call *c, struct slice word, bool gone, struct peer_row **out,
+		     size_t *found, struct err *err)
+{
+	struct peer_row *rows;
+	size_t n;
+
+	*out = NULL;
+	*found = 0;
+	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
+		return false;
+	for (int m = BY_ID; m <= BY_NAME && *found == 0; m++)
+		*found = count_meant(rows, n, word, (enum meaning)m, false, out);
+	for (int m = BY_ID; gone && m <= BY_NAME && *found == 0; m++)
+		*found = count_meant(rows, n, word, (enum meaning)m, true, out);
+	return true;
+}
+
+static const char *many_of(struct call *c, struct slice word, const struct peer_row *first,
+			   size_t found)
+{
+	return arena_printf(c->mem,
+			    "%zu peers are named \"%s\", the first is %.*s: take the id of the "
+			    "one that is meant",
+			    found, excerpt(word).text, SLICE_FMT(first->peer_id));
+}
+
 static bool find(struct call *c, bool gone, struct peer_row **out, struct err *err)
 {
 	struct slice word = c->params[0];
-	struct peer_row *rows, *first = NULL;
-	size_t n, found = 0;
+	struct peer_row *first;
+	size_t found;
 
 	*out = NULL;
-	if (!store_peers(c->api->options.store, c->mem, &rows, &n, err))
+	if (!look_for(c, word, gone, &first, &found, err))
 		return false;
-	for (int m = BY_ID; m <= BY_NAME && found == 0; m++)
-		found = count_meant(rows, n, word, (enum meaning)m, false, &first);
-	for (int m = BY_ID; gone && m <= BY_NAME && found == 0; m++)
-		found = count_meant(rows, n, word, (enum meaning)m, true, &first);
 	if (found == 0)
 		return reply_missing(c, "peer");
 	if (found > 1)
-		return reply_error(c, API_CONFLICT,
-				   arena_printf(c->mem,
-						"%zu peers are named \"%s\", the first is %.*s: "
-						"take the id of the one that is meant",
-						found, excerpt(word).text,
-						SLICE_FMT(first->peer_id)));
+		return reply_error(c, API_CONFLICT, many_of(c, word, first, found));
 	*out = first;
+	return true;
+}
+
+bool v1_peer_named(struct call *c, struct slice word, struct peer_row **out, struct err *why,
+		   struct err *err)
+{
+	struct peer_row *first;
+	size_t found;
+
+	*out = NULL;
+	if (!look_for(c, word, false, &first, &found, err))
+		return false;
+	if (found == 0)
+		err_set(why, ERR_INVALID, "peer is \"%s\"; there is none, see GET /v1/peers",
+			excerpt(word).text);
+	else if (found > 1)
+		err_set(why, ERR_INVALID, "%s", many_of(c, word, first, found));
+	else
+		*out = first;
 	return true;
 }
 

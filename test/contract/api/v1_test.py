@@ -238,6 +238,79 @@ class V1(unittest.TestCase):
         for bad in ("count=1", "copies=yes", "order=oldest", "order=store", "tag=", "limit=0"):
             self.assert_problem(self.ask("GET", "/v1/pins?" + bad), 400, "invalid")
 
+    def listed(self, query, stream=False, **headers):
+        """The pins of all pages, or of a stream; by whoever asks."""
+        if stream:
+            reply = self.probe.ask("GET", "/v1/pins?" + query, headers={"Accept": NDJSON, **headers})
+            self.assertEqual(reply.status, 200, reply.body)
+            return reply.lines
+        pins, cursor = [], ""
+        while True:
+            reply = self.probe.ask("GET", f"/v1/pins?{query}&limit=3{cursor}", headers=headers)
+            self.assertEqual(reply.status, 200, reply.body)
+            pins += reply.json["pins"]
+            if "next" not in reply.json:
+                return pins
+            cursor = "&cursor=" + reply.json["next"]
+
+    def test_an_owner_lists_his_pins_on_a_peer_and_an_admin_everybodys(self):
+        other = self.owner + "-b"
+        mine = [self.add({"cid": cid_of(f"on a peer {i}"), "replicas": 2}) for i in range(5)]
+        theirs = self.probe.ask("POST", "/v1/pins", {"cid": mine[0]["cid"], "replicas": 1}, headers={"Pinfold-Owner": other}).json
+        unplaced = self.queued("on no peer yet", zones=["nowhere"])
+        for pin in mine:
+            self.ask("GET", f"/v1/pins/{pin['id']}?wait=30s")
+        newest = [p["id"] for p in reversed(mine)]
+        for stream in (False, True):
+            for peer in (PEER_A, PEER_B):
+                pins = self.listed(f"peer={peer}", stream, **{"Pinfold-Owner": self.owner})
+                self.assertEqual([p["id"] for p in pins], newest)
+                self.assertNotIn("owner", pins[0])
+            found = [len(self.listed(f"peer={peer}", stream, **{"Pinfold-Owner": other})) for peer in (PEER_A, PEER_B)]
+            self.assertEqual(found, [1, 0], "he asked for one copy, and is told of one")
+            everybody = self.listed(f"peer={PEER_B}&all_owners=true&copies=true", stream)
+            own = {p["id"]: p["owner"] for p in everybody if p["owner"].startswith(self.owner)}
+            self.assertEqual(own, {**{p["id"]: self.owner for p in mine}, theirs["id"]: other})
+            self.assertEqual(len({p["id"] for p in everybody}), len(everybody))
+            self.assertNotIn(unplaced["id"], [p["id"] for p in everybody])
+            self.assertTrue(all(p["copies"] for p in everybody))
+        self.assertEqual(self.ask("GET", "/v1/pins", peer="1", count="true").json["count"], 5)
+        self.assertEqual(self.ask("GET", "/v1/pins", peer="2", status="queued").json["pins"], [])
+
+    def test_an_owner_lists_what_ends_before_a_time_and_an_admin_everybodys(self):
+        other = {"Pinfold-Owner": self.owner + "-b"}
+        far = self.queued("ends far", ttl="3000d")
+        self.queued("ends never")
+        late = self.queued("ends late", ttl="20d")
+        soon = self.queued("ends soon", ttl="10d")
+        theirs = self.probe.ask("POST", "/v1/pins", {"cid": cid_of("ends theirs"), "ttl": "15d"}, headers=other).json
+        before = "expires_before=" + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 30 * 86400))
+        for stream in (False, True):
+            found = self.listed(before, stream, **{"Pinfold-Owner": self.owner})
+            self.assertEqual([p["id"] for p in found], [soon["id"], late["id"]])
+            everybody = self.listed(before + "&all_owners=true", stream)
+            own = [p["id"] for p in everybody if p["owner"].startswith(self.owner)]
+            self.assertEqual(own, [soon["id"], theirs["id"], late["id"]])
+            ends = [p["expires"] for p in everybody]
+            self.assertEqual(ends, sorted(ends))
+        self.assertEqual(len(self.ask("GET", "/v1/pins", expires_before=far["expires"]).json["pins"]), 2)
+
+    def test_everybodys_pins_are_for_admins_and_never_all_of_them(self):
+        asks = f"peer={PEER_A}&all_owners=true"
+        for scope in ("read", "write"):
+            reply = self.probe.ask("GET", "/v1/pins?" + asks, key=self.probe.new_key(scope, self.owner))
+            self.assert_problem(reply, 403, "forbidden")
+        for bad in (asks + "&count=true", "all_owners=true", "all_owners=yes", "peer=", "peer=nobody", "expires_before=soon", "expires_before=",
+                    f"peer={PEER_A}&peer={PEER_B}", f"peer={PEER_A}&order=store"):
+            for accept in ("application/json", NDJSON):
+                self.assert_problem(self.probe.ask("GET", "/v1/pins?" + bad, headers={"Accept": accept}), 400, "invalid")
+        self.assert_problem(self.ask("GET", "/v1/pins?" + asks), 400, "invalid")  # Pinfold-Owner names one
+        for i in range(2):
+            self.ask("GET", f"/v1/pins/{self.add({'cid': cid_of(f'paged {i}')})['id']}?wait=30s")
+        cursor = self.probe.ask("GET", f"/v1/pins?{asks}&limit=1").json["next"]
+        for other in (asks.replace(PEER_A, PEER_B), f"peer={PEER_A}"):
+            self.assert_problem(self.probe.ask("GET", f"/v1/pins?{other}&cursor={cursor}"), 400, "invalid")
+
     def test_streams_give_every_pin_on_a_line(self):
         lines = "".join('{"cid":"%s","name":"s%d"}\n' % (cid_of(f"stream {i}"), i) for i in range(1700))
         self.assertEqual(len(self.ask("POST", "/v1/bulk/create", raw=lines).lines), 1700)

@@ -1,4 +1,4 @@
-#include "role/api/shown.h"
+#include "store/shown.h"
 
 /* As request_copies() counts them. */
 static bool serves(const struct owner_pin *row, const struct copy *c, struct peer_zones zones)

@@ -1,4 +1,4 @@
-#include "role/api/shown.h"
+#include "store/shown.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
