@@ -113,7 +113,14 @@ static void print_pin(struct client *client, const json_t *pin)
 {
 	static const char *const texts[] = { "id",      "cid",     "status",   "mode",    "name",
 					     "created", "expires", "priority", "revision" };
-	static const char *const lists[] = { "tags", "zones", "origins" };
+	static const struct {
+		const char *name, *head;
+	} lists[] = {
+		{ "tags", "tags" },
+		{ "zones", "zones" },
+		{ "origins", "origins" },
+		{ "allocations", "prefers" },
+	};
 	struct arena *mem = client->in->mem;
 
 	if (client->json) {
@@ -124,8 +131,8 @@ static void print_pin(struct client *client, const json_t *pin)
 		if (*member(mem, pin, texts[i], ""))
 			printf("%-9s %s\n", texts[i], member(mem, pin, texts[i], ""));
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-		if (*member_list(mem, pin, lists[i]))
-			printf("%-9s %s\n", lists[i], member_list(mem, pin, lists[i]));
+		if (*member_list(mem, pin, lists[i].name))
+			printf("%-9s %s\n", lists[i].head, member_list(mem, pin, lists[i].name));
 	printf("%-9s %s\n%-9s %s\n", "copies", replicas(mem, pin), "size",
 	       member_size(mem, pin, "size"));
 	if (json_array_size(json_object_get(pin, "copies")) > 0) {

@@ -48,6 +48,23 @@ bool store_find(struct store *store, struct slice owner, struct ulid id, struct 
 	return true;
 }
 
+bool store_creation(struct store *store, const struct owner_pin *row, struct arena *mem,
+		    const struct fact **out, struct err *err)
+{
+	const struct fact_row key = {
+		.bucket = store_bucket(store, row->cid),
+		.fact = { .cid = row->cid, .owner = row->owner, .request_id = row->request_id }
+	};
+	const struct fact_row *stored;
+	const void *found;
+
+	if (!store_row(store, TABLE_PINS_BY_CID, &key, mem, &found, err))
+		return false;
+	stored = found;
+	*out = stored ? &stored->fact : NULL;
+	return true;
+}
+
 /* The newest live request older than `below` (NULL: of all); NULL: there is none. */
 static const struct ulid *newest_live(const struct request *requests, size_t n,
 				      const struct ulid *below)

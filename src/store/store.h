@@ -169,6 +169,11 @@ bool store_find_cid(struct store *store, struct slice owner, struct slice cid, s
 bool store_find(struct store *store, struct slice owner, struct ulid id, struct arena *mem,
 		const struct owner_pin **out, struct err *err) MUST_CHECK;
 
+/* The fact that made the request of this row, which has what the row leaves out; NULL in *out:
+ * its request has gone meanwhile. */
+bool store_creation(struct store *store, const struct owner_pin *row, struct arena *mem,
+		    const struct fact **out, struct err *err) MUST_CHECK;
+
 enum name_match {
 	MATCH_EXACT,
 	MATCH_IEXACT,

@@ -322,6 +322,8 @@ class Pins(Case):
         self.run_it("pin", "add", CID)
         pin = self.fake.pins[0]
         self.assertIn("no provider found", self.run_it("pin", "get", pin["id"]).stdout)
+        self.fake.pins[0]["allocations"] = ["12D3KooWGRUV", "12D3KooWJbJF"]
+        self.assertRegex(self.run_it("pin", "get", pin["id"]).stdout, r"\nprefers +12D3KooWGRUV, ?12D3KooWJbJF\n")
         self.run_it("pin", "add", CID)
         told = self.run_it("pin", "rm", CID, code=1).stderr
         self.assertIn("more than once", told)

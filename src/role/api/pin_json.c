@@ -463,6 +463,7 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 	key_meta_if(w, row->meta);
 	key_strings_if(w, "zones", row->zones);
 	key_strings_if(w, "origins", row->origins);
+	key_strings_if(w, "allocations", extra->allocations);
 	json_key_replicas(w, row->rf_min, row->rf_max);
 	json_key_i64(w, "priority", row->priority);
 	json_key_time(w, "created", row->created_at);

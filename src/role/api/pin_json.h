@@ -45,6 +45,7 @@ struct pin_extra {
 	const struct queue_place *places;     /* for each copy of the view, or NULL */
 	const struct kubo_progress *progress; /* likewise; all 0 where nothing is known */
 	struct shortage shortage;             /* of copies; none where nothing is known */
+	struct slice_list allocations;        /* wished; empty where they were not looked up */
 	bool owner;                           /* name him: they are not all of one */
 };
 

@@ -94,6 +94,18 @@ static bool look_shortage(struct call *c, const struct owner_pin *row, struct pi
 	       o->shortage(o->ctx, &all, &row->request_id, c->mem, &extra->shortage, err);
 }
 
+static bool look_wishes(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
+			struct err *err)
+{
+	const struct fact *creation;
+
+	if (!store_creation(c->api->options.store, row, c->mem, &creation, err))
+		return false;
+	if (creation)
+		extra->allocations = creation->allocations;
+	return true;
+}
+
 bool pin_reply_look(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
 		    struct err *err)
 {
@@ -103,7 +115,8 @@ bool pin_reply_look(struct call *c, const struct owner_pin *row, struct pin_extr
 
 	if (!store_copies(store, row->cid, c->mem, &all, err))
 		return false;
-	if (!c->psa && !store_peers(store, c->mem, &peers, &extra->n_peers, err))
+	if (!c->psa && (!store_peers(store, c->mem, &peers, &extra->n_peers, err) ||
+			!look_wishes(c, row, extra, err)))
 		return false;
 	extra->peers = peers;
 	extra->view = shown_view(row, &all, store_zones(store, c->mem), c->mem);

@@ -15,8 +15,9 @@ struct pin_reply {
 	uint64_t mark;
 };
 
-/* Looks at the copies that the owner of `row` is shown, at the peers, where in their queues
- * copies stand that are not settled, and why there are no more: for pin_reply.extra. */
+/* Looks at what the request wished, the copies that the owner of `row` is shown, the peers, where
+ * in their queues copies stand that are not settled, and why there are no more: for
+ * pin_reply.extra. */
 bool pin_reply_look(struct call *c, const struct owner_pin *row, struct pin_extra *extra,
 		    struct err *err) MUST_CHECK;
 

@@ -56,6 +56,15 @@ class V1(unittest.TestCase):
         for replicas, shown in ((2, {"min": 2, "max": 2}), (-1, {"min": -1, "max": -1})):
             self.assertEqual(self.add({"cid": cid_of("r"), "replicas": replicas})["replicas"], shown)
 
+    def test_the_peers_that_a_request_prefers_are_shown_afterwards(self):
+        pin = self.queued("prefers", allocations=[PEER_B, PEER_A])
+        path = f"/v1/pins/{pin['id']}"
+        self.ask("PATCH", path, {"name": "renamed"})
+        self.queued("prefers")  # of the same CID, and prefers none
+        for query in ("", "?wait=10ms"):
+            self.assertEqual(self.ask("GET", path + query).json["allocations"], [PEER_B, PEER_A])
+        self.assertNotIn("allocations", self.ask("GET", f"/v1/pins/{self.queued('prefers none')['id']}").json)
+
     def test_bad_pins_name_the_field_the_value_and_what_is_allowed(self):
         cid = cid_of("bad")
         for more, words in (({"replicas": 0}, ("replicas", "0", "1 to 100")), ({"replicas": "2"}, ("replicas",)),
