@@ -520,6 +520,8 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 			note_order(r, rebalance, force);
 		return false;
 	}
+	if (ordered) /* who orders it knows the peers as they are now */
+		replanner_forget_peers(r->replanner);
 	replanner_rebalance(r->replanner, rebalance);
 	replanner_force(r->replanner, force);
 	r->sweeping = true;

@@ -79,6 +79,27 @@ static void a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come(void **s
 	assert_int_equal(moves_left(r), 0);
 }
 
+/* The reconciler has looked at the peers just before there was one more. */
+static void a_rebalance_knows_the_peer_that_came_a_moment_ago(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = roles_new(&(struct roles_options){ .nodes = 2 });
+
+	fake_kubo_restart(r->fake, 1, US_PER_MIN);
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 8; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 32 * US_PER_S + 300 * US_PER_MS);
+	roles_restart_reconciler(r); /* it looks at another moment than the worker tells */
+	assert_int_equal(moves_left(r), 0);
+	while (moves_left(r) == 0) {
+		order(r, false, false);
+		roles_run(r, 50 * US_PER_MS);
+	}
+	order(r, true, false);
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(moves_left(r), 0);
+}
+
 static void a_plain_sweep_that_is_ordered_meanwhile_ends_no_rebalance(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = lopsided(60, 0);
@@ -1024,6 +1045,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rebalance_looks_at_every_pin_however_far_a_sweep_had_come),
+		cmocka_unit_test(a_rebalance_knows_the_peer_that_came_a_moment_ago),
 		cmocka_unit_test(a_plain_sweep_that_is_ordered_meanwhile_ends_no_rebalance),
 		cmocka_unit_test(a_second_order_takes_no_force_from_the_first),
 		cmocka_unit_test(a_walk_goes_on_where_it_was_when_the_store_failed),
