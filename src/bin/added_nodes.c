@@ -98,6 +98,18 @@ bool added_nodes_keep(struct store *store, struct slice url, struct arena *mem, 
 	return err_set(err, ERR_UNAVAILABLE, "others add nodes too fast");
 }
 
+bool node_client_new(struct clock *clock, const struct kubo_node *node, struct kubo **out,
+		     struct err *err)
+{
+	CLEANUP(kubo_free) struct kubo *kubo = NULL;
+	unsigned index;
+
+	if (!kubo_curl_new(clock, &kubo, err) || !kubo_add_node(kubo, node, &index, err))
+		return false;
+	*out = TAKE(kubo);
+	return true;
+}
+
 bool added_node_ask(struct clock *clock, const struct kubo_node *node, int64_t for_us,
 		    struct arena *mem, struct slice *peer_id, struct err *err)
 {
@@ -105,11 +117,9 @@ bool added_node_ask(struct clock *clock, const struct kubo_node *node, int64_t f
 	const struct kubo_op who = { .kind = KUBO_ID, .timeout_us = for_us };
 	int64_t until = clock_mono_us(clock) + for_us + US_PER_S;
 	struct kubo_done done;
-	unsigned index;
 	uint64_t id;
 
-	if (!kubo_curl_new(clock, &kubo, err) || !kubo_add_node(kubo, node, &index, err) ||
-	    !kubo_start(kubo, &who, &id, err))
+	if (!node_client_new(clock, node, &kubo, err) || !kubo_start(kubo, &who, &id, err))
 		return false;
 	if (!kubo_next(kubo, until, &done))
 		return err_set(err, ERR_INVALID, "url: %s does not answer", node->url);

@@ -23,6 +23,10 @@ bool added_nodes_load(struct store *store, struct arena *mem, struct slice_list 
 bool added_nodes_keep(struct store *store, struct slice url, struct arena *mem,
 		      struct err *err) MUST_CHECK;
 
+/* A client that reaches `node` alone, as its number 0. */
+bool node_client_new(struct clock *clock, const struct kubo_node *node, struct kubo **out,
+		     struct err *err) MUST_CHECK;
+
 /* Asks the Kubo `node` who it is, for `for_us` at most.  ERR_INVALID: a URL that makes no
  * sense, or where nobody answers, and why. */
 bool added_node_ask(struct clock *clock, const struct kubo_node *node, int64_t for_us,

@@ -191,6 +191,68 @@ enum exit_code client_call(struct client *client, const char *method, const char
 	return EXIT_FAILED;
 }
 
+struct lines {
+	struct client *client;
+	line_fn *each;
+	void *ctx;
+	struct buf rest;    /* not yet a whole line */
+	struct buf refusal; /* the body of an answer other than 2xx */
+};
+
+static void give_line(struct lines *l, struct slice text)
+{
+	CLEANUP(json) json_t *line = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+
+	if (line)
+		l->each(l->ctx, line);
+}
+
+static size_t take_lines(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct lines *l = ctx;
+	const uint8_t *end;
+	long status = 0;
+	size_t at = 0;
+
+	curl_easy_getinfo(l->client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status / 100 != 2)
+		return take_reply(bytes, size, n, &l->refusal);
+	buf_add(&l->rest, bytes, size * n);
+	while (at < l->rest.len && (end = memchr(l->rest.ptr + at, '\n', l->rest.len - at))) {
+		size_t len = (size_t)(end - l->rest.ptr) - at;
+
+		give_line(l, SLICE_OF(l->rest.ptr + at, len));
+		at += len + 1;
+	}
+	buf_drop(&l->rest, at);
+	return l->rest.len > REPLY_MAX ? 0 : size * n;
+}
+
+enum exit_code client_lines(struct client *client, const char *path, line_fn *each, void *ctx)
+{
+	struct lines l = { .client = client, .each = each, .ctx = ctx };
+	struct curl_slist *headers =
+		client_prepare(client, "GET", path, "application/x-ndjson", NULL);
+	enum exit_code code;
+	CURLcode sent;
+
+	/* It may take any time; a server that says nothing for too long is given up. */
+	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
+	if (client->timeout_us > 0) {
+		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME,
+				 (long)(client->timeout_us / US_PER_S + 1));
+	}
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_lines);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &l);
+	sent = curl_easy_perform(client->curl);
+	code = client_outcome(client, sent, buf_slice(&l.refusal));
+	curl_slist_free_all(headers);
+	buf_free(&l.rest);
+	buf_free(&l.refusal);
+	return code;
+}
+
 static size_t drop_reply(char *bytes UNUSED, size_t size, size_t n, void *ctx UNUSED)
 {
 	return size * n;

@@ -63,6 +63,10 @@ enum exit_code client_wait(struct client *client, const char *path, int64_t wait
 /* Does anything answer there?  No key is sent. */
 enum exit_code client_reach(struct client *client);
 
+/* GET of a stream: `each` is called for every line of an answer 2xx as it comes. */
+typedef void line_fn(void *ctx, const json_t *line);
+enum exit_code client_lines(struct client *client, const char *path, line_fn *each, void *ctx);
+
 /* Sets a call up, but for its body and its answer: for streams. */
 struct curl_slist *client_prepare(struct client *client, const char *method, const char *path,
 				  const char *accept, const char *content_type);

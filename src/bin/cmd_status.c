@@ -48,6 +48,75 @@ enum exit_code cmd_status(struct invocation *in)
 	return EXIT_DONE;
 }
 
+/* ---- drift ------------------------------------------------------------------------------- */
+
+#define FOREIGN_PIECE 500 /* rows that share the widths of their columns */
+
+struct foreign {
+	struct client *client;
+	json_t *rows;
+	unsigned widths[TABLE_COLUMNS_MAX];
+	size_t pins, failed;
+};
+
+static void print_foreign(struct foreign *f)
+{
+	static const char *const heads[] = { "!CID", "PEER", "TYPE", "NAME" };
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct table *table = table_new(mem, heads, ARRAY_LEN(heads));
+	json_t *row;
+	size_t i;
+
+	table_piece(table, f->widths);
+	json_array_foreach(f->rows, i, row)
+	{
+		const char *cells[] = { member(mem, row, "cid", "?"), member(mem, row, "peer", "?"),
+					member(mem, row, "type", "?"),
+					member(mem, row, "name", "") };
+
+		table_add(table, cells, 0, TONE_PLAIN);
+	}
+	table_print(table);
+	json_array_clear(f->rows);
+}
+
+static void take_foreign(void *ctx, const json_t *line)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	struct foreign *f = ctx;
+
+	if (json_object_get(line, "error")) {
+		f->failed++;
+		fprintf(stderr, "pinfold: %s: %s\n", member(mem, line, "peer", "?"),
+			text_cleaned(member(mem, line, "error", "?"), mem));
+	} else {
+		f->pins++;
+	}
+	if (f->client->json)
+		print_json(line);
+	else if (!json_object_get(line, "error"))
+		json_array_append(f->rows, (json_t *)(uintptr_t)line);
+	if (json_array_size(f->rows) == FOREIGN_PIECE)
+		print_foreign(f);
+}
+
+static enum exit_code list_foreign(struct client *client)
+{
+	CLEANUP(json) json_t *rows = json_array();
+	struct foreign f = { .client = client, .rows = rows };
+	const char *peer = given(client->in, "peer"), *path = "/v1/drift/foreign";
+	enum exit_code code;
+
+	if (peer)
+		path = arena_printf(client->in->mem, "%s?peer=%s", path,
+				    client_escape(client, peer));
+	code = client_lines(client, path, take_foreign, &f);
+	print_foreign(&f);
+	if (!code && f.pins == 0 && f.failed == 0)
+		say_empty(client, "no foreign pins");
+	return code ? code : f.failed ? EXIT_FAILED : EXIT_DONE;
+}
+
 enum exit_code cmd_drift(struct invocation *in)
 {
 	static const struct column columns[] = {
@@ -57,8 +126,17 @@ enum exit_code cmd_drift(struct invocation *in)
 	};
 	CLEANUP(client_close) struct client client = { 0 };
 	CLEANUP(json) json_t *drift = NULL;
-	enum exit_code code = client_open(in, &client);
 	const char *limit = given(in, "limit"), *path = "/v1/drift";
+	bool foreign = is_given(in, "foreign");
+	enum exit_code code;
+
+	if (foreign && limit)
+		return usage_error(in, "--limit is not for --foreign, which lists all");
+	if (!foreign && is_given(in, "peer"))
+		return usage_error(in, "--peer goes with --foreign");
+	code = client_open(in, &client);
+	if (!code && foreign)
+		return list_foreign(&client);
 
 	if (!code && limit)
 		path = arena_printf(in->mem, "%s?limit=%s", path, client_escape(&client, limit));

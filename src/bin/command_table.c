@@ -207,8 +207,14 @@ const struct command commands[] = {
 
 	{ "status", "", "Tell whether the server is well, who asks, and what is held.", NULL,
 	  cmd_status, TO_SERVER },
-	{ "drift", "", "List copies that are not as they should be.", NULL, cmd_drift, TO_SERVER,
-	  .options = { { "limit", "N", "This many at most; 100 if not given." } } },
+	{ "drift", "", "List copies that are not as they should be.",
+	  "With --foreign pins on the nodes that nobody asked for here, read from the nodes "
+	  "themselves. "
+	  "They are never removed; their owner does that, by `ipfs pin rm` on the node.",
+	  cmd_drift, TO_SERVER,
+	  .options = { { "limit", "N", "This many at most; 100 if not given; not with --foreign." },
+		       { "foreign", NULL, "Pins that nobody asked for, all of them." },
+		       { "peer", "PEER", "With --foreign: of this node alone." } } },
 	{ "rebalance", "", "Move copies to where a fresh placement would put them.", NULL,
 	  cmd_rebalance, TO_SERVER,
 	  .options = { { "dry-run", NULL, "Only count what would be moved." },

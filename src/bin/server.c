@@ -405,6 +405,16 @@ static bool tell_progress(void *ctx, uint32_t peer_no, struct slice cid, struct 
 	return worker_progress(((struct server *)ctx)->worker, peer_no, cid, out);
 }
 
+static bool make_client(void *ctx, uint32_t peer_no, struct kubo **out, struct err *err)
+{
+	struct server *s = ctx;
+	struct kubo_node node;
+
+	*out = NULL;
+	return !worker_kubo_of(s->worker, peer_no, &node) ||
+	       node_client_new(&s->clock, &node, out, err);
+}
+
 static bool driven(struct server *s, struct slice peer_id)
 {
 	struct worker_node node;
@@ -495,6 +505,7 @@ static bool make_api(struct server *s, struct err *err)
 							    .collect = order_gc,
 							    .node = tell_node,
 							    .progress = tell_progress,
+							    .kubo = make_client,
 							    .shortage = tell_shortage,
 							    .held_back = tell_held_back } });
 	return true;

@@ -69,6 +69,7 @@ struct fake_rpc {
 	int64_t ms;
 	unsigned n, times; /* times: calls it still holds for; 0: all */
 	char *authorization;
+	const char *peer_id;
 	struct buf last; /* the last head that was no order of the test */
 	uint64_t calls;
 };
@@ -322,11 +323,16 @@ static void stat(struct fake_rpc *rpc, struct fake_answer *answer, struct buf *o
 	}
 }
 
-static void id(struct fake_rpc *rpc UNUSED, struct fake_answer *answer UNUSED, struct buf *out)
+static void id(struct fake_rpc *rpc, struct fake_answer *answer UNUSED, struct buf *out)
 {
-	answer_json(out, "{\"ID\":\"12D3KooWFake\",\"PublicKey\":\"\",\"Addresses\":["
-			 "\"/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWFake\"],"
-			 "\"AgentVersion\":\"kubo/0.42.0/fake\",\"Protocols\":[]}\n");
+	char json[400];
+
+	snprintf(json, sizeof(json),
+		 "{\"ID\":\"%.100s\",\"PublicKey\":\"\",\"Addresses\":["
+		 "\"/ip4/127.0.0.1/tcp/4001/p2p/%.100s\"],"
+		 "\"AgentVersion\":\"kubo/0.42.0/fake\",\"Protocols\":[]}\n",
+		 rpc->peer_id, rpc->peer_id);
+	answer_json(out, json);
 }
 
 static void version(struct fake_rpc *rpc UNUSED, struct fake_answer *answer UNUSED, struct buf *out)
@@ -665,7 +671,13 @@ struct fake_rpc *fake_rpc_new(void)
 	struct fake_rpc *rpc = xcalloc(1, sizeof(*rpc));
 
 	grow(rpc);
+	rpc->peer_id = "12D3KooWFake";
 	return rpc;
+}
+
+void fake_rpc_name(struct fake_rpc *rpc, const char *peer_id)
+{
+	rpc->peer_id = peer_id;
 }
 
 void fake_rpc_free(struct fake_rpc *rpc)

@@ -15,6 +15,9 @@ void fake_rpc_free(struct fake_rpc *rpc);
 /* Calls must carry this Authorization header from now on; NULL: none. */
 void fake_rpc_authorize(struct fake_rpc *rpc, const char *header);
 
+/* Who the node says it is from now on; 12D3KooWFake until then.  The text is borrowed. */
+void fake_rpc_name(struct fake_rpc *rpc, const char *peer_id);
+
 /* One recursive pin more. */
 void fake_rpc_hold(struct fake_rpc *rpc, const char *cid, const char *name);
 

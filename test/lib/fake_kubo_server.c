@@ -3,7 +3,7 @@
  * for the ways in which a node misbehaves.  One thread, about 10 us a request.
  *
  *	fake_kubo_server [--port N] [--unix PATH] [--auth HEADER] [--fault QUERY]
- *	                 [--held NAME:FILE]
+ *	                 [--held NAME:FILE] [--id PEERID]
  *
  * Listens on 127.0.0.1 (port 0, the default: a free one) or on a unix socket, writes its
  * address to stdout as one line, and ends with its standard input when that is a pipe, or by a
@@ -13,7 +13,7 @@
  *	POST /fake/pin?arg=CID[&type=direct]     POST /fake/lose?arg=CID
  *	POST /fake/pins    POST /fake/counts     POST /fake/last   (the last request's head)
  *
- * --held: it has the CIDs of FILE, one a line, pinned recursively under NAME.
+ * --id: who it is.  --held: it has the CIDs of FILE, one a line, pinned recursively under NAME.
  * fake_kubo_rpc.c has the names of the faults.
  */
 #include <arpa/inet.h>
@@ -331,6 +331,8 @@ int main(int argc, char **argv)
 			apply_fault(&s, argv[i + 1]);
 		else if (strcmp(argv[i], "--held") == 0)
 			hold_pins(&s, argv[i + 1]);
+		else if (strcmp(argv[i], "--id") == 0)
+			fake_rpc_name(s.rpc, argv[i + 1]);
 	}
 	if (s.listen_fd < 0)
 		s.listen_fd = listen_tcp(port);

@@ -37,6 +37,9 @@ struct api_orders { /* of operators, to roles in this process; any thread, short
 	bool (*node)(void *ctx, uint32_t peer_no, struct worker_node *out);
 	/* How far a running fetch has come; false if it is not known here.  NULL: likewise. */
 	bool (*progress)(void *ctx, uint32_t peer_no, struct slice cid, struct kubo_progress *out);
+	/* A client of the peer's node, the caller's own to free, in which that is node 0; NULL in
+	 * *out: it is not driven here.  NULL: likewise. */
+	bool (*kubo)(void *ctx, uint32_t peer_no, struct kubo **out, struct err *err);
 };
 
 struct api_options { /* what they point to outlives the api */

@@ -19,9 +19,10 @@ struct api {
 	struct rate *rate;
 	struct waiters *waiters;
 	struct delegates *delegates;
-	atomic_bool checking, drifting; /* of what reads whole tables one runs at a time */
-	pthread_mutex_t lock;           /* guards what follows */
-	struct once_running *running;   /* calls under a key in this process: once.c */
+	/* Of what reads whole tables, or whole lists of nodes, one runs at a time. */
+	atomic_bool checking, drifting, listing_foreign;
+	pthread_mutex_t lock;         /* guards what follows */
+	struct once_running *running; /* calls under a key in this process: once.c */
 };
 
 #define ROUTE_PARAMS 1 /* of a path, at most */
@@ -111,7 +112,8 @@ route_handler psa_list, psa_get;
 route_handler v1_list_pins, v1_get_pin;
 route_handler v1_bulk_create, v1_bulk_delete;
 route_handler v1_list_peers, v1_add_peer, v1_get_peer, v1_patch_peer, v1_remove_peer, v1_drain_peer,
-	v1_pause_peer, v1_resume_peer, v1_forget_peer, v1_gc_peer, v1_rebalance, v1_drift;
+	v1_pause_peer, v1_resume_peer, v1_forget_peer, v1_gc_peer, v1_rebalance, v1_drift,
+	v1_foreign;
 route_handler v1_list_owners, v1_get_owner, v1_patch_owner, v1_usage;
 route_handler v1_list_keys, v1_create_key, v1_revoke_key, v1_rotate_key;
 route_handler v1_list_deny, v1_add_deny, v1_remove_deny;

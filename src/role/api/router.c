@@ -38,6 +38,7 @@ static const struct route routes[] = {
 	{ METHOD_POST, "/v1/peers/{peer}/gc", SCOPE_ADMIN, false, v1_gc_peer, REPEAT_SAME },
 	{ METHOD_POST, "/v1/rebalance", SCOPE_ADMIN, false, v1_rebalance, REPEAT_SAME },
 	{ METHOD_GET, "/v1/drift", SCOPE_ADMIN, false, v1_drift },
+	{ METHOD_GET, "/v1/drift/foreign", SCOPE_ADMIN, false, v1_foreign },
 	{ METHOD_POST, "/v1/store/backup", SCOPE_ADMIN, false, v1_store_backup, REPEAT_SAME },
 	{ METHOD_POST, "/v1/store/check", SCOPE_ADMIN, false, v1_store_check, REPEAT_SAME },
 	{ METHOD_GET, "/v1/owners", SCOPE_ADMIN, false, v1_list_owners },

@@ -79,7 +79,8 @@ struct worker {
 	struct worker_options options;
 	struct worker_policy policy;
 	char pin_name[64];   /* "pinfold/<store id>" */
-	struct node **nodes; /* they stay where they are: calls and tasks point to them */
+	struct node **nodes; /* they stay where they are: calls and tasks point to them; added to
+				under the lock, and their options never change */
 	unsigned n_nodes;
 	struct resolver *resolver;
 	struct owner_bounds *bounds;

@@ -69,9 +69,9 @@ static bool add_node(struct worker *w, const struct worker_node_options *options
 	journal_init(&node->journal, rand_u64(node->worker->options.rand));
 	turn_init(&node->turn, owner_bound, w->bounds);
 	turn_init(&node->removals, NULL, NULL);
+	pthread_mutex_lock(&w->lock);
 	w->nodes = xrealloc(w->nodes, (w->n_nodes + 1) * sizeof(w->nodes[0]));
 	w->nodes[w->n_nodes++] = node;
-	pthread_mutex_lock(&w->lock);
 	w->shown = xrealloc(w->shown, w->n_nodes * sizeof(w->shown[0]));
 	w->shown[w->n_nodes - 1] = (struct worker_node){ 0 };
 	w->n_shown = w->n_nodes;
@@ -407,6 +407,20 @@ bool worker_node_of(struct worker *w, uint32_t peer_no, struct worker_node *out)
 		found = w->shown[i].peer_no == peer_no;
 		if (found)
 			*out = w->shown[i];
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+bool worker_kubo_of(struct worker *w, uint32_t peer_no, struct kubo_node *out)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < w->n_shown && !found; i++) {
+		found = w->shown[i].peer_no == peer_no && w->shown[i].state != NODE_DUPLICATE;
+		if (found)
+			*out = w->nodes[i]->options.kubo;
 	}
 	pthread_mutex_unlock(&w->lock);
 	return found;

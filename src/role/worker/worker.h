@@ -124,6 +124,10 @@ bool worker_node_at(struct worker *w, unsigned i, struct worker_node *out);
 /* Copies the one that is this peer; false: none is, as far as is known by now. */
 bool worker_node_of(struct worker *w, uint32_t peer_no, struct worker_node *out);
 
+/* From any thread: how to reach that peer's node, for a client of the caller's own; false: none is
+ * that peer.  The texts live as long as the worker. */
+bool worker_kubo_of(struct worker *w, uint32_t peer_no, struct kubo_node *out);
+
 /* From any thread: drives one more node from now on.  The options are copied.  A URL that
  * makes no sense is logged and forgotten; so is a Kubo that another URL already names. */
 void worker_add_node(struct worker *w, const struct worker_node_options *node);
