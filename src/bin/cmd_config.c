@@ -5,6 +5,38 @@
 #include "bin/table.h"
 #include "json/json_writer.h"
 
+static void key_lines(struct json_writer *w, const char *name, struct slice text)
+{
+	json_key(w, name);
+	json_begin_array(w);
+	while (text.len > 0) {
+		const uint8_t *end = memchr(text.ptr, '\n', text.len);
+		size_t n = end ? (size_t)(end - text.ptr) : text.len;
+
+		json_str(w, SLICE_OF(text.ptr, n));
+		n += end != NULL;
+		text = SLICE_OF(text.ptr + n, text.len - n);
+	}
+	json_end_array(w);
+}
+
+/* `warnings` are about variables that nobody reads: no mistake of the configuration. */
+static void print_findings(bool good, const char *file, const struct buf *problems,
+			   const struct buf *warnings)
+{
+	CLEANUP(buf_free) struct buf out = { 0 };
+	struct json_writer w = json_writer(&out);
+
+	json_begin_object(&w);
+	json_key_bool(&w, "good", good);
+	if (file)
+		json_key_cstr(&w, "file", file);
+	key_lines(&w, "problems", buf_slice(problems));
+	key_lines(&w, "warnings", buf_slice(warnings));
+	json_end_object(&w);
+	printf("%.*s\n", SLICE_FMT(buf_slice(&out)));
+}
+
 enum exit_code cmd_config_check(struct invocation *in)
 {
 	CLEANUP(buf_free) struct buf problems = { 0 };
@@ -14,6 +46,10 @@ enum exit_code cmd_config_check(struct invocation *in)
 	bool ok = command_config(in, &problems, &result, &err);
 
 	config_strangers(in->env, &strangers);
+	if (is_given(in, "json")) {
+		print_findings(ok, result.file, &problems, &strangers);
+		return ok ? EXIT_DONE : EXIT_USAGE;
+	}
 	if (strangers.len)
 		fprintf(stderr, "%.*s", SLICE_FMT(buf_slice(&strangers)));
 	if (!ok) {

@@ -23,7 +23,12 @@ static bool show_share(void *ctx, double share)
 	return true;
 }
 
-static void print_check(const struct store_check *c, bool json)
+static void print_written(const struct buf *json)
+{
+	printf("%.*s\n", SLICE_FMT(buf_slice(json)));
+}
+
+static void print_check(const struct store_check *c, const char *first, bool json)
 {
 	static const char *const names[] = { "cids",  "requests", "copies",
 					     "wrong", "repaired", "orphans" };
@@ -38,9 +43,26 @@ static void print_check(const struct store_check *c, bool json)
 			printf("%-9s %" PRIu64 "\n", names[i], counts[i]);
 		json_key_u64(&w, names[i], counts[i]);
 	}
+	if (*first)
+		json_key_cstr(&w, "first", first);
 	json_end_object(&w);
 	if (json)
-		printf("%.*s\n", SLICE_FMT(buf_slice(&out)));
+		print_written(&out);
+}
+
+/* What --json prints of a copy that was made, whichever way. */
+static void print_copied(const struct invocation *in, const char *store)
+{
+	CLEANUP(buf_free) struct buf out = { 0 };
+	struct json_writer w = json_writer(&out);
+
+	if (!is_given(in, "json"))
+		return;
+	json_begin_object(&w);
+	json_key_cstr(&w, "store", store);
+	json_key_cstr(&w, "backup", dir_absolute(in->args[0], in->mem));
+	json_end_object(&w);
+	print_written(&out);
 }
 
 /* ---- through the server ------------------------------------------------------------- */
@@ -125,7 +147,7 @@ enum exit_code cmd_store_check(struct invocation *in)
 		if (!ok)
 			return offline_failed(&err);
 	}
-	print_check(&found, is_given(in, "json"));
+	print_check(&found, first, is_given(in, "json"));
 	if (*first)
 		fprintf(stderr, "pinfold: first finding: %s\n", first);
 	return found.wrong + found.orphans > found.repaired ? EXIT_FAILED : EXIT_DONE;
@@ -150,6 +172,7 @@ enum exit_code cmd_store_backup(struct invocation *in)
 	} else if (!store_backup(o.store, in->args[0], &err)) {
 		return offline_failed(&err);
 	}
+	print_copied(in, path);
 	fprintf(stderr, "%s holds a backup of %s.\n", in->args[0], path);
 	return EXIT_DONE;
 }
@@ -190,6 +213,7 @@ enum exit_code cmd_store_restore(struct invocation *in)
 	if (!check_backup(in->args[0], like.expiring_us, &err) ||
 	    !offline_make_parent(path, &err) || !copy_dir(in->args[0], path, mark, &err))
 		return offline_failed(&err);
+	print_copied(in, path);
 	fprintf(stderr,
 		"%s holds what %s does.  Copies of what was asked for since then are kept until "
 		"`pinfold rebalance --force`.\n",

@@ -171,9 +171,10 @@ const struct command commands[] = {
 	  .options = { { "repair", NULL, "Mend what can be derived again." } } },
 	{ "store backup", "DIR", "Copy the store into a new directory, which is a store too.",
 	  "A server that has the directory open does it itself, without a pause.", cmd_store_backup,
-	  1, 1, .takes = TAKES_CONFIG },
+	  1, 1, .takes = TAKES_CONFIG | TAKES_JSON },
 	{ "store restore", "DIR", "Make the store from a backup, where there is none.",
-	  "The backup is read as a whole first.", cmd_store_restore, 1, 1, .takes = TAKES_CONFIG },
+	  "The backup is read as a whole first.", cmd_store_restore, 1, 1,
+	  .takes = TAKES_CONFIG | TAKES_JSON },
 
 	{ "store export", "[FILE]", "Write pins as ipfs-cluster does, for its import or ours.",
 	  "A line of JSON a pin, with every field of ipfs-cluster's pin, to stdout or a new file. "
@@ -200,7 +201,7 @@ const struct command commands[] = {
 		       { "peer", "PEERID", "A node to prefer, instead; may be repeated." } } },
 
 	{ "config check", "", "Read the whole configuration and name every mistake.", NULL,
-	  cmd_config_check, .takes = TAKES_CONFIG },
+	  cmd_config_check, .takes = TAKES_CONFIG | TAKES_JSON },
 	{ "config show", "", "Print every option, its value and where it came from.",
 	  "Secrets are not shown.", cmd_config_show, .takes = TAKES_CONFIG | TAKES_JSON },
 	{ "config doc", "", "Print the description of every option.", NULL, cmd_config_doc },

@@ -554,6 +554,16 @@ class People(Case):
         for said in ('http.loops: "0" (--http-loops)', 'log.level: "loud" (PINFOLD_LOG_LEVEL)', "did you mean PINFOLD_LOG_LEVEL?"):
             self.assertIn(said, out.stderr)
         self.run_it("config", "check")
+        out = self.run_it("config", "check", "--json", "--http-loops", "0", code=2, PINFOLD_LOG_LEVEL="loud", PINFOLD_LOGLEVEL="x")
+        told = json.loads(out.stdout)
+        self.assertEqual((told["good"], len(told["problems"]), len(told["warnings"]), out.stderr), (False, 2, 1, ""))
+        self.assertIn('http.loops: "0" (--http-loops)', "\n".join(told["problems"]))
+        self.assertIn("did you mean PINFOLD_LOG_LEVEL?", told["warnings"][0])
+        file = pathlib.Path(self.home.name) / "some.json"
+        file.write_text("{}")
+        told = json.loads(self.run_it("config", "check", "--json", "--config", str(file)).stdout)
+        self.assertEqual(told, {"good": True, "file": str(file), "problems": [], "warnings": []})
+        self.assertNotIn("file", json.loads(self.run_it("config", "check", "--json").stdout))
         shown = self.run_it("config", "show", "--kubo", "http://a:1", "--kubo", "http://b:2",
                             PINFOLD_WORKER_KUBO_AUTH="bearer:hunter2").stdout
         self.assertIn("(hidden)", shown)

@@ -285,9 +285,12 @@ class Orders(Case):
         here = self.dir / "here"
         here.mkdir()
         env = {**p.env(), "PINFOLD_DATA": str(p.dir)}
-        self.run_it("store", "backup", "copy", cwd=here, **env)
+        out = self.run_it("store", "backup", "copy", "--json", cwd=here, **env)
+        self.assertEqual(json.loads(out.stdout), {"store": str(p.dir / "store"), "backup": str(here / "copy")})
         self.assertTrue((here / "copy" / "FORMAT").exists())
-        self.assertIn("copy", self.run_it("store", "backup", "copy", cwd=here, code=1, **env).stderr)
+        out = self.run_it("store", "backup", "copy", "--json", cwd=here, code=1, **env)
+        self.assertIn("copy", out.stderr)
+        self.assertEqual(out.stdout, "")
         p.pin(cid_of("later"))
         self.assertIn("already", self.run_it("store", "restore", here / "copy", code=1, **env).stderr)
         p.stop()
@@ -305,7 +308,10 @@ class Orders(Case):
         self.assertIn("extra", out.stderr)
         self.assertEqual(sorted(f.name for f in p.dir.iterdir() if f.name.startswith("store")), [], "nothing half made stays")
         (here / "copy" / "extra").rmdir()
-        self.run_it("store", "restore", here / "copy", "--data", here / "new", **env)  # nothing but the backup is left
+        out = self.run_it("store", "restore", here / "copy", "--data", here / "new", "--json", **env)  # nothing but the backup is left
+        self.assertEqual(json.loads(out.stdout), {"store": str(here / "new" / "store"), "backup": str(here / "copy")})
+        offline = self.run_it("store", "backup", here / "of-new", "--data", here / "new", "--json", **env)
+        self.assertEqual(json.loads(offline.stdout)["backup"], str(here / "of-new"))
         self.run_it("store", "restore", here / "copy", **env)
         p.start()
         self.assertEqual({pin["id"] for pin in p.ask("GET", "/v1/pins").json["pins"]}, ids)
