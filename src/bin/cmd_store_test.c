@@ -14,7 +14,7 @@
 #include "bin/command.h"
 #include "role/restored.h"
 #include "store/rocksdb/store_rocksdb.h"
-#include "store/store.h"
+#include "store/store_ops.h"
 
 static int remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED,
 		      struct FTW *ftw UNUSED)
@@ -193,6 +193,55 @@ static void a_damaged_backup_is_told_before_anything_is_made(void **state)
 	assert_int_equal(run("check", NULL, f->dir), EXIT_FAILED);
 }
 
+/* A row of a listing that nothing stands behind. */
+static void write_orphan(const char *path)
+{
+	struct owner_pin row = { .owner = SLICE_LIT("nobody"),
+				 .cid = SLICE_LIT("\x01\x55\x00\x00") };
+	struct store_write put = { .table = TABLE_OWNER_PINS, .kind = WRITE_PUT, .row = &row };
+	struct store_rocksdb_options where = { .path = path };
+	struct store_backend *backend;
+	struct err err;
+
+	if (!store_rocksdb_open(&where, &backend, &err) ||
+	    !backend->ops->write(backend, &put, 1, &err))
+		fail_msg("%s", err.text);
+	backend->ops->close(backend);
+}
+
+/* What a command prints on stdout. */
+static void run_told(const char *verb, const char *arg, const char *path, enum exit_code want,
+		     char out[600])
+{
+	FILE *file = tmpfile();
+	int stdout_fd = dup(STDOUT_FILENO);
+	size_t n;
+
+	fflush(stdout);
+	dup2(fileno(file), STDOUT_FILENO);
+	assert_int_equal(run(verb, arg, path), want);
+	fflush(stdout);
+	dup2(stdout_fd, STDOUT_FILENO);
+	close(stdout_fd);
+	rewind(file);
+	n = fread(out, 1, 599, file);
+	out[n] = '\0';
+	fclose(file);
+}
+
+static void a_check_tells_its_first_finding_to_programs_too(void **state)
+{
+	struct fixture *f = *state;
+	char told[600];
+
+	run_told("check", "--json", f->store, EXIT_DONE, told);
+	assert_null(strstr(told, "first"));
+	write_orphan(f->store);
+	run_told("check", "--json", f->store, EXIT_FAILED, told);
+	assert_non_null(strstr(told, "\"orphans\":1"));
+	assert_non_null(strstr(told, "\"first\":\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +250,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_that_is_there_is_written_over, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_backup_is_told_before_anything_is_made,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_check_tells_its_first_finding_to_programs_too,
 						setup, teardown),
 	};
 	return cmocka_run_group_tests_name("bin/cmd_store", tests, NULL, NULL);
