@@ -88,7 +88,7 @@ static void a_rebalance_knows_the_peer_that_came_a_moment_ago(void **state UNUSE
 	roles_run(r, 10 * US_PER_S);
 	for (unsigned i = 0; i < 8; i++)
 		roles_pin(r, "ada", i, NULL);
-	roles_run(r, 32 * US_PER_S + 300 * US_PER_MS);
+	roles_run(r, 48 * US_PER_S + 300 * US_PER_MS);
 	roles_restart_reconciler(r); /* it looks at another moment than the worker tells */
 	assert_int_equal(moves_left(r), 0);
 	while (moves_left(r) == 0) {
