@@ -11,6 +11,7 @@
 #include "bin/progress.h"
 #include "model/peer_id.h"
 #include "role/cluster_pin_json.h"
+#include "role/deny.h"
 #include "store/state.h"
 #include "json/json_writer.h"
 
@@ -169,9 +170,10 @@ struct import {
 	uint64_t bytes, total; /* read; 0: nobody knows */
 	struct buf in;
 	struct cluster_pin_lines lines;
+	struct store *store;
 	struct state_batch *batch;
-	uint64_t taken, refused;
-	bool told; /* of the pin that is being added */
+	uint64_t taken, refused, denied; /* of `refused`: on the deny list */
+	bool told;                       /* of the pin that is being added */
 	struct err why;
 	struct progress progress;
 };
@@ -201,6 +203,29 @@ static void override(const struct overrides *with, struct cluster_pin *pin)
 		pin->allocations = with->allocations;
 }
 
+/* *denied: it is on the deny list, and that was told.  A CID that is none the batch refuses. */
+static bool check_denied(struct import *m, struct slice bytes, struct arena *mem, bool *denied,
+			 struct err *err)
+{
+	const struct deny *entry = NULL;
+	struct err why;
+	struct cid cid;
+
+	*denied = false;
+	if (!cid_decode(bytes, &cid, &why))
+		return true;
+	if (!deny_find(m->store, &cid, mem, &entry, err))
+		return false;
+	*denied = entry != NULL;
+	if (!entry)
+		return true;
+	err_set(&why, ERR_DENIED, "this content is on the deny list%s%.*s",
+		entry->reason.len > 0 ? ": " : "", SLICE_FMT(entry->reason));
+	m->denied++;
+	refuse(m, &why);
+	return true;
+}
+
 /* False if the store fails. */
 static bool take_pin(struct import *m, struct slice text, struct err *err)
 {
@@ -209,11 +234,16 @@ static bool take_pin(struct import *m, struct slice text, struct err *err)
 	struct cluster_pin pin;
 	struct slice owner;
 	struct err why;
+	bool denied;
 
 	if (!cluster_pin_json_read(text, mem, &pin, &owner, &why)) {
 		refuse(m, &why);
 		return true;
 	}
+	if (!check_denied(m, pin.cid, mem, &denied, err))
+		return false;
+	if (denied)
+		return true;
 	if (m->owner || !owner.ptr)
 		owner = slice_str(m->owner ? m->owner : OWNER);
 	state_batch_of_owner(m->batch, owner);
@@ -272,6 +302,7 @@ static bool import_all(struct import *m, struct store *store, struct err *err)
 	struct stat st;
 	bool ok, kept;
 
+	m->store = store;
 	m->batch = state_batch_new(store, slice_str(OWNER), &options);
 	if (fstat(m->fd, &st) == 0 && S_ISREG(st.st_mode))
 		m->total = (uint64_t)st.st_size;
@@ -292,15 +323,17 @@ static void print_counts(const struct import *m, bool json)
 
 	fprintf(stderr,
 		"%" PRIu64 " pins read in %.1f s: %" PRIu64 " written, %" PRIu64
-		" were there already, %" PRIu64 " refused\n",
+		" were there already, %" PRIu64 " refused, %" PRIu64
+		" of those as they are on the deny list\n",
 		m->taken + m->refused, progress_seconds(&m->progress), counts.changed,
-		counts.unchanged, m->refused);
+		counts.unchanged, m->refused, m->denied);
 	if (!json)
 		return;
 	json_begin_object(&w);
 	json_key_u64(&w, "written", counts.changed);
 	json_key_u64(&w, "unchanged", counts.unchanged);
 	json_key_u64(&w, "refused", m->refused);
+	json_key_u64(&w, "denied", m->denied);
 	json_end_object(&w);
 	printf("%.*s\n", SLICE_FMT(buf_slice(&out)));
 }

@@ -156,12 +156,17 @@ const struct command commands[] = {
 		       { "disabled", "true|false", "Whether everything is refused." } } },
 
 	{ "deny add", "CID|DIGEST...", "Forbid content.",
-	  "DIGEST is the SHA-256 of a multihash in hex: it names content without telling which.",
+	  "It is not fetched any more, whenever it was asked for; its pins show as failed. Copies "
+	  "that are pinned already stay until their pins are removed: to remove what is paid for "
+	  "is "
+	  "an act of its own. DIGEST is the SHA-256 of a multihash in hex: it names content "
+	  "without "
+	  "telling which.",
 	  cmd_deny_add, 1, MANY, TO_SERVER,
 	  .options = { { "reason", "TEXT", "Why, for those who look." } } },
 	{ "deny ls", "", "List what is forbidden.", NULL, cmd_deny_ls, TO_SERVER },
-	{ "deny rm", "CID|DIGEST...", "Allow content again.", NULL, cmd_deny_rm, 1, MANY,
-	  TO_SERVER },
+	{ "deny rm", "CID|DIGEST...", "Allow content again.",
+	  "What is still asked for is fetched by itself.", cmd_deny_rm, 1, MANY, TO_SERVER },
 
 	{ "store check", "", "Prove that every row of the store agrees with the others.",
 	  "A server that has the directory open does it itself. Fails if anything is wrong and was "

@@ -44,9 +44,10 @@ const char *copy_failure_name(enum copy_failure why)
 		[FAILURE_NO_SPACE] = "no-space",
 		[FAILURE_INVALID] = "invalid",
 		[FAILURE_OTHER] = "other",
+		[FAILURE_DENIED] = "denied",
 	};
 
-	assert(why <= FAILURE_OTHER);
+	assert(why <= FAILURE_DENIED);
 	return names[why];
 }
 

@@ -65,6 +65,7 @@ enum copy_failure {
 	FAILURE_NO_SPACE = 4,    /* the node's disk is full */
 	FAILURE_INVALID = 5,     /* Kubo cannot walk this CID; retrying will not help soon */
 	FAILURE_OTHER = 6,
+	FAILURE_DENIED = 7, /* the content is on the deny list: it is not fetched */
 };
 
 const char *pin_status_name(enum pin_status status); /* "queued", ... "expiring" */

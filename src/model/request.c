@@ -164,6 +164,7 @@ static bool copy_failed(const struct request *r, const struct copy *c, int64_t n
 {
 	return c->state_gen == c->gen && told_since(r, c) &&
 	       (c->attempts >= COPY_FAILED_ATTEMPTS ||
+		(c->state == COPY_ERROR && c->failure == FAILURE_DENIED) ||
 		(c->failing_since > 0 && now_us - c->failing_since >= COPY_FAILED_US));
 }
 

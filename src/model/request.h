@@ -142,10 +142,10 @@ bool request_allows(const struct request *r, struct slice zone);
  * the copy is yet to be tried. */
 struct request_copies {
 	unsigned desired, pinned;
-	unsigned
-		failed; /* not pinned; failed 5 times or for 24 h under the generation that holds */
-	unsigned tried; /* neither: being fetched, or failed less often */
-	uint64_t size;  /* bytes of the DAG by any copy; 0 = not known */
+	unsigned failed; /* not pinned; failed 5 times, for 24 h, or because the content is denied,
+			  * under the generation that holds */
+	unsigned tried;  /* neither: being fetched, or failed less often */
+	uint64_t size;   /* bytes of the DAG by any copy; 0 = not known */
 };
 struct request_copies request_copies(const struct request *r, const struct copy *copies, size_t n,
 				     struct peer_zones zones, int64_t now_us);

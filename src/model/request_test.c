@@ -326,8 +326,8 @@ static void copies_of_a_replaced_request_stay_until_the_other_is_settled(void **
 #define NOW (1000 * US_PER_DAY)
 
 /* One copy in a letter: P pinned, Q queued, F being fetched, E failed once, 5 failed five
- * times, D failed for a day, R five times but assigned anew since, U unpinned but wanted,
- * d pinned directly, x pinned but not desired. */
+ * times, D failed for a day, N denied, n denied once and being fetched again, R five times but
+ * assigned anew since, U unpinned but wanted, d pinned directly, x pinned but not desired. */
 static struct copy copy_of(char letter, uint32_t peer_no)
 {
 	struct copy c = { .peer_no = peer_no,
@@ -359,6 +359,12 @@ static struct copy copy_of(char letter, uint32_t peer_no)
 		c.state = COPY_ERROR;
 		c.attempts = 1;
 		c.failing_since = NOW - COPY_FAILED_US;
+		break;
+	case 'N':
+	case 'n':
+		c.state = letter == 'N' ? COPY_ERROR : COPY_PINNING;
+		c.failure = FAILURE_DENIED;
+		c.attempts = 1;
 		break;
 	case 'U':
 		c.state = COPY_UNPINNED;
@@ -395,6 +401,10 @@ static void status_follows_from_the_copies_a_request_may_count_on(void **state U
 		{ "5", 1, NULL, 0, STATUS_FAILED },
 		{ "D", 1, NULL, 0, STATUS_FAILED },
 		{ "5D", 1, NULL, 0, STATUS_FAILED },
+		{ "N", 1, NULL, 0, STATUS_FAILED },
+		{ "PN", 2, NULL, 0, STATUS_FAILED },
+		{ "NQ", 1, NULL, 0, STATUS_PINNING },
+		{ "n", 1, NULL, 0, STATUS_PINNING },
 		{ "5", 2, NULL, 0, STATUS_FAILED },
 		{ "P5", 2, NULL, 0, STATUS_FAILED },
 		{ "5E", 1, NULL, 0, STATUS_PINNING },

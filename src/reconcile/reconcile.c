@@ -130,6 +130,7 @@ static enum cure cure_of(uint8_t failure)
 		[FAILURE_NO_SPACE] = CURE_OTHER_PEER,
 		[FAILURE_INVALID] = CURE_NONE,
 		[FAILURE_OTHER] = CURE_PERHAPS,
+		[FAILURE_DENIED] = CURE_NONE,
 	};
 
 	return failure < ARRAY_LEN(cures) ? cures[failure] : CURE_NONE;

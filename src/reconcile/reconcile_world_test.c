@@ -743,7 +743,7 @@ static struct copy any_copy(struct world *w, uint32_t peer_no)
 		.stamp = roll(w, 2000),
 		.state_gen = roll(w, 3) ? gen : roll(w, 1200),
 		.state = (uint8_t)roll(w, COPY_UNPINNED + 1),
-		.failure = (uint8_t)roll(w, FAILURE_OTHER + 1),
+		.failure = (uint8_t)roll(w, FAILURE_DENIED + 1),
 		.attempts = (uint16_t)roll(w, roll(w, 2) ? 8 : 65536),
 		.adopted = roll(w, 8) == 0,
 		.size = roll(w, 2) ? roll(w, 100) : rand_u64(&w->rand.base),

@@ -6,12 +6,14 @@
 /* How fast it slows down, by what has to change before another try can help:
  * the range of the first delay is min_us * factor; it doubles with each attempt. */
 static const int64_t factors[] = {
-	[FAILURE_NONE] = 2,        [FAILURE_STALLED] = 8, /* a provider has to come back */
-	[FAILURE_UNREACHABLE] = 2,                        /* a restart takes seconds */
-	[FAILURE_REFUSED] = 32,  /* somebody has to change the node's configuration */
-	[FAILURE_NO_SPACE] = 32, /* somebody has to make room */
-	[FAILURE_INVALID] = 512, /* hardly anything will */
+	[FAILURE_NONE] = 2,
+	[FAILURE_STALLED] = 8,     /* a provider has to come back */
+	[FAILURE_UNREACHABLE] = 2, /* a restart takes seconds */
+	[FAILURE_REFUSED] = 32,    /* somebody has to change the node's configuration */
+	[FAILURE_NO_SPACE] = 32,   /* somebody has to make room */
+	[FAILURE_INVALID] = 512,   /* hardly anything will */
 	[FAILURE_OTHER] = 4,
+	[FAILURE_DENIED] = 512, /* workers are told when a list changes */
 };
 
 int64_t retry_delay_us(const struct retry_policy *policy, enum copy_failure failure,

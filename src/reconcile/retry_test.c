@@ -33,7 +33,7 @@ static void delays_stay_within_the_policy(void **state UNUSED)
 
 	rand_init_seeded(&rand, 1);
 	for (int i = 0; i < 100000; i++) {
-		enum copy_failure f = (enum copy_failure)rand_below(&rand.base, FAILURE_OTHER + 1);
+		enum copy_failure f = (enum copy_failure)rand_below(&rand.base, FAILURE_DENIED + 1);
 		unsigned attempts = (unsigned)rand_below(&rand.base, i % 2 ? 10 : UINT16_MAX);
 		int64_t d = retry_delay_us(&policy, f, attempts, rand_u64(&rand.base));
 

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "model/version.h"
+#include "role/deny.h"
 #include "role/restored.h"
 #include "role/wanted.h"
 
@@ -224,6 +225,17 @@ bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_
 		return false;
 	*holder = row && row->desired;
 	return true;
+}
+
+bool cluster_denied(struct cluster *cluster, const struct cid *cid, struct arena *mem,
+		    const struct deny **out, struct err *err)
+{
+	return deny_find(cluster->store, cid, mem, out, err);
+}
+
+bool cluster_deny_changes(struct cluster *cluster, uint64_t *n, struct err *err)
+{
+	return deny_changes(cluster->store, n, err);
 }
 
 static struct slice zone_of(struct peer_zones zones, uint32_t peer_no)

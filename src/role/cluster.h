@@ -68,6 +68,12 @@ bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, st
 bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_no,
 		       struct arena *mem, bool *holder, struct err *err) MUST_CHECK;
 
+/* The entry of the deny list that forbids to fetch this CID, in `mem`, or NULL. */
+bool cluster_denied(struct cluster *cluster, const struct cid *cid, struct arena *mem,
+		    const struct deny **out, struct err *err) MUST_CHECK;
+/* How often that list was changed; 0: never, it is empty. */
+bool cluster_deny_changes(struct cluster *cluster, uint64_t *n, struct err *err) MUST_CHECK;
+
 /* The last look before an unpin: is there any request that wants this CID kept here?
  * Answers from what is durable.  Compares with the copy's desired half too: a peer that
  * has been given the copy again must not lose it.  Of a request that wants the CID, but not

@@ -69,7 +69,7 @@ static const struct column placements_by_cid[] = {
 	VALUE_OF(GROUP_OBSERVED, 7, "stamp", U64, struct copy_row, copy.stamp),
 	VALUE_OF(GROUP_OBSERVED, 8, "state_gen", U64, struct copy_row, copy.state_gen),
 	ENUM_OF(GROUP_OBSERVED, 9, "state", COPY_UNPINNED, struct copy_row, copy.state),
-	ENUM_OF(GROUP_OBSERVED, 10, "failure", FAILURE_OTHER, struct copy_row, copy.failure),
+	ENUM_OF(GROUP_OBSERVED, 10, "failure", FAILURE_DENIED, struct copy_row, copy.failure),
 	VALUE_OF(GROUP_OBSERVED, 11, "attempts", U16, struct copy_row, copy.attempts),
 	VALUE_OF(GROUP_OBSERVED, 12, "adopted", BOOL, struct copy_row, copy.adopted),
 	VALUE_OF(GROUP_OBSERVED, 13, "error", TEXT, struct copy_row, copy.error),

@@ -13,8 +13,8 @@
  *	Marshal, Unmarshal   state_marshal(), state_unmarshal()
  *	Commit               state_batch_commit()
  *
- * What is added is the operator's word: no quota and no deny list is asked.  The planner finds
- * what was written by itself.  Memory is bounded everywhere by a batch or a chunk.
+ * What is added is the operator's word: no quota is asked, and the deny list by whoever adds.  The
+ * planner finds what was written by itself.  Memory is bounded everywhere by a batch or a chunk.
  */
 #pragma once
 

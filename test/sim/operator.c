@@ -51,16 +51,16 @@ static bool change_a_peer(struct process *p, struct arena *mem, struct err *err)
 	return row->wish_version == 0 || set_wish(p, row, wish, err);
 }
 
-static bool change_a_denial(struct process *p, struct arena *mem, struct err *err)
+bool sim_deny(struct process *p, unsigned c, bool deny, struct arena *mem, struct err *err)
 {
 	struct sim *sim = p->sim;
-	unsigned c = (unsigned)rand_below(&sim->rand.base, SIM_CIDS);
-	bool deny = rand_below(&sim->rand.base, 3) == 0, did, ok;
+	bool did, ok;
 	uint8_t digest[DENY_DIGEST_LEN];
 	struct deny row = { .digest = SLICE_OF(digest, sizeof(digest)),
 			    .reason = SLICE_LIT("because"),
 			    .added_at = clock_wall_us(&p->clock) };
 
+	sim_trace(sim, "cid %u is %s", c, deny ? "denied" : "allowed");
 	deny_digest(&sim->cids[c], digest);
 	sim->denied[c] = KNOWN_MAYBE;
 	ok = deny ? deny_add(p->store, &row, mem, &did, err)
@@ -68,6 +68,23 @@ static bool change_a_denial(struct process *p, struct arena *mem, struct err *er
 	if (ok)
 		sim->denied[c] = deny ? KNOWN_YES : KNOWN_NO;
 	return ok;
+}
+
+static bool change_a_denial(struct process *p, struct arena *mem, struct err *err)
+{
+	struct rand *r = &p->sim->rand.base;
+	unsigned c = (unsigned)rand_below(r, SIM_CIDS);
+
+	return sim_deny(p, c, rand_below(r, 3) == 0, mem, err);
+}
+
+/* In the end all is allowed again, and what was asked for goes on by itself. */
+static bool allow_all(struct process *p, struct arena *mem, struct err *err)
+{
+	for (unsigned c = 0; c < SIM_CIDS; c++)
+		if (p->sim->denied[c] != KNOWN_NO && !sim_deny(p, c, false, mem, err))
+			return false;
+	return true;
 }
 
 /* In the end one peer at most is left as it is. */
@@ -99,7 +116,8 @@ void sim_operator(struct role_fiber *rf)
 
 		arena_reset(mem);
 		if (sim->quiet)
-			ok = sim->operator_done = resume_peers(p, mem, &err);
+			ok = sim->operator_done =
+				resume_peers(p, mem, &err) && allow_all(p, mem, &err);
 		else if (rand_below(&sim->rand.base, 2))
 			ok = change_a_peer(p, mem, &err);
 		else

@@ -323,6 +323,50 @@ static void unfetchable(struct role_fiber *rf)
 	end(&s);
 }
 
+static unsigned fetches(const struct story *s)
+{
+	unsigned n = 0;
+
+	for (unsigned node = 0; node < SIM_NODES; node++)
+		n += fake_kubo_seen(s->sim->kubos, node)->adds;
+	return n;
+}
+
+static void say(struct story *s, unsigned cid, bool denied)
+{
+	struct err err = { 0 };
+
+	if (!sim_deny(s->rf->process, cid, denied, s->mem, &err))
+		sim_violated(s->sim, "the deny list cannot be changed: %s", err.text);
+}
+
+static void deny(struct role_fiber *rf)
+{
+	struct story s = begin(rf);
+
+	everybody(&s);
+	for (unsigned n = 0; n < SIM_NODES; n++)
+		fake_kubo_fetch(s.sim->kubos, n, s.sim->texts[CLEAN], US_PER_H);
+	fake_kubo_content(s.sim->kubos, s.sim->texts[CLEAN], 1 << 20, 10000);
+	ask(&s, 0, CLEAN, 2, 0);
+	pass(&s, 5 * US_PER_S);
+	expect(&s, fetches(&s) == 2, "it is being fetched");
+	say(&s, CLEAN, true);
+	pass(&s, 20 * US_PER_S);
+	expect(&s, fetches(&s) == 0, "no node fetches it any more");
+	for (unsigned n = 0; n < SIM_NODES; n++)
+		fake_kubo_fetch(s.sim->kubos, n, s.sim->texts[CLEAN], FAKE_KUBO_LOCAL);
+	pass(&s, US_PER_H);
+	expect(&s, copies(&s, CLEAN) == 0, "nor later, although it could be had");
+	say(&s, CLEAN, false);
+	expect_copies(&s, CLEAN, 2, 20 * US_PER_S);
+	say(&s, CLEAN, true);
+	pass(&s, US_PER_H);
+	expect(&s, copies(&s, CLEAN) == 2, "what is pinned stays");
+	say(&s, CLEAN, false);
+	end(&s);
+}
+
 const struct sim_scenario sim_scenarios[] = {
 	{ "two-owners", "one copy for two owners goes with the last", { 0 }, two_owners },
 	{ "drain", "a drained peer's copies are elsewhere before they go", { 0 }, drain },
@@ -347,6 +391,7 @@ const struct sim_scenario sim_scenarios[] = {
 	  "the pins of a node's user are his, before and after",
 	  { 0 },
 	  foreign_pins },
+	{ "deny", "what is denied is not fetched, and goes on when it is allowed", { 0 }, deny },
 	{ "unfetchable", "what nobody has never delays what somebody has", { 0 }, unfetchable },
 };
 const unsigned sim_n_scenarios = ARRAY_LEN(sim_scenarios);

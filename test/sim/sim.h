@@ -217,6 +217,8 @@ void sim_expires(struct wish *w, int64_t at, bool certain);
 /* An operator's word for the peer that a node is. */
 bool sim_set_wish(struct process *p, unsigned node, enum peer_wish wish, struct arena *mem,
 		  struct err *err);
+/* And for a CID. */
+bool sim_deny(struct process *p, unsigned cid, bool deny, struct arena *mem, struct err *err);
 
 /* ---- scenarios (scenarios.c): stories that are told again and again ---- */
 struct sim_scenario {

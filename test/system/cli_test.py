@@ -609,7 +609,7 @@ class State(Case):
         self.state("import", str(file), data="other")
         self.assertEqual(self.exported("other"), first)
         again = self.state("import", str(file), "--json", data="other")
-        self.assertEqual(json.loads(again.stdout), {"written": 0, "unchanged": 3000, "refused": 0})
+        self.assertEqual(json.loads(again.stdout), {"written": 0, "unchanged": 3000, "refused": 0, "denied": 0})
         self.assertRegex(self.run_it("store", "check", "--data", f"{self.home.name}/other").stdout, r"wrong +0\n")
 
     def test_what_ctl_prints_is_read_and_bad_pins_are_told_by_their_line(self):
@@ -620,7 +620,7 @@ class State(Case):
         at = json.dumps(good, indent=4).count("\n") + 2
         for line, said in ((at, "JSON"), (at + 1, "JSON"), (lines, "cid"), (lines + 1, "metadata")):
             self.assertRegex(out.stderr, f"(?m)^line {line}: .*{said}")
-        self.assertEqual(json.loads(out.stdout), {"written": 1, "unchanged": 0, "refused": 4})
+        self.assertEqual(json.loads(out.stdout), {"written": 1, "unchanged": 0, "refused": 4, "denied": 0})
         self.state("import", stdin=json.dumps(changed))
         self.assertEqual([json.loads(line) for line in self.exported()], [changed])
 
@@ -639,7 +639,7 @@ class State(Case):
         self.assertEqual(sorted((pin.pop("owner"), pin["cid"]) for pin in lines),
                          sorted((o, self.pin(i)["cid"]) for o, i in (("admin", 1), ("admin", 2), ("you", 2), ("you", 3), ("zoe", 2))))
         again = self.state("import", str(file), "--json", data="other")
-        self.assertEqual(json.loads(again.stdout), {"written": 5, "unchanged": 0, "refused": 0})
+        self.assertEqual(json.loads(again.stdout), {"written": 5, "unchanged": 0, "refused": 0, "denied": 0})
         for owner in ("admin", "you", "zoe"):
             self.assertEqual(self.exported("other", "--owner", owner), self.exported("data", "--owner", owner))
         self.assertEqual(self.exported("other", "--all-owners"), sorted(file.read_text().split("\n")[:-1]))

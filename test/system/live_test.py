@@ -138,6 +138,17 @@ class Live(unittest.TestCase):
         self.run_it("deny", "rm", CID)
         self.run_it("pin", "add", CID)
 
+    def test_an_import_takes_nothing_that_is_denied(self):
+        self.run_it("deny", "add", LEAF, "--reason", "takedown 17")
+        self.stop()
+        lines = "".join(json.dumps({"cid": cid}) + "\n" for cid in (CID, LEAF, CID))
+        out = self.run_it("store", "import", "--json", stdin=lines, code=1)
+        self.assertRegex(out.stderr, "(?m)^line 2: this content is on the deny list: takedown 17$")
+        self.assertIn("1 refused, 1 of those as they are on the deny list", out.stderr)
+        self.assertEqual(json.loads(out.stdout), {"written": 1, "unchanged": 0, "refused": 1, "denied": 1})
+        self.start()
+        self.assertEqual([pin["cid"] for pin in self.json("pin", "ls")], [CID])
+
     def test_bench_tells_figures_and_leaves_nothing_behind(self):
         small = ("bench", "--pins", "500", "--seconds", "1", "--connections", "4")
         self.run_it("pin", "add", CID)

@@ -328,8 +328,12 @@ static void write_details(struct json_writer *w, const struct owner_pin *row,
 			      SLICE_FMT(extra->shortage.peers[i].peer_id),
 			      place_refusal_text(extra->shortage.peers[i].why));
 	if (failed && row->status != STATUS_PINNED && n < DETAILS_FULL)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "; attempt %u failed: %.*s",
-			      failed->attempts, SLICE_FMT(failed->error));
+		n += failed->failure == FAILURE_DENIED
+			     ? snprintf(text + n, sizeof(text) - (size_t)n, "; %.*s",
+					SLICE_FMT(failed->error))
+			     : snprintf(text + n, sizeof(text) - (size_t)n,
+					"; attempt %u failed: %.*s", failed->attempts,
+					SLICE_FMT(failed->error));
 	if (n >= (int)sizeof(text)) /* whoever wrote the row: what did not fit is not shown */
 		n = (int)sizeof(text) - 1;
 	json_key_str(w, "status_details", SLICE_OF(text, (size_t)n));

@@ -165,7 +165,7 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 	int64_t wall = node_wall_us(node);
 	bool told;
 
-	node->failed++;
+	node->failed += failure != FAILURE_DENIED;
 	if (c->attempts < UINT16_MAX)
 		c->attempts++;
 	c->failure = (uint8_t)failure;
@@ -178,6 +178,11 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 			   err); /* first: the wait is that of what is reported */
 	node_queue(node, t);
 	return told;
+}
+
+bool node_deny(struct node *node, struct task *t, const char *why, struct err *err)
+{
+	return failed(node, t, FAILURE_DENIED, why, err);
 }
 
 /* The node is gone or going: nothing was learned of the CID. */
@@ -199,6 +204,7 @@ static bool after_probe_to_pin(struct node *node, struct task *t, const struct k
 			       struct err *err)
 {
 	enum kubo_type wish = t->copy.mode == PIN_DIRECT ? KUBO_DIRECT : KUBO_RECURSIVE;
+	const char *denied;
 	bool theirs;
 
 	if (done->outcome == KUBO_OK && t->probed >= wish)
@@ -218,7 +224,9 @@ static bool after_probe_to_pin(struct node *node, struct task *t, const struct k
 		if (!node_report(node, t, COPY_QUEUED, err))
 			return false;
 	}
-	return fetch(node, t, err);
+	if (!node_is_denied(node, t, &denied, err))
+		return false;
+	return denied ? node_deny(node, t, denied, err) : fetch(node, t, err);
 }
 
 /* Our pin is gone.  The user's own that it hid, if any, comes back. */
@@ -279,6 +287,22 @@ static bool after_probe_to_unpin(struct node *node, struct task *t, const struct
 	return remove_pin(node, t, &done->pin, err);
 }
 
+/* It is denied, or its slot was needed. */
+static bool after_cancel(struct node *node, struct task *t, const struct kubo_done *done,
+			 struct err *err)
+{
+	const char *denied;
+
+	if (!node_is_denied(node, t, &denied, err))
+		return false;
+	if (denied)
+		return node_deny(node, t, denied, err);
+	return failed(node, t, FAILURE_STALLED,
+		      done->progress.nodes > 0 ? "no provider gives more blocks"
+					       : "no provider gave a first block",
+		      err);
+}
+
 /* The last progress of a fetch tells the bytes of all blocks, each once, as dag/stat would; only
  * where it tells none (direct pins, Kubo before 0.40) the size is asked for. */
 static bool after_fetch(struct node *node, struct task *t, const struct kubo_done *done,
@@ -290,11 +314,8 @@ static bool after_fetch(struct node *node, struct task *t, const struct kubo_don
 	}
 	if (done->outcome == KUBO_OK || done->outcome == KUBO_ALREADY_PINNED)
 		return size(node, t, err);
-	if (done->outcome == KUBO_CANCELED) /* its slot was needed */
-		return failed(node, t, FAILURE_STALLED,
-			      done->progress.nodes > 0 ? "no provider gives more blocks"
-						       : "no provider gave a first block",
-			      err);
+	if (done->outcome == KUBO_CANCELED)
+		return after_cancel(node, t, done, err);
 	return failed(node, t, failure_of(done->outcome), done->text, err);
 }
 

@@ -3,8 +3,8 @@
  *
  * Internal to role/worker/: worker.c drives nodes, identity.c knows who they are and whether they
  * are there, queue.c takes assignments and gives turns, carry.c carries tasks out, origins.c dials,
- * watch.c looks after running fetches, gc.c collects, inventory.c compares.  All of it runs in the
- * worker's thread.
+ * denied.c refuses some, watch.c looks after running fetches, gc.c collects, inventory.c compares.
+ * All of it runs in the worker's thread.
  */
 #pragma once
 
@@ -41,6 +41,8 @@ struct node {
 	bool syncing; /* reading open copies from the store */
 	struct cid sync_after;
 	struct journal journal;
+	bool judging; /* the deny list was changed: all tasks are looked at */
+	size_t judge_slot;
 	struct turn turn;     /* of what is to be pinned */
 	struct turn removals; /* of what is to go: nobody's, and they need no slot */
 	struct task_list running;
@@ -84,6 +86,8 @@ struct worker {
 	unsigned n_nodes;
 	struct resolver *resolver;
 	struct owner_bounds *bounds;
+	uint64_t deny_changes;     /* of the deny list, as last seen; 0: it is empty */
+	int64_t deny_at;           /* mono; the next look at that */
 	struct call_list calls;    /* running ones */
 	struct arena *mem;         /* of one step */
 	struct arena *kept;        /* texts of nodes' options; under the lock */
@@ -194,6 +198,21 @@ bool node_report_copy(struct node *node, struct slice cid, const struct copy *ob
 /* Reports the task's observed half with this state. */
 bool node_report(struct node *node, struct task *task, enum copy_state state,
 		 struct err *err) MUST_CHECK;
+
+/* The copy fails because its content is denied; `why` is for people. */
+bool node_deny(struct node *node, struct task *task, const char *why, struct err *err) MUST_CHECK;
+
+/* ---- denied.c: what is not to be fetched ---------------------------------------------- */
+
+/* *why, in the arena of the step: what the deny list says of the task's CID; NULL: nothing. */
+bool node_is_denied(struct node *node, const struct task *task, const char **why,
+		    struct err *err) MUST_CHECK;
+/* Judges one task by the list as it is now. */
+bool node_judge(struct node *node, struct task *task, struct err *err) MUST_CHECK;
+/* Notices that the list was changed; *due_us: to be called again then. */
+bool worker_watch_deny_list(struct worker *w, int64_t *due_us, struct err *err) MUST_CHECK;
+/* After that: a part of the node's tasks is judged by it anew; *more: there are others. */
+bool node_judge_tasks(struct node *node, bool *more, struct err *err) MUST_CHECK;
 
 /* ---- watch.c: running fetches -------------------------------------------------------- */
 

@@ -123,6 +123,9 @@ void node_assign(struct node *node, const struct bus_msg *msg)
 		return;
 	}
 	node_queue(node, t);
+	/* It may wait for long, and nothing else tells that it is in vain. */
+	if (t->copy.failure == FAILURE_DENIED && !node_judge(node, t, &err))
+		log_err(LOG_WARN, &err, "look at the deny list");
 }
 
 static void revive(void *ctx, struct task *t)

@@ -317,10 +317,11 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 {
 	struct worker *w = node->worker;
 	int64_t now = clock_mono_us(w->options.clock), watch_at, gc_at;
-	bool more_msgs, more_sync, more_compare;
+	bool more_msgs, more_sync, more_judging, more_compare;
 
 	if (!node_heartbeat(node, now, err) || !node_tell_health(node, now, err) ||
-	    !take_assignments(node, &more_msgs, err) || !sync_assignments(node, &more_sync, err))
+	    !take_assignments(node, &more_msgs, err) || !sync_assignments(node, &more_sync, err) ||
+	    !node_judge_tasks(node, &more_judging, err))
 		return false;
 	if (node->state == NODE_UP && !node->inventory && now >= node->compare_at &&
 	    !inventory_start(node, err))
@@ -329,7 +330,7 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 	if (!inventory_step(node, &more_compare, err) || !gc_step(node, &gc_at, err) ||
 	    !node_watch(node, &watch_at, err) || !node_carry(node, err))
 		return false;
-	if (more_msgs || more_sync || more_compare)
+	if (more_msgs || more_sync || more_judging || more_compare)
 		*due_us = now;
 	if (!node->id_op)
 		sooner(due_us, node->heartbeat_at);
@@ -354,7 +355,8 @@ static void keep_first(bool *ok, struct err *err, const struct err *why)
 bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err *err)
 {
 	struct kubo_done done;
-	int64_t until = until_us;
+	struct err deny_why = { 0 };
+	int64_t until = until_us, deny_at;
 	bool ok = true;
 	unsigned n = 0;
 
@@ -376,6 +378,9 @@ bool worker_step(struct worker *w, int64_t until_us, int64_t *due_us, struct err
 	take_added(w);
 	if (resolver_take(w->resolver, worker_dial_found, w) > 0)
 		sooner(due_us, clock_mono_us(w->options.clock) + RESOLVE_LOOK_US);
+	if (!worker_watch_deny_list(w, &deny_at, &deny_why))
+		keep_first(&ok, err, &deny_why);
+	sooner(due_us, deny_at);
 	for (unsigned i = 0; i < w->n_nodes; i++) {
 		struct err why = { 0 };
 

@@ -5,7 +5,7 @@
  * Prints one line of JSON {"port","key"} and serves until its stdin ends.  The worker
  * reads what the API asks for on the bus and writes the copies at once, as the pin's
  * `meta` member "test" says: absent: pinned, "queued": left alone, "failed": failed five
- * times.
+ * times, "denied": not fetched, for it is on the deny list.
  *
  *	api_probe budget N
  *
@@ -78,7 +78,7 @@ static void notify(void *ctx)
 	pthread_mutex_unlock(&p->lock);
 }
 
-enum fate { FATE_PINNED, FATE_QUEUED, FATE_FAILED };
+enum fate { FATE_PINNED, FATE_QUEUED, FATE_FAILED, FATE_DENIED };
 
 static enum fate fate_of(const struct request *requests, size_t n)
 {
@@ -86,8 +86,12 @@ static enum fate fate_of(const struct request *requests, size_t n)
 		const struct slice *test =
 			pair_list_get(requests[i].revision->meta, SLICE_LIT("test"));
 
-		if (requests[i].life == REQUEST_LIVE && test && requests[i].revision->retry_at == 0)
-			return slice_eq_str(*test, "failed") ? FATE_FAILED : FATE_QUEUED;
+		if (requests[i].life != REQUEST_LIVE || !test ||
+		    requests[i].revision->retry_at != 0)
+			continue;
+		if (slice_eq_str(*test, "denied"))
+			return FATE_DENIED;
+		return slice_eq_str(*test, "failed") ? FATE_FAILED : FATE_QUEUED;
 	}
 	return FATE_PINNED;
 }
@@ -116,6 +120,11 @@ static struct copy made(const struct cid_view *view, uint32_t peer_no, bool want
 	c.observed_at = now_us;
 	if (!wanted) {
 		c.state = COPY_UNPINNED;
+	} else if (fate == FATE_DENIED) {
+		c.state = COPY_ERROR;
+		c.failure = FAILURE_DENIED;
+		c.attempts = 1;
+		c.error = SLICE_LIT("this content is on the deny list: court order");
 	} else if (fate == FATE_FAILED) {
 		c.state = COPY_ERROR;
 		c.failure = FAILURE_STALLED;

@@ -386,6 +386,13 @@ class Psa(unittest.TestCase):
         self.assertEqual(self.ask("DELETE", f"/pins/{made[1]['requestid']}").status, 202)
         self.add({"cid": cid_of("quota 4")})
 
+    def test_what_a_worker_does_not_fetch_as_it_is_denied_has_failed_and_says_why(self):
+        pin = self.add({"cid": cid_of("denied later"), "meta": {"test": "denied"}})
+        details = self.until(pin["requestid"], "failed")["info"]["status_details"]
+        self.assertEqual(details, "0 of 1 copies; this content is on the deny list: court order")
+        copies = self.ask("GET", f"/v1/pins/{pin['requestid']}").json["copies"]
+        self.assertEqual([copy["failure"] for copy in copies], ["denied"])
+
     def test_content_on_the_deny_list_is_refused(self):
         self.assertEqual(self.ask("POST", "/v1/deny", {"cid": V0, "reason": "court order"}).status, 201)
         try:
