@@ -20,7 +20,7 @@ static const struct ask_member pin_members[] = {
 	{ "zone", "zones", ASK_TEXTS },     { "priority", "priority", ASK_NUMBER },
 	{ "ttl", "ttl", ASK_TEXT },         { "expires", "expires", ASK_EXPIRES },
 	{ "origin", "origins", ASK_TEXTS }, { "peer", "allocations", ASK_TEXTS },
-	{ "mode", "mode", ASK_TEXT },
+	{ "mode", "mode", ASK_TEXT },       { "peer-tag", "peer_tags", ASK_TEXTS },
 };
 
 enum exit_code pin_body(const struct invocation *in, json_t *body)
@@ -118,6 +118,7 @@ static void print_pin(struct client *client, const json_t *pin)
 	} lists[] = {
 		{ "tags", "tags" },
 		{ "zones", "zones" },
+		{ "peer_tags", "peer tags" },
 		{ "origins", "origins" },
 		{ "allocations", "prefers" },
 	};

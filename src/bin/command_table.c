@@ -24,6 +24,10 @@
 	{                                                                       \
 		"zone", "ZONE", "A zone where copies may lie; may be repeated." \
 	}
+#define PIN_PEER_TAG                                                                  \
+	{                                                                             \
+		"peer-tag", "TAG", "Only nodes with that tag; repeated: all of them." \
+	}
 #define PIN_PRIORITY                                                            \
 	{                                                                       \
 		"priority", "N", "From -100 to 100, higher first; 0 is normal." \
@@ -53,6 +57,7 @@ const struct command commands[] = {
 		       PIN_META,
 		       PIN_REPLICAS,
 		       PIN_ZONE,
+		       PIN_PEER_TAG,
 		       PIN_PRIORITY,
 		       PIN_TTL,
 		       PIN_EXPIRES,
@@ -86,9 +91,10 @@ const struct command commands[] = {
 	  cmd_pin_wait, 1, MANY, TO_SERVER,
 	  .options = { { "timeout", "DURATION", "No longer than this, for all together." } } },
 	{ "pin update", "ID|CID...", "Change what is kept of a pin, how long and how often.",
-	  "Tags, zones and metadata are replaced as a whole.", cmd_pin_update, 1, MANY, TO_SERVER,
-	  .options = { PIN_NAME, PIN_TAG, PIN_META, PIN_REPLICAS, PIN_ZONE, PIN_PRIORITY, PIN_TTL,
-		       PIN_EXPIRES } },
+	  "Tags, zones, tags of nodes and metadata are replaced as a whole.", cmd_pin_update, 1,
+	  MANY, TO_SERVER,
+	  .options = { PIN_NAME, PIN_TAG, PIN_META, PIN_REPLICAS, PIN_ZONE, PIN_PEER_TAG,
+		       PIN_PRIORITY, PIN_TTL, PIN_EXPIRES } },
 	{ "pin retry", "ID|CID...", "Try failed copies again at once.", NULL, cmd_pin_retry, 1,
 	  MANY, TO_SERVER },
 	{ "pin rm", "ID|CID...", "Keep it no longer.",
@@ -146,6 +152,7 @@ const struct command commands[] = {
 		       { "ttl", "DURATION", "How long pins are kept; 0s: for ever." },
 		       { "max-ttl", "DURATION", "The longest that may be asked for; 0s: any." },
 		       { "zone", "ZONE", "A zone where copies may lie; repeated: the whole set." },
+		       { "peer-tag", "TAG", "Only nodes with that tag; repeated: the whole set." },
 		       { "priority", "N", "From -100 to 100." },
 		       { "max-pins", "N", "Pins at most." },
 		       { "max-bytes", "SIZE", "Size at most, soft: 100GiB." },

@@ -7,7 +7,7 @@
  * Pinfold has no word for is never lost: type, reference, shard size, pin update, timestamp,
  * origins of unknown protocols, fields of newer versions.
  *
- * What ipfs-cluster has no word for (tags, priority, zones) does not go out.
+ * What ipfs-cluster has no word for (tags, priority, zones, tags of peers) does not go out.
  *
  * The message: cluster_pin.proto.  Pure.
  */

@@ -123,17 +123,29 @@ bool request_wanted(const struct request *r, const struct replacement *replaceme
 	       now_us - replacement->failing_since < REPLACEMENT_GIVE_UP_US;
 }
 
-bool request_allows(const struct request *r, struct slice zone)
+static bool list_has(struct slice_list list, struct slice item)
 {
-	const struct slice_list *zones = &r->revision->zones;
-
-	for (size_t i = 0; i < zones->n; i++)
-		if (slice_eq(zones->at[i], zone))
+	for (size_t i = 0; i < list.n; i++)
+		if (slice_eq(list.at[i], item))
 			return true;
-	return zones->n == 0;
+	return false;
 }
 
-struct slice peer_zone(struct peer_zones zones, uint32_t peer_no)
+bool zone_allowed(struct slice_list zones, struct slice_list peer_tags, struct slice zone,
+		  struct slice_list tags)
+{
+	for (size_t i = 0; i < peer_tags.n; i++)
+		if (!list_has(tags, peer_tags.at[i]))
+			return false;
+	return zones.n == 0 || list_has(zones, zone);
+}
+
+bool request_allows(const struct request *r, const struct peer_zone *where)
+{
+	return zone_allowed(r->revision->zones, r->revision->peer_tags, where->zone, where->tags);
+}
+
+struct peer_zone peer_zone(struct peer_zones zones, uint32_t peer_no)
 {
 	size_t low = 0, high = zones.n;
 
@@ -141,13 +153,13 @@ struct slice peer_zone(struct peer_zones zones, uint32_t peer_no)
 		size_t mid = low + (high - low) / 2;
 
 		if (zones.at[mid].peer_no == peer_no)
-			return zones.at[mid].zone;
+			return zones.at[mid];
 		if (zones.at[mid].peer_no < peer_no)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return (struct slice){ NULL, 0 };
+	return (struct peer_zone){ .peer_no = peer_no };
 }
 
 /* Whether what its worker told of a copy came after `r` was made, or tried again.  That it answers
@@ -181,10 +193,11 @@ struct request_copies request_copies(const struct request *r, const struct copy 
 
 	for (size_t i = 0; i < n; i++) {
 		const struct copy *c = &copies[i];
+		const struct peer_zone where = peer_zone(zones, c->peer_no);
 
 		if (c->size > count.size)
 			count.size = c->size;
-		if (!c->desired || !request_allows(r, peer_zone(zones, c->peer_no)))
+		if (!c->desired || !request_allows(r, &where))
 			continue;
 		count.desired++;
 		/* A direct pin lacks what a recursive request asks for. */
@@ -235,6 +248,7 @@ struct fact fact_copy(struct arena *mem, const struct fact *fact)
 	f.meta = pair_list_copy(mem, fact->meta);
 	f.tags = slice_list_copy(mem, fact->tags);
 	f.zones = slice_list_copy(mem, fact->zones);
+	f.peer_tags = slice_list_copy(mem, fact->peer_tags);
 	f.reason = arena_copy(mem, fact->reason);
 	return f;
 }

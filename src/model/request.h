@@ -63,6 +63,7 @@ struct fact {
 	int64_t expires_at;      /* us; 0 = never */
 	struct slice_list zones; /* zones the copies may lie in; empty = any */
 	int64_t retry_at;        /* us; when its owner last asked to try again at once; 0 = never */
+	struct slice_list peer_tags; /* what a peer must have all of to hold a copy */
 
 	/* FACT_END */
 	uint8_t cause;           /* enum end_cause */
@@ -113,18 +114,20 @@ struct replacement {
 };
 bool request_wanted(const struct request *r, const struct replacement *replacement, int64_t now_us);
 
-/* Where the peers are; copies on peers that are not listed lie in no zone. */
+/* Where the peers are and what their operators call them; peers that are not listed lie in no
+ * zone and have no tags. */
 struct peer_zone {
 	uint32_t peer_no;
 	struct slice zone;
+	struct slice_list tags;
 };
 struct peer_zones {
 	const struct peer_zone *at; /* sorted by peer_no */
 	size_t n;
 };
 
-/* The zone of a peer; empty: none. */
-struct slice peer_zone(struct peer_zones zones, uint32_t peer_no);
+/* That of a peer; empty: none. */
+struct peer_zone peer_zone(struct peer_zones zones, uint32_t peer_no);
 
 /* When a request was made, in us: its `created` may lie up to a second ahead of the clock
  * (store_new_request_id()), and then a revision, `rev`, tells. */
@@ -133,8 +136,13 @@ static inline int64_t request_made_at(int64_t created_at, uint64_t rev)
 	return rev < (uint64_t)created_at ? (int64_t)rev : created_at;
 }
 
-/* True if a copy in `zone` counts for `r`: `r` names no zones, or this one. */
-bool request_allows(const struct request *r, struct slice zone);
+/* May copies lie in `zone` on a peer with `tags`: `zones` names none or this one, and the peer has
+ * all of `peer_tags`. */
+bool zone_allowed(struct slice_list zones, struct slice_list peer_tags, struct slice zone,
+		  struct slice_list tags);
+
+/* True if a copy there counts for `r`. */
+bool request_allows(const struct request *r, const struct peer_zone *where);
 
 /* The copies of a CID as one request sees them: those it may count on are desired and
  * lie where it allows.  A direct copy is never pinned for a recursive request.  What failed

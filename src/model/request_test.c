@@ -465,6 +465,47 @@ static void status_follows_from_the_copies_a_request_may_count_on(void **state U
 	}
 }
 
+static struct slice_list words(const char *text, struct slice out[4])
+{
+	struct slice_list list = { out, 0 };
+
+	for (; *text; text++)
+		out[list.n++] = (struct slice){ (const uint8_t *)text, 1 };
+	return list;
+}
+
+static void a_copy_counts_in_one_of_the_zones_and_with_all_of_the_tags(void **state UNUSED)
+{
+	static const struct {
+		const char *zones, *peer_tags, *zone, *tags; /* a letter is a word */
+		bool want;
+	} cases[] = {
+		{ "", "", "", "", true },      { "", "", "e", "s", true },
+		{ "e", "", "e", "", true },    { "we", "", "e", "", true },
+		{ "w", "", "e", "", false },   { "w", "", "", "w", false },
+		{ "", "s", "", "s", true },    { "", "s", "", "", false },
+		{ "", "s", "s", "", false },   { "", "st", "", "ts", true },
+		{ "", "st", "", "t", false },  { "", "s", "", "abs", true },
+		{ "e", "s", "e", "s", true },  { "e", "s", "e", "t", false },
+		{ "e", "s", "w", "s", false },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct slice zones[4], peer_tags[4], tags[4];
+		struct fact c = create(), rev = revision(5);
+		struct request r = { .life = REQUEST_LIVE, .create = &c, .revision = &rev };
+		struct copy copy = copy_of('P', 7);
+		struct peer_zone at = { 7, slice_str(cases[i].zone), words(cases[i].tags, tags) };
+		bool pinned;
+
+		rev.zones = words(cases[i].zones, zones);
+		rev.peer_tags = words(cases[i].peer_tags, peer_tags);
+		pinned = request_copies(&r, &copy, 1, (struct peer_zones){ &at, 1 }, NOW).pinned;
+		if (pinned != cases[i].want)
+			fail_msg("case %zu", i);
+	}
+}
+
 static void what_failed_before_a_request_did_not_fail_for_it(void **state UNUSED)
 {
 	static const struct {
@@ -550,6 +591,7 @@ int main(void)
 		cmocka_unit_test(facts_of_many_requests_fold_apart_in_the_order_of_the_store),
 		cmocka_unit_test(copies_of_a_replaced_request_stay_until_the_other_is_settled),
 		cmocka_unit_test(status_follows_from_the_copies_a_request_may_count_on),
+		cmocka_unit_test(a_copy_counts_in_one_of_the_zones_and_with_all_of_the_tags),
 		cmocka_unit_test(what_failed_before_a_request_did_not_fail_for_it),
 		cmocka_unit_test(a_direct_copy_serves_a_direct_request),
 		cmocka_unit_test(a_copied_fact_holds_nothing_of_the_first),

@@ -25,6 +25,8 @@ static int demand_cmp(const void *pa, const void *pb)
 	int c = (b->zones.n > 0) - (a->zones.n > 0);
 
 	if (!c)
+		c = (b->tags.n > 0) - (a->tags.n > 0);
+	if (!c)
 		c = (b->wished.n > 0) - (a->wished.n > 0);
 	if (!c)
 		c = (a->rf_max > b->rf_max) - (a->rf_max < b->rf_max);
@@ -32,6 +34,8 @@ static int demand_cmp(const void *pa, const void *pb)
 		c = (a->rf_min > b->rf_min) - (a->rf_min < b->rf_min);
 	if (!c)
 		c = list_cmp(a->zones, b->zones);
+	if (!c)
+		c = list_cmp(a->tags, b->tags);
 	return c ? c : list_cmp(a->wished, b->wished);
 }
 
@@ -45,6 +49,7 @@ static struct demand demand_of(const struct request *r)
 		rf_min = 1;
 	return (struct demand){
 		.zones = r->revision->zones,
+		.tags = r->revision->peer_tags,
 		.wished = r->create->allocations,
 		.rf_min = rf_max != REPLICAS_EVERYWHERE && rf_min > rf_max ? rf_max : rf_min,
 		.rf_max = rf_max,
@@ -133,7 +138,7 @@ static bool may_soon_qualify(const struct step *s, const struct demand *d,
 		return !reserve_is_full(peer, s->policy->keep_free_bytes, 1);
 	if (why == PLACE_DOWN)
 		return peer->health != HEALTH_DEAD && peer->wish == PLACE_ACTIVE &&
-		       place_zone_allowed(d->zones, peer->zone);
+		       demand_allows(d, peer);
 	return why == PLACE_SUSPECT;
 }
 
@@ -144,6 +149,7 @@ static void place_demand(struct step *s, struct demand *d, uint64_t size)
 		.seed = v->seed,
 		.replicas = d->rf_max,
 		.zones = d->zones,
+		.tags = d->tags,
 		.wished = d->wished,
 		.size = size,
 		.usual_size = v->usual_size,
@@ -236,7 +242,7 @@ void demands_judge(struct step *s)
 				continue;
 			if (d->picked[spot->at] && !is_good(s, spot))
 				all = false;
-			if (is_good(s, spot) && place_zone_allowed(d->zones, spot->peer->zone))
+			if (is_good(s, spot) && demand_allows(d, spot->peer))
 				pinned++;
 		}
 		d->satisfied = pinned >= want && (all || !everywhere);

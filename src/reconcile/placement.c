@@ -25,6 +25,7 @@ static const char *const refusal_texts[] = {
 	[PLACE_REMOVED] = "removed",
 	[PLACE_DOWN] = "down",
 	[PLACE_WRONG_ZONE] = "wrong zone",
+	[PLACE_WRONG_TAGS] = "wrong tags",
 	[PLACE_DRAINED] = "draining",
 	[PLACE_PAUSED_BY_OPERATOR] = "paused",
 	[PLACE_SUSPECT] = "not answering",
@@ -62,9 +63,14 @@ static bool list_has(struct slice_list list, struct slice item)
 	return false;
 }
 
-bool place_zone_allowed(struct slice_list zones, struct slice zone)
+/* Why no copy may lie there, whatever the peer is about. */
+static enum place_refusal refuse_place(const struct place_ask *ask, const struct place_peer *peer)
 {
-	return zones.n == 0 || list_has(zones, zone);
+	const struct slice_list none = { NULL, 0 };
+
+	if (!zone_allowed(ask->zones, none, peer->zone, peer->tags))
+		return PLACE_WRONG_ZONE;
+	return zone_allowed(none, ask->tags, peer->zone, peer->tags) ? PLACE_OK : PLACE_WRONG_TAGS;
 }
 
 static bool has_room(const struct place_ask *ask, const struct place_peer *peer)
@@ -97,12 +103,14 @@ static bool is_roomy(const struct place_ask *ask, const struct place_peer *peer)
 /* Why nothing new may go there. */
 static enum place_refusal refuse_new(const struct place_ask *ask, const struct place_peer *peer)
 {
+	enum place_refusal place = refuse_place(ask, peer);
+
 	if (peer->wish == PLACE_FORGOTTEN)
 		return PLACE_REMOVED;
 	if (peer->health >= HEALTH_DOWN)
 		return PLACE_DOWN;
-	if (!place_zone_allowed(ask->zones, peer->zone))
-		return PLACE_WRONG_ZONE;
+	if (place != PLACE_OK)
+		return place;
 	if (peer->wish == PLACE_DRAINING)
 		return PLACE_DRAINED;
 	if (peer->wish == PLACE_PAUSED)
@@ -115,12 +123,14 @@ static enum place_refusal refuse_new(const struct place_ask *ask, const struct p
 /* Why what is there may not stay. */
 static enum place_refusal refuse_holder(const struct place_ask *ask, const struct place_peer *peer)
 {
+	enum place_refusal place = refuse_place(ask, peer);
+
 	if (peer->wish == PLACE_FORGOTTEN)
 		return PLACE_REMOVED;
 	if (peer->health == HEALTH_DEAD && peer->wish != PLACE_PAUSED)
 		return PLACE_DOWN;
-	if (!place_zone_allowed(ask->zones, peer->zone))
-		return PLACE_WRONG_ZONE;
+	if (place != PLACE_OK)
+		return place;
 	return peer->wish == PLACE_DRAINING ? PLACE_DRAINED : PLACE_OK;
 }
 

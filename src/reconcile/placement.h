@@ -51,9 +51,9 @@ enum place_wish {
 
 struct place_peer { /* all that placement may know of a peer */
 	uint32_t peer_no;
-	struct slice peer_id; /* text; what `allocations` name */
-	struct slice zone;    /* peers without one lie in one zone together */
-	struct slice_list tags;
+	struct slice peer_id;   /* text; what `allocations` name */
+	struct slice zone;      /* peers without one lie in one zone together */
+	struct slice_list tags; /* what its operator calls it */
 	enum peer_health health;
 	enum place_wish wish;
 	uint64_t free_bytes;     /* 0 and capacity 0: not known, not limited */
@@ -69,6 +69,7 @@ enum place_refusal {
 	PLACE_REMOVED,
 	PLACE_DOWN,
 	PLACE_WRONG_ZONE,
+	PLACE_WRONG_TAGS,
 	PLACE_DRAINED,
 	PLACE_PAUSED_BY_OPERATOR,
 	PLACE_SUSPECT,
@@ -97,6 +98,7 @@ struct place_ask {
 	uint64_t seed;                 /* hash of the CID's multihash under the cluster key */
 	int32_t replicas;              /* target >= 1; REPLICAS_EVERYWHERE = all that qualify */
 	struct slice_list zones;       /* empty = any */
+	struct slice_list tags;        /* that a peer must have all of */
 	struct slice_list wished;      /* peer ids to prefer */
 	uint64_t size;                 /* bytes, 0 = not known */
 	uint64_t usual_size;           /* bytes that one is taken to have whose size is not known */
@@ -121,19 +123,16 @@ static inline bool place_holds(enum place_hold hold)
 	       hold == HOLD_FAILING;
 }
 
-/* True if `zones` is empty or names `zone`. */
-bool place_zone_allowed(struct slice_list zones, struct slice zone);
-
 /*
  * Chooses up to `replicas` of `peers`, which are sorted by number.  Everything
  * in the result lives in `mem`.
  *
- * New copies go to peers that are UP, ACTIVE, in an allowed zone and have
+ * New copies go to peers that are UP, ACTIVE, in an allowed zone, have all tags and
  * room: free - reserved >= keep_free + size, and at least one byte.
  *
  * Peers whose copy is wanted now (PINNED, MOVED, COMING, FAILING) stay chosen while they are not
- * DEAD (paused ones even then), draining, removed or in a zone that is not allowed; room no longer
- * matters, it was promised to them.
+ * DEAD (paused ones even then), draining, removed, in a zone that is not allowed or without a tag;
+ * room no longer matters, it was promised to them.
  */
 struct place_result placement_choose(const struct place_ask *ask, const struct place_peer *peers,
 				     size_t n, struct arena *mem);

@@ -196,6 +196,28 @@ static void candidates_rank_by_what_is_there_wish_zone_share_and_score(void **st
 	}
 }
 
+/* None, or some of two. */
+static struct slice_list some_tags(struct rand *rand, uint64_t once_in)
+{
+	static struct slice tags[] = { { (const uint8_t *)"ssd", 3 },
+				       { (const uint8_t *)"eu", 2 } };
+	uint64_t from = rand_below(rand, 2);
+
+	if (rand_below(rand, once_in) > 0)
+		return (struct slice_list){ NULL, 0 };
+	return (struct slice_list){ &tags[from], 1 + rand_below(rand, 2 - from) };
+}
+
+static bool has_tags(const struct place_peer *peer, struct slice_list wanted)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < wanted.n; i++)
+		for (size_t k = 0; k < peer->tags.n; k++)
+			n += slice_eq(wanted.at[i], peer->tags.at[k]);
+	return n == wanted.n;
+}
+
 static void random_peers(struct rand *rand, struct place_peer *peers, struct place_held *held,
 			 size_t n, struct arena *mem)
 {
@@ -207,6 +229,7 @@ static void random_peers(struct rand *rand, struct place_peer *peers, struct pla
 			peers[i].wish = (enum place_wish)rand_below(rand, PLACE_FORGOTTEN + 1);
 		if (rand_below(rand, 2) == 0)
 			peers[i].capacity_bytes = peers[i].free_bytes = rand_below(rand, 100);
+		peers[i].tags = some_tags(rand, 2);
 		held[i].hold = (enum place_hold)rand_below(rand, HOLD_FAILING + 1);
 		held[i].shared = rand_below(rand, 2);
 	}
@@ -223,6 +246,7 @@ static struct place_ask random_ask(struct rand *rand, const struct place_held *h
 	ask.rebalance = rand_below(rand, 4) == 0;
 	if (rand_below(rand, 4) == 0)
 		ask.zones = (struct slice_list){ (struct slice *)(uintptr_t)zones, 2 };
+	ask.tags = some_tags(rand, 3);
 	return ask;
 }
 
@@ -250,6 +274,10 @@ static void random_clusters_keep_the_promises(void **state UNUSED)
 
 			assert_int_equal(has(&r, peers[i].peer_no), chosen);
 			ok += chosen;
+			if (chosen || r.refusals[i] >= PLACE_FAILING)
+				assert_true(has_tags(&peers[i], ask.tags));
+			if (r.refusals[i] == PLACE_WRONG_TAGS)
+				assert_false(has_tags(&peers[i], ask.tags));
 			fit += chosen || r.refusals[i] >= PLACE_FAILING;
 			if (chosen || rand_below(&rand.base, 2)) {
 				fewer[w] = peers[i];

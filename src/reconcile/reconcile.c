@@ -187,7 +187,8 @@ static void read_failures(struct step *s)
  * and may be what the others are fetched from: then all decide. */
 static bool may_go(const struct step *s, const struct spot *spot)
 {
-	struct slice zone = spot->peer ? spot->peer->zone : (struct slice){ 0 };
+	static const struct place_peer nowhere;
+	const struct place_peer *peer = spot->peer ? spot->peer : &nowhere;
 	bool counts = false, ready = true, all_ready = true;
 
 	if (s->n_demands == 0 || holds_nothing(spot))
@@ -197,7 +198,7 @@ static bool may_go(const struct step *s, const struct spot *spot)
 		bool ok = d->satisfied || (leaving(spot) && d->full);
 
 		all_ready &= ok;
-		if (place_zone_allowed(d->zones, zone)) {
+		if (demand_allows(d, peer)) {
 			counts = true;
 			ready &= ok;
 		}
@@ -313,8 +314,11 @@ static bool an_end_explains(const struct step *s, const struct spot *spot)
 	for (size_t i = 0; i < s->view->n_requests; i++) {
 		const struct wanted_request *w = &s->view->requests[i];
 
-		if (!w->wanted && explains(s, w->request) && w->request->revision && spot->peer &&
-		    place_zone_allowed(w->request->revision->zones, spot->peer->zone))
+		const struct fact *asked = w->request->revision;
+
+		if (!w->wanted && explains(s, w->request) && asked && spot->peer &&
+		    zone_allowed(asked->zones, asked->peer_tags, spot->peer->zone,
+				 spot->peer->tags))
 			return true;
 	}
 	return false;

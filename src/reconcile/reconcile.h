@@ -11,13 +11,13 @@
  *  - Shown its own result, it writes nothing and forgets nothing (design rule R9).
  *  - Two planners shown the same view decide alike but for the generation number.
  *
- * How several requests for a CID go together: each is placed by its own zones,
- * replicas and wished peers; the desired copies are the union; a copy is recursive
+ * How several requests for a CID go together: each is placed by its own zones, peer
+ * tags, replicas and wished peers; the desired copies are the union; a copy is recursive
  * as soon as any request is, and has the highest priority of all.  rf_max is the
  * target, rf_min what the status `pinned` needs.
  *
  * How a copy is moved (its peer is dead, draining or removed, it keeps failing, a
- * request changed its zones, a rebalance): the replacement is desired first; the old
+ * request changed its zones or peer tags, a rebalance): the replacement is desired first; the old
  * copy stays desired until its requests have all they want pinned elsewhere.  A
  * drained peer's copy is given up too when every peer that qualifies has a copy and
  * these are at least rf_min.

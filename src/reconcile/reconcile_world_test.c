@@ -77,6 +77,16 @@ static uint64_t roll(struct world *w, uint64_t below)
 	return rand_below(&w->rand.base, below);
 }
 
+/* Once in `of` times some of three words, at least `least`. */
+static struct slice_list any_tags(struct world *w, uint64_t least, uint64_t of)
+{
+	uint64_t from = roll(w, 3);
+
+	if (roll(w, of) > 0)
+		return (struct slice_list){ NULL, 0 };
+	return (struct slice_list){ &zone_texts[from], least + roll(w, 3 - from) };
+}
+
 static void post(struct world *w, size_t node, bool report, const struct copy *body)
 {
 	if (w->n_mails == MAILS || (w->faulty && roll(w, 4) == 0))
@@ -245,7 +255,9 @@ static bool counts_for(const struct reconcile_view *v, const struct request *r, 
 {
 	const struct place_peer *peer = peer_of(v, peer_no);
 
-	return request_allows(r, peer ? peer->zone : (struct slice){ 0 });
+	return request_allows(
+		r, &(struct peer_zone){ .zone = peer ? peer->zone : (struct slice){ 0 },
+					.tags = peer ? peer->tags : (struct slice_list){ 0 } });
 }
 
 /* Copies that stay as they are, are pinned on a peer that answers, and count for `r`. */
@@ -464,6 +476,7 @@ static void random_revision(struct world *w, size_t i)
 	rev->rf_min = rev->rf_max > 0 ? 1 + (int32_t)roll(w, (uint64_t)rev->rf_max) : rev->rf_max;
 	rev->priority = (int32_t)roll(w, 3);
 	rev->zones = (struct slice_list){ &zone_texts[roll(w, 3)], roll(w, 3) == 0 };
+	rev->peer_tags = any_tags(w, 1, 4);
 	rev->retry_at = roll(w, 3) == 0 ? w->now + (int64_t)roll(w, US_PER_MIN) : 0;
 }
 
@@ -585,7 +598,8 @@ static void world_init(struct world *w, uint64_t seed)
 		w->nodes[i] = (struct node){
 			.alive = true,
 			.peer = { .peer_no = (uint32_t)(1 + 2 * i),
-				  .zone = zone_texts[roll(w, 3)] },
+				  .zone = zone_texts[roll(w, 3)],
+				  .tags = any_tags(w, 1, 1) },
 		};
 }
 
@@ -642,7 +656,8 @@ static void check_request(const struct world *w, const struct request *r, bool a
 		bool here = w->rows[i].there && w->rows[i].copy.desired;
 
 		desired += here || is_stray(&w->rows[i]);
-		if (!request_allows(r, node->peer.zone))
+		if (!request_allows(r, &(struct peer_zone){ .zone = node->peer.zone,
+							    .tags = node->peer.tags }))
 			continue;
 		/* What a paused node has is waited for, however long it is away. */
 		pinned += here && (node->peer.wish == PLACE_PAUSED ||
@@ -762,6 +777,7 @@ static void any_peers_and_copies(struct world *w, struct seen *seen)
 			seen->peers[seen->view.n_peers++] = (struct place_peer){
 				.peer_no = peer_no,
 				.zone = roll(w, 4) ? zone_texts[roll(w, 3)] : (struct slice){ 0 },
+				.tags = any_tags(w, 0, 2),
 				.health = (enum peer_health)(roll(w, 2) * roll(w, 4)),
 				.wish = (enum place_wish)(roll(w, 2) * roll(w, 4)),
 				.free_bytes = roll(w, 2) ? 1000 : rand_u64(&w->rand.base),

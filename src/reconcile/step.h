@@ -10,7 +10,7 @@
 
 /* What one or more requests with the same constraints ask for. */
 struct demand {
-	struct slice_list zones, wished;
+	struct slice_list zones, tags, wished;
 	int32_t rf_min, rf_max; /* rf_max may be REPLICAS_EVERYWHERE */
 	size_t chosen;          /* peers picked for it */
 	size_t awaited;         /* "everywhere": peers that may soon qualify */
@@ -53,6 +53,12 @@ struct step {
 	struct copy *desired;
 	uint32_t *publish, *forget, *given_up;
 };
+
+/* May copies of `d` lie there? */
+static inline bool demand_allows(const struct demand *d, const struct place_peer *peer)
+{
+	return zone_allowed(d->zones, d->tags, peer->zone, peer->tags);
+}
 
 /* Reads the requests of the view into s->demands, mode, priority and so on. */
 void demands_read(struct step *s);

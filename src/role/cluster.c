@@ -238,14 +238,6 @@ bool cluster_deny_changes(struct cluster *cluster, uint64_t *n, struct err *err)
 	return deny_changes(cluster->store, n, err);
 }
 
-static struct slice zone_of(struct peer_zones zones, uint32_t peer_no)
-{
-	for (size_t i = 0; i < zones.n; i++)
-		if (zones.at[i].peer_no == peer_no)
-			return zones.at[i].zone;
-	return (struct slice){ 0 };
-}
-
 static bool answers(const struct peers *peers, uint32_t peer_no)
 {
 	for (size_t i = 0; i < peers->n; i++)
@@ -260,11 +252,12 @@ static bool needs_copy(const struct request *r, const struct cid_view *view, uin
 		       const struct peers *peers, struct peer_zones zones, int64_t now_us,
 		       struct arena *mem)
 {
+	const struct peer_zone where = peer_zone(zones, peer_no);
 	struct copy *others = arena_new_array(mem, struct copy, view->n_copies);
 	int32_t need = r->revision->rf_min == REPLICAS_EVERYWHERE ? 1 : r->revision->rf_min;
 	size_t n = 0;
 
-	if (!request_allows(r, zone_of(zones, peer_no)))
+	if (!request_allows(r, &where))
 		return false; /* it cannot count on this copy */
 	for (size_t i = 0; i < view->n_copies; i++)
 		if (view->copies[i].peer_no != peer_no && answers(peers, view->copies[i].peer_no))

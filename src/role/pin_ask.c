@@ -329,6 +329,7 @@ bool pin_ask_check(const struct pin_ask *ask, bool creating, struct arena *mem, 
 	if (!check_key(ask->key, err) || !check_name(ask->name, err) || !check_numbers(ask, err) ||
 	    !check_words(ask->tags, "tags", PIN_TAGS_MAX, mem, &out->tags, err) ||
 	    !check_words(ask->zones, "zones", ZONES_MAX, mem, &out->zones, err) ||
+	    !check_words(ask->peer_tags, "peer_tags", PIN_TAGS_MAX, mem, &out->peer_tags, err) ||
 	    !check_meta(ask->meta, mem, &out->meta, err) || !take_reserved(out, mem, err))
 		return false;
 	out->key = arena_copy(mem, ask->key);
@@ -364,6 +365,7 @@ static void apply_defaults(const struct owner_row *owner, int32_t rf_min, int32_
 	out->rf_min = owner->rf_min ? owner->rf_min : rf_min;
 	out->rf_max = owner->rf_max ? owner->rf_max : rf_max;
 	out->zones = owner->zones;
+	out->peer_tags = owner->peer_tags;
 	out->priority = owner->priority;
 	out->expires_at = ttl ? from_us + ttl : 0;
 }
@@ -384,6 +386,8 @@ bool pin_ask_apply(const struct pin_ask *ask, const struct fact *old, const stru
 		out->tags = ask->tags;
 	if (ask->given & ASK_ZONES)
 		out->zones = ask->zones;
+	if (ask->given & ASK_PEER_TAGS)
+		out->peer_tags = ask->peer_tags;
 	if (ask->given & ASK_REPLICAS) {
 		out->rf_min = ask->rf_min;
 		out->rf_max = ask->rf_max;
@@ -397,7 +401,8 @@ bool pin_ask_same(const struct fact *a, const struct fact *b)
 {
 	return slice_eq(a->name, b->name) && pair_list_eq(a->meta, b->meta) &&
 	       slice_list_eq(a->tags, b->tags) && slice_list_eq(a->zones, b->zones) &&
-	       a->rf_min == b->rf_min && a->rf_max == b->rf_max && a->priority == b->priority &&
+	       slice_list_eq(a->peer_tags, b->peer_tags) && a->rf_min == b->rf_min &&
+	       a->rf_max == b->rf_max && a->priority == b->priority &&
 	       a->expires_at == b->expires_at && a->retry_at == b->retry_at;
 }
 
@@ -446,6 +451,8 @@ struct slice pin_ask_fingerprint(const struct pin_ask *ask, struct ulid about, u
 	}
 	add_list(&b, ask->tags);
 	add_list(&b, ask->zones);
+	if (ask->given & ASK_PEER_TAGS) /* programs before it had not: keys are repeated to both */
+		add_list(&b, ask->peer_tags);
 	add_number(&b, ask->rf_min);
 	add_number(&b, ask->rf_max);
 	add_number(&b, ask->priority);

@@ -80,6 +80,7 @@ struct owner_pin pin_fold_row(const struct request *r, struct request_copies cou
 		.tags = v->tags,
 		.origins = c->origins,
 		.zones = v->zones,
+		.peer_tags = v->peer_tags,
 		.rf_min = v->rf_min,
 		.rf_max = v->rf_max,
 		.priority = v->priority,

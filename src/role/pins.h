@@ -62,6 +62,7 @@ enum ask_field { /* bits of pin_ask.given */
 		 ASK_REPLICAS = 1 << 4,
 		 ASK_PRIORITY = 1 << 5,
 		 ASK_EXPIRY = 1 << 6,
+		 ASK_PEER_TAGS = 1 << 7,
 };
 
 /* Lists and texts may come unsorted and unchecked; they are copied. */
@@ -80,9 +81,10 @@ struct pin_ask {
 	 * gets the owner's defaults for the others, an old one keeps what it has. */
 	unsigned given;
 	struct slice name;
-	struct pair_list meta;   /* the whole map; reserved keys, see pin_ask.h */
-	struct slice_list tags;  /* the whole set */
-	struct slice_list zones; /* the whole set */
+	struct pair_list meta;       /* the whole map; reserved keys, see pin_ask.h */
+	struct slice_list tags;      /* the whole set */
+	struct slice_list zones;     /* the whole set */
+	struct slice_list peer_tags; /* the whole set */
 	int32_t rf_min, rf_max;
 	int32_t priority;
 	int64_t ttl_us;     /* from now on; 0: see expires_at */

@@ -19,7 +19,7 @@ struct known_peer {
 	enum place_wish wish;
 	bool unsure; /* it was dead before this process looked */
 	bool full;
-	uint32_t zone; /* its hash */
+	uint32_t place; /* a hash of its zone and tags */
 };
 
 struct reconciler {
@@ -189,12 +189,19 @@ static bool is_full(const struct reconciler *r, const struct place_peer *peer, b
 			       was_full ? ROOM_FROM : FULL_BELOW);
 }
 
-static uint32_t hash(struct slice text)
+static uint32_t hash(uint32_t h, struct slice text)
 {
-	uint32_t h = 2166136261U; /* FNV-1a */
-
 	for (size_t i = 0; i < text.len; i++)
 		h = (h ^ text.ptr[i]) * 16777619U;
+	return (h ^ ',') * 16777619U;
+}
+
+static uint32_t place_of(const struct place_peer *peer)
+{
+	uint32_t h = hash(2166136261U, peer->zone); /* FNV-1a */
+
+	for (size_t i = 0; i < peer->tags.n; i++)
+		h = hash(h, peer->tags.at[i]);
 	return h;
 }
 
@@ -206,18 +213,19 @@ static struct known_peer know(const struct reconciler *r, const struct known_pee
 				    .wish = peer->wish,
 				    .unsure = unsure,
 				    .full = is_full(r, peer, before && before->full),
-				    .zone = hash(peer->zone) };
+				    .place = place_of(peer) };
 }
 
-/* It was passed over for so long that nobody waits for it any more, or is in another zone now:
- * what is wanted everywhere, or had too few peers, is found by looking at everything. */
+/* It was passed over for so long that nobody waits for it any more, or is in another zone or
+ * has other tags now: what is wanted everywhere, or had too few peers, is found by looking at
+ * everything. */
 static bool is_back(const struct known_peer *before, const struct known_peer *now)
 {
 	bool was_gone = before->health == HEALTH_DEAD || before->unsure;
 
 	return (was_gone && now->health == HEALTH_UP) || (before->full && !now->full) ||
 	       (before->wish != PLACE_ACTIVE && now->wish == PLACE_ACTIVE) ||
-	       before->zone != now->zone;
+	       before->place != now->place;
 }
 
 /* What the running sweep looks at from now on it looks at with that peer: only what it has looked

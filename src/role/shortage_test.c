@@ -26,7 +26,7 @@ struct world {
 	struct ulid id;
 	uint32_t peer_no;
 	/* of the request that ask() makes, and of the copy that is there */
-	struct slice_list zones;
+	struct slice_list zones, peer_tags;
 	int32_t replicas;
 	bool held;
 };
@@ -99,6 +99,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us UNUSED
 				  .rev = view->next,
 				  .kind = FACT_REVISION,
 				  .zones = w->zones,
+				  .peer_tags = w->peer_tags,
 				  .rf_min = w->replicas,
 				  .rf_max = w->replicas };
 	/* one that another request has given up just now */
@@ -157,6 +158,10 @@ static void a_peer_that_does_not_fit_says_why(void **state)
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.peers[0].why, PLACE_WRONG_ZONE);
 	assert_true(slice_eq_str(s.peers[0].peer_id, "12D3KooWpeer"));
+	w->zones.n = 0;
+	w->peer_tags = (struct slice_list){ &eu, 1 };
+	s = ask(w);
+	assert_int_equal(s.peers[0].why, PLACE_WRONG_TAGS);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -76,7 +76,8 @@ struct derive_now derive_at(struct store *store, const struct folded_view *view,
 	struct derive_now now = { .now_us = now_us, .expiring_us = store->options.expiring_us };
 
 	for (size_t i = 0; i < view->n_requests; i++)
-		if (view->requests[i].revision->zones.n > 0) {
+		if (view->requests[i].revision->zones.n > 0 ||
+		    view->requests[i].revision->peer_tags.n > 0) {
 			now.zones = store_zones(store, mem);
 			break;
 		}

@@ -109,6 +109,7 @@ struct owner_pin derive_owner_pin(const struct folded_view *view, const struct r
 		.tags = rev->tags,
 		.origins = create->origins,
 		.zones = rev->zones,
+		.peer_tags = rev->peer_tags,
 		.rf_min = rev->rf_min,
 		.rf_max = rev->rf_max,
 		.priority = rev->priority,

@@ -151,6 +151,7 @@ static struct peer_zones zones_copy(struct peer_zones zones, struct arena *mem)
 	for (size_t i = 0; i < zones.n; i++) {
 		at[i].peer_no = zones.at[i].peer_no;
 		at[i].zone = arena_copy(mem, zones.at[i].zone);
+		at[i].tags = slice_list_copy(mem, zones.at[i].tags);
 	}
 	return (struct peer_zones){ at, zones.n };
 }
@@ -169,8 +170,9 @@ static void zones_refresh(struct store *store, int64_t now, uint64_t changes)
 		return;
 	zones = arena_new_array(mem, struct peer_zone, n);
 	for (size_t i = 0; i < n; i++)
-		if (peers[i].zone.len > 0)
-			zones[count++] = (struct peer_zone){ peers[i].peer_no, peers[i].zone };
+		if (peers[i].zone.len > 0 || peers[i].tags.n > 0)
+			zones[count++] = (struct peer_zone){ peers[i].peer_no, peers[i].zone,
+							     peers[i].tags };
 	pthread_mutex_lock(&store->mutex);
 	arena_free(store->zones_mem);
 	store->zones_mem = TAKE(fresh);

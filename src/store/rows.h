@@ -96,6 +96,7 @@ struct owner_pin {
 	uint64_t size;      /* bytes, 0 = not known yet */
 	uint16_t copies;    /* pinned ones that count for it */
 	int64_t changed_at; /* us; last change of status */
+	struct slice_list peer_tags;
 };
 
 /* ((owner, tag, period), request_id newest first).  `tag` is "t:<tag>", or reserved:
@@ -144,6 +145,7 @@ struct owner_row {
 	uint32_t max_requests_per_s;
 	uint32_t max_fetches;
 	int64_t updated_at;
+	struct slice_list peer_tags; /* that nodes must have; a default, as zones */
 };
 
 /* ((ttl_bucket, shard), expires_at, cid, owner, request_id, rev); ttl_bucket = hour of expires_at

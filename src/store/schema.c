@@ -54,6 +54,7 @@ static const struct column pins_by_cid[] = {
 	VALUE(18, "judged_rev", U64, struct fact_row, fact.judged_rev),
 	VALUE(19, "replaced_by", ULID, struct fact_row, fact.replaced_by),
 	VALUE(20, "reason", TEXT, struct fact_row, fact.reason),
+	VALUE(21, "peer_tags", LIST, struct fact_row, fact.peer_tags),
 };
 
 static const struct column placements_by_cid[] = {
@@ -112,6 +113,7 @@ static const struct column owner_pins[] = {
 	VALUE(16, "size", U64, struct owner_pin, size),
 	VALUE(17, "copies", U16, struct owner_pin, copies),
 	VALUE(18, "changed_at", I64, struct owner_pin, changed_at),
+	VALUE(19, "peer_tags", LIST, struct owner_pin, peer_tags),
 };
 
 static const struct column tags_index[] = {
@@ -151,6 +153,7 @@ static const struct column owners[] = {
 	VALUE(10, "max_requests_per_s", U32, struct owner_row, max_requests_per_s),
 	VALUE(11, "max_fetches", U32, struct owner_row, max_fetches),
 	VALUE(12, "updated_at", I64, struct owner_row, updated_at),
+	VALUE(13, "peer_tags", LIST, struct owner_row, peer_tags),
 };
 
 static const struct column pin_ttl_queue[] = {

@@ -3,10 +3,11 @@
 /* As request_copies() counts them. */
 static bool serves(const struct owner_pin *row, const struct copy *c, struct peer_zones zones)
 {
-	const struct fact revision = { .zones = row->zones };
+	const struct fact revision = { .zones = row->zones, .peer_tags = row->peer_tags };
+	const struct peer_zone where = peer_zone(zones, c->peer_no);
 	const struct request r = { .revision = &revision };
 
-	return c->desired && request_allows(&r, peer_zone(zones, c->peer_no));
+	return c->desired && request_allows(&r, &where);
 }
 
 static int64_t since(int64_t made_at, int64_t at_us)

@@ -318,7 +318,7 @@ bool store_peer_report(struct store *store, const struct peer_row *row, struct e
  * *done tells whether it did.  Of two who read the same wish one has to read again. */
 bool store_swap_peer_wish(struct store *store, const struct peer_row *row, uint64_t expected,
 			  bool *done, struct err *err) MUST_CHECK;
-/* Zones of all peers, as request_status() wants them; refreshed when peers change. */
+/* Zones and tags of all peers, as request_status() wants them; refreshed when peers change. */
 struct peer_zones store_zones(struct store *store, struct arena *mem);
 
 /* Small tables that are compared and set as whole rows: owners, api_keys, leases,

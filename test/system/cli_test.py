@@ -297,9 +297,10 @@ class Finding(Case):
 class Pins(Case):
     def test_options_become_members(self):
         self.run_it("pin", "add", CID, "--name", "n", "--tag", "a,b", "--tag", "c", "--meta", "k=v,w=x",
-                    "--replicas", "2-3", "--zone", "z", "--priority", "-5", "--ttl", "30d")
+                    "--replicas", "2-3", "--zone", "z", "--peer-tag", "ssd", "--peer-tag", "eu", "--priority", "-5", "--ttl", "30d")
         self.assertEqual(self.fake.calls[-1][3], {
             "cid": CID, "name": "n", "tags": ["a", "b", "c"], "meta": {"k": "v,w=x"}, "zones": ["z"],
+            "peer_tags": ["ssd", "eu"],
             "replicas": {"min": 2, "max": 3}, "priority": -5, "ttl": "30d"})
         self.run_it("pin", "update", CID, "--replicas", "all", "--expires", "never")
         self.assertEqual(self.fake.calls[-1][3], {"replicas": -1, "expires": None})

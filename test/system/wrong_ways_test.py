@@ -388,6 +388,10 @@ class Orders(Case):
         self.assertIn(f"{peer}  wrong zone", told)
         self.assertIn(f"0 of 1 copies; 1 more has no peer: {peer} wrong zone",
                       p.ask("GET", f"/pins/{away}").json["info"]["status_details"])
+        tagged = json.loads(p.cli("pin", "add", cid_of(4), "--peer-tag", "ssd", "--json").stdout)["id"]
+        self.assertEqual(p.ask("GET", f"/v1/pins/{tagged}").json["left_out"], [{"peer": peer, "reason": "wrong tags"}])
+        p.cli("peer", "set", peer, "--tag", "ssd")
+        until(lambda: p.ask("GET", f"/v1/pins/{tagged}").json["status"] == "pinned", "it is where the tag is")
         until(lambda: p.ask("GET", f"/v1/pins/{none}").json["status"] == "pinned", "what lacks nothing is pinned")
         self.assertNotIn("missing_copies", p.ask("GET", f"/v1/pins/{none}").json)
         p.cli("peer", "drain", peer)

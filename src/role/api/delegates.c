@@ -101,6 +101,7 @@ bool delegates_refresh(struct delegates *delegates, struct err *err)
 			up[n_up++] = (struct place_peer){
 				.peer_no = rows[i].peer_no,
 				.zone = rows[i].zone,
+				.tags = rows[i].tags,
 				.free_bytes = rows[i].free_bytes,
 				.capacity_bytes = rows[i].capacity_bytes,
 			};
@@ -164,6 +165,7 @@ static void mark_placed(const struct delegates *d, const struct owner_pin *pin, 
 		.seed = store_bucket(d->store, pin->cid),
 		.replicas = pin->rf_max == REPLICAS_EVERYWHERE || pin->rf_max > 0 ? pin->rf_max : 1,
 		.zones = pin->zones,
+		.tags = pin->peer_tags,
 	};
 	struct place_result r = placement_choose(&ask, d->up, d->n_up, d->scratch);
 

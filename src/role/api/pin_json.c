@@ -12,7 +12,7 @@
 
 struct fields { /* every member that a pin may have in any object */
 	struct slice cid, name, mode, ttl, expires, key;
-	const json_t *origins, *allocations, *meta, *tags, *zones, *replicas;
+	const json_t *origins, *allocations, *meta, *tags, *zones, *peer_tags, *replicas;
 	int64_t priority;
 };
 
@@ -35,6 +35,7 @@ static const struct json_field v1_fields[] = {
 	{ "meta", JSON_MAP, AT(meta) },
 	{ "tags", JSON_LIST, AT(tags) },
 	{ "zones", JSON_LIST, AT(zones) },
+	{ "peer_tags", JSON_LIST, AT(peer_tags) },
 	{ "replicas", JSON_OTHER, AT(replicas) },
 	{ "priority", JSON_INT, AT(priority), .min = -100, .max = 100 },
 	{ "ttl", JSON_STR, AT(ttl) },
@@ -42,9 +43,9 @@ static const struct json_field v1_fields[] = {
 	{ "key", JSON_STR, AT(key) },
 };
 #define V1_CHANGEABLE 4
-#define V1_TTL        10
-#define V1_EXPIRES    11
-#define V1_KEY        12
+#define V1_TTL        11
+#define V1_EXPIRES    12
+#define V1_KEY        13
 
 bool v1_read_strings(const json_t *value, const char *name, size_t max, struct arena *mem,
 		     struct slice_list *out, struct err *err)
@@ -191,6 +192,8 @@ bool v1_read_pin(const json_t *body, bool creating, bool line, struct arena *mem
 		out->given |= ASK_TAGS;
 	if (f.zones)
 		out->given |= ASK_ZONES;
+	if (f.peer_tags)
+		out->given |= ASK_PEER_TAGS;
 	if (f.replicas)
 		out->given |= ASK_REPLICAS;
 	return (!creating || read_cid(f.cid, mem, out, err)) && read_mode(f.mode, out, err) &&
@@ -198,6 +201,8 @@ bool v1_read_pin(const json_t *body, bool creating, bool line, struct arena *mem
 	       read_expiry(&f, given, out, err) && read_meta(f.meta, mem, out, err) &&
 	       v1_read_strings(f.tags, "tags", 10 * PIN_TAGS_MAX, mem, &out->tags, err) &&
 	       v1_read_strings(f.zones, "zones", 10 * PIN_TAGS_MAX, mem, &out->zones, err) &&
+	       v1_read_strings(f.peer_tags, "peer_tags", 10 * PIN_TAGS_MAX, mem, &out->peer_tags,
+			       err) &&
 	       v1_read_strings(f.origins, "origins", PIN_ORIGINS_MAX, mem, &out->origins, err) &&
 	       v1_read_strings(f.allocations, "allocations", PIN_REPLICAS_MAX, mem,
 			       &out->allocations, err);
@@ -466,6 +471,7 @@ void v1_write_pin(struct json_writer *w, const struct owner_pin *row, const stru
 	key_strings_if(w, "tags", row->tags);
 	key_meta_if(w, row->meta);
 	key_strings_if(w, "zones", row->zones);
+	key_strings_if(w, "peer_tags", row->peer_tags);
 	key_strings_if(w, "origins", row->origins);
 	key_strings_if(w, "allocations", extra->allocations);
 	json_key_replicas(w, row->rf_min, row->rf_max);

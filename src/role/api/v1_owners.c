@@ -6,7 +6,7 @@
 
 struct owner_in {
 	bool disabled;
-	const json_t *replicas, *zones;
+	const json_t *replicas, *zones, *peer_tags;
 	struct slice ttl, max_ttl;
 	int64_t priority, max_pins, max_bytes, per_s, fetches;
 };
@@ -19,6 +19,7 @@ enum {
 	F_TTL,
 	F_MAX_TTL,
 	F_ZONES,
+	F_PEER_TAGS,
 	F_PRIORITY,
 	F_PINS,
 	F_BYTES,
@@ -31,6 +32,7 @@ static const struct json_field owner_fields[] = {
 	[F_TTL] = { "ttl", JSON_STR, AT(ttl) },
 	[F_MAX_TTL] = { "max_ttl", JSON_STR, AT(max_ttl) },
 	[F_ZONES] = { "zones", JSON_LIST, AT(zones) },
+	[F_PEER_TAGS] = { "peer_tags", JSON_LIST, AT(peer_tags) },
 	[F_PRIORITY] = { "priority", JSON_INT, AT(priority), .min = -100, .max = 100 },
 	[F_PINS] = { "max_pins", JSON_INT, AT(max_pins), .nullable = true, .min = 0,
 		     .max = INT64_MAX },
@@ -65,6 +67,8 @@ static void write_owner(struct call *c, struct json_writer *w, const struct owne
 	key_duration_if(w, "max_ttl", row->ttl_max_us);
 	if (row->zones.n > 0)
 		json_key_strings(w, "zones", row->zones);
+	if (row->peer_tags.n > 0)
+		json_key_strings(w, "peer_tags", row->peer_tags);
 	json_key_i64(w, "priority", row->priority);
 	json_key_u64(w, "max_pins", bounds.max_pins);
 	json_key_u64(w, "max_bytes", bounds.max_bytes);
@@ -132,15 +136,16 @@ static bool read_ttl(struct slice text, const char *name, int64_t *us, struct er
 	       err_set(err, ERR_INVALID, "%s is too long; at most 36600d are allowed", name);
 }
 
-static bool read_zones(struct call *c, const json_t *value, struct slice_list *out, struct err *err)
+static bool read_words(struct call *c, const json_t *value, const char *name,
+		       struct slice_list *out, struct err *err)
 {
-	if (!v1_read_strings(value, "zones", PIN_TAGS_MAX, c->mem, out, err))
+	if (!v1_read_strings(value, name, PIN_TAGS_MAX, c->mem, out, err))
 		return false;
 	for (size_t i = 0; i < out->n; i++) {
-		if (!word_check(out->at[i], "zones", err))
+		if (!word_check(out->at[i], name, err))
 			return false;
 		if (out->at[i].len == 0)
-			return err_set(err, ERR_INVALID, "zones[%zu] is empty", i);
+			return err_set(err, ERR_INVALID, "%s[%zu] is empty", name, i);
 	}
 	return true;
 }
@@ -179,7 +184,8 @@ static bool change_owner(struct call *c, const json_t *body, struct owner_row *r
 		return err_set(err, ERR_INVALID, "replicas: min must not be above max");
 	return (!in.ttl.ptr || read_ttl(in.ttl, "ttl", &row->ttl_us, err)) &&
 	       (!in.max_ttl.ptr || read_ttl(in.max_ttl, "max_ttl", &row->ttl_max_us, err)) &&
-	       (!in.zones || read_zones(c, in.zones, &row->zones, err));
+	       (!in.zones || read_words(c, in.zones, "zones", &row->zones, err)) &&
+	       (!in.peer_tags || read_words(c, in.peer_tags, "peer_tags", &row->peer_tags, err));
 }
 
 bool v1_patch_owner(struct call *c, struct err *err)

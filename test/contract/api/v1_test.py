@@ -46,11 +46,14 @@ class V1(unittest.TestCase):
 
     def test_a_pin_has_all_that_was_asked_for(self):
         body = {"cid": cid_of("all"), "name": "n", "tags": ["b", "a", "b"], "meta": {"k": "v"}, "replicas": {"min": 1, "max": 3},
-                "zones": ["z2", "z1"], "priority": 7, "ttl": "1h30m", "mode": "direct", "allocations": [PEER_A]}
+                "zones": ["z2", "z1"], "peer_tags": ["ssd", "eu", "ssd"], "priority": 7, "ttl": "1h30m", "mode": "direct", "allocations": [PEER_A]}
         pin = self.add(body)
         self.assertEqual({k: pin[k] for k in ("cid", "name", "meta", "replicas", "priority", "mode")},
                          {k: body[k] for k in ("cid", "name", "meta", "replicas", "priority", "mode")})
-        self.assertEqual((pin["tags"], pin["zones"]), (["a", "b"], ["z1", "z2"]))
+        self.assertEqual((pin["tags"], pin["zones"], pin["peer_tags"]), (["a", "b"], ["z1", "z2"], ["eu", "ssd"]))
+        changed = self.ask("PATCH", f"/v1/pins/{pin['id']}", {"peer_tags": []}).json
+        self.assertNotIn("peer_tags", changed)
+        self.assertEqual((changed["zones"], changed["revision"] > pin["revision"]), (["z1", "z2"], True))
         self.assertRegex(pin["expires"], r"Z$")
         self.assertNotIn("null", json.dumps(pin))
         for replicas, shown in ((2, {"min": 2, "max": 2}), (-1, {"min": -1, "max": -1})):
@@ -74,6 +77,7 @@ class V1(unittest.TestCase):
                             ({"ttl": "1d", "expires": "2099-01-01T00:00:00Z"}, ("ttl", "expires")), ({"expires": "2001-01-01T00:00:00Z"}, ("expiry",)),
                             ({"expires": "tomorrow"}, ("expires", "tomorrow")), ({"tags": ["a,b"]}, ("tags", "a,b")), ({"tags": [""]}, ("tags",)),
                             ({"tags": ["x" * 65]}, ("tags",)), ({"tags": [str(i) for i in range(33)]}, ("tags", "33", "32")), ({"zones": "x"}, ("zones",)),
+                            ({"peer_tags": "x"}, ("peer_tags",)), ({"peer_tags": ["a,b"]}, ("peer_tags", "a,b")),
                             ({"mode": "deep"}, ("mode",)), ({"name": None}, ("name", "null")), ({"colour": "red"}, ("colour", "not known")),
                             ({"allocations": ["x"]}, ("allocations",)), ({"priority": 1, "meta": {"pinfold.priority": "1"}}, ("pinfold.priority",)),
                             ({"key": "x"}, ("key", "not known"))):
@@ -389,22 +393,25 @@ class V1(unittest.TestCase):
         self.assertEqual(self.ask("GET", "/v1/pins", count="true").json["count"], 5000)
 
     def test_owners_defaults_fill_what_a_request_leaves_out(self):
-        settings = {"replicas": {"min": 2, "max": 4}, "ttl": "1d", "max_ttl": "2d", "zones": ["eu"], "priority": 5, "max_pins": 100}
+        settings = {"replicas": {"min": 2, "max": 4}, "ttl": "1d", "max_ttl": "2d", "zones": ["eu"], "peer_tags": ["ssd"],
+                    "priority": 5, "max_pins": 100}
         reply = self.ask("PATCH", f"/v1/owners/{self.owner}", settings)
         self.assertEqual(reply.status, 200)
         for key, value in settings.items():
             self.assertEqual(reply.json[key], value)
         pin = self.add({"cid": cid_of("defaults")})
-        self.assertEqual((pin["replicas"], pin["zones"], pin["priority"]), ({"min": 2, "max": 4}, ["eu"], 5))
+        self.assertEqual((pin["replicas"], pin["zones"], pin["peer_tags"], pin["priority"]),
+                         ({"min": 2, "max": 4}, ["eu"], ["ssd"], 5))
+        self.assertNotIn("peer_tags", self.add({"cid": cid_of("none"), "peer_tags": []}))
         self.assertIn("expires", pin)
         self.assertEqual(self.add({"cid": cid_of("defaults"), "replicas": 1})["replicas"], {"min": 1, "max": 1})
         for bad in ({"ttl": "3d"}, {"expires": None}):
             self.assert_problem(self.ask("POST", "/v1/pins", {"cid": cid_of(1), **bad}), 400, "invalid")
-        for bad in ({"max_pins": -1}, {"replicas": 0}, {"ttl": "x"}, {"zones": [""]}, {"what": 1}, {"disabled": "yes"}):
+        for bad in ({"max_pins": -1}, {"replicas": 0}, {"ttl": "x"}, {"zones": [""]}, {"peer_tags": ["a,b"]}, {"what": 1}, {"disabled": "yes"}):
             self.assert_problem(self.ask("PATCH", f"/v1/owners/{self.owner}", bad), 400, "invalid")
         self.assertIn(self.owner, [o["owner"] for o in self.ask("GET", "/v1/owners").json["owners"]])
         usage = self.ask("GET", "/v1/usage").json
-        self.assertEqual((usage["owner"], sum(usage["pins"].values()), usage["max_pins"]), (self.owner, 2, 100))
+        self.assertEqual((usage["owner"], sum(usage["pins"].values()), usage["max_pins"]), (self.owner, 3, 100))
         again = self.ask("PATCH", f"/v1/owners/{self.owner}", {"replicas": None, "max_pins": None}).json
         others = self.ask("GET", f"/v1/owners/{self.owner}-not").json
         self.assertEqual([again.get(k) for k in ("replicas", "max_pins")], [others.get(k) for k in ("replicas", "max_pins")])

@@ -585,6 +585,80 @@ static void copies_follow_when_peers_change_their_zones(void **state UNUSED)
 	assert_int_equal(pins_on(r, 1), 10);
 }
 
+/* ---- tags of peers ------------------------------------------------------------------------ */
+
+/* Each letter is a tag. */
+static void set_tags(struct roles *r, uint32_t peer_no, const char *tags)
+{
+	struct slice at[4];
+	struct peer_row wish = { .peer_no = peer_no,
+				 .wish_version = (uint64_t)r->now + 1000,
+				 .tags = { at, strlen(tags) },
+				 .wish = PEER_ACTIVE };
+	struct err err;
+
+	for (size_t i = 0; i < wish.tags.n; i++)
+		at[i] = SLICE_OF((const uint8_t *)tags + i, 1);
+	assert_true(store_peer_wish(r->store, &wish, &err));
+}
+
+static struct ulid pin_with(struct roles *r, unsigned n, const char *tags, int32_t replicas)
+{
+	struct slice at[4];
+	struct pin_ask ask = { .given = ASK_REPLICAS | ASK_PEER_TAGS,
+			       .rf_min = replicas,
+			       .rf_max = replicas,
+			       .peer_tags = { at, strlen(tags) } };
+
+	for (size_t i = 0; i < ask.peer_tags.n; i++)
+		at[i] = SLICE_OF((const uint8_t *)tags + i, 1);
+	return roles_pin(r, "ada", n, &ask);
+}
+
+static void copies_lie_where_peers_have_all_tags_and_follow_them(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 3, .sweep_us = US_PER_DAY });
+
+	roles_run(r, 10 * US_PER_S);
+	set_tags(r, 1, "ab");
+	set_tags(r, 2, "a");
+	set_tags(r, 3, "b");
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 10; i++)
+		pin_with(r, i, "ab", 1);
+	for (unsigned i = 10; i < 20; i++)
+		pin_with(r, i, "a", 2);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 20);
+	assert_int_equal(pins_on(r, 1), 10);
+	assert_int_equal(pins_on(r, 2), 0);
+	set_tags(r, 1, "b");
+	set_tags(r, 3, "ab");
+	roles_run(r, 2 * US_PER_MIN);
+	assert_int_equal(pins_on(r, 0), 0);
+	assert_int_equal(pins_on(r, 1), 10);
+	assert_int_equal(pins_on(r, 2), 20);
+}
+
+static void what_no_peer_is_tagged_for_waits_until_one_is(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 2, .sweep_us = US_PER_DAY });
+	struct ulid id;
+	bool found;
+
+	roles_run(r, 10 * US_PER_S);
+	set_tags(r, 1, "a");
+	id = pin_with(r, 1, "ab", 1);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(roles_status(r, "ada", id, &found), STATUS_QUEUED);
+	set_tags(r, 2, "ba");
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(roles_status(r, "ada", id, &found), STATUS_PINNED);
+	assert_int_equal(pins_on(r, 1), 1);
+}
+
 /* ---- long ways ------------------------------------------------------------------------- */
 
 /* The store fails in every third step. */
@@ -1078,6 +1152,8 @@ int main(void)
 		cmocka_unit_test(one_that_had_no_room_gets_them_when_it_has),
 		cmocka_unit_test(nor_does_one_that_had_room_for_others_only),
 		cmocka_unit_test(copies_follow_when_peers_change_their_zones),
+		cmocka_unit_test(copies_lie_where_peers_have_all_tags_and_follow_them),
+		cmocka_unit_test(what_no_peer_is_tagged_for_waits_until_one_is),
 		cmocka_unit_test(
 			a_copy_is_not_removed_while_the_others_lie_on_peers_that_are_silent),
 		cmocka_unit_test(a_recursive_pin_that_a_direct_one_replaces_comes_to_rest),
