@@ -22,22 +22,24 @@
 #include "base/cleanup.h"
 
 enum metric {
-	METRIC_PIN_E2E,
+	METRIC_PIN_E2E,      /* source, op */
 	METRIC_PIN_ASSIGNED, /* op: publication of the assignment to status pinned */
 	METRIC_PIN_EVENTS,   /* event, mh_prefix */
 	METRIC_PIN_DESIRED,  /* gauge */
 	METRIC_PIN_ACTUAL,   /* gauge */
 	METRIC_PIN_DRIFTED,  /* gauge: drift */
 	METRIC_UNPINS_HELD_BACK,
-	METRIC_WORKER_QUEUE,     /* gauge, free: worker */
-	METRIC_WORKER_FAILURES,  /* kind */
-	METRIC_BUS_LAG,          /* gauge: stream */
-	METRIC_PEER_FREE,        /* gauge, free: peer */
-	METRIC_PEER_USED,        /* gauge, free: peer */
-	METRIC_STORE_OPS,        /* operation, status */
-	METRIC_STORE_OP_SECONDS, /* operation */
-	METRIC_STORE_PINS,       /* gauge */
-	METRIC_STORE_QUERY,      /* statement */
+	METRIC_WORKER_QUEUE,      /* gauge, free: worker */
+	METRIC_WORKER_FAILURES,   /* kind */
+	METRIC_BUS_LAG,           /* gauge: stream */
+	METRIC_PEER_FREE,         /* gauge, free: peer */
+	METRIC_PEER_USED,         /* gauge, free: peer */
+	METRIC_STORE_OPS,         /* operation, status */
+	METRIC_STORE_OP_SECONDS,  /* operation */
+	METRIC_STORE_PINS,        /* gauge */
+	METRIC_STORE_QUERY,       /* statement */
+	METRIC_STORE_CONNECTIONS, /* gauge */
+	METRIC_STORE_CONNECTION_ERRORS,
 	METRIC_STORE_TIMEOUTS,
 	METRIC_STORE_UNAVAILABLE,
 	METRIC_HTTP_REQUESTS, /* api, http status class */
@@ -52,12 +54,15 @@ enum metric {
 #define METRICS (METRIC_OPEN_FDS + 1)
 
 /* Label values, in the order of the lists in metrics_table.c. */
+enum metric_source { METRIC_SOURCE_API, METRIC_SOURCE_RECONCILER };
 enum metric_op { METRIC_OP_PIN, METRIC_OP_UNPIN };
 enum metric_event { EVENT_UPSERT, EVENT_ASSIGN, EVENT_STATUS, EVENT_TTL, EVENT_ERROR };
 enum metric_drift { DRIFT_MISSING, DRIFT_SURPLUS };
 enum metric_failure {
 	METRIC_FAILURE_IPFS,  /* a call to a node */
-	METRIC_FAILURE_STORE, /* a round of the role, which is mostly the store's */
+	METRIC_FAILURE_NATS,  /* a bus that is a server */
+	METRIC_FAILURE_STORE, /* a round of the role that the store ended */
+	METRIC_FAILURE_OTHER, /* any other */
 };
 enum metric_stream { STREAM_REQUEST, STREAM_ASSIGN, STREAM_STATUS };
 enum metric_store_op {

@@ -2,12 +2,11 @@
 
 #include "base/clock.h"
 
-static const char *const sources[] = { "api" };
-static const char *const pin_only[] = { "pin" };
+static const char *const sources[] = { "api", "reconciler" };
 static const char *const ops[] = { "pin", "unpin" };
 static const char *const events[] = { "upsert", "assign", "status", "ttl", "error" };
 static const char *const drifts[] = { "missing", "surplus" };
-static const char *const failures[] = { "ipfs", "store" };
+static const char *const failures[] = { "ipfs", "nats", "store", "other" };
 static const char *const streams[] = { "pin.request", "pin.assign", "pin.status" };
 static const char *const store_ops[] = { "get", "range", "write", "swap", "drop", "sync" };
 static const char *const outcomes[] = { "ok", "error", "timeout", "unavailable" };
@@ -43,9 +42,13 @@ static const int64_t quick_us[] = {
 
 const struct metric_def metric_defs[METRICS] = {
 	[METRIC_PIN_E2E] = { "pin_end_to_end_seconds",
-			     "From a request to its confirmed pin.",
+			     "From a request to its confirmed pin, or from its end to the removal "
+			     "of "
+			     "the last copy; source reconciler: from what it decided (to replace, "
+			     "move "
+			     "or drop a copy) or an expiry to the last report that it took.",
 			     METRIC_HISTOGRAM,
-			     { LABEL("source", sources), LABEL("op", pin_only) },
+			     { LABEL("source", sources), LABEL("op", ops) },
 			     BUCKETS(e2e_us) },
 	[METRIC_PIN_ASSIGNED] = { "pin_assign_to_pinned_seconds",
 				  "From publishing an assignment to the status that settles it.",
@@ -56,14 +59,11 @@ const struct metric_def metric_defs[METRICS] = {
 				"Events by type and by the top 8 bits of the CID's bucket.",
 				METRIC_COUNTER,
 				{ LABEL("type", events), { "mh_prefix", NULL, 256 } } },
-	[METRIC_PIN_DESIRED] = { "cluster_pin_desired",
-				 "Copies that should exist, as of the last sweep.", METRIC_GAUGE },
-	[METRIC_PIN_ACTUAL] = { "cluster_pin_actual",
-				"Copies confirmed by their node, as of the last sweep.",
+	[METRIC_PIN_DESIRED] = { "cluster_pin_desired", "Copies that should exist.", METRIC_GAUGE },
+	[METRIC_PIN_ACTUAL] = { "cluster_pin_actual", "Copies confirmed by their node.",
 				METRIC_GAUGE },
 	[METRIC_PIN_DRIFTED] = { "cluster_pin_drifted",
-				 "Copies whose desired and actual state differ, by how, as of the "
-				 "last sweep.",
+				 "Copies whose desired and actual state differ, by how.",
 				 METRIC_GAUGE,
 				 { LABEL("reason", drifts) } },
 	[METRIC_UNPINS_HELD_BACK] = { "cluster_unpins_held_back",
@@ -98,13 +98,18 @@ const struct metric_def metric_defs[METRICS] = {
 				      METRIC_HISTOGRAM,
 				      { LABEL("operation", store_ops) },
 				      BUCKETS(quick_us) },
-	[METRIC_STORE_PINS] = { "store_pins", "Live pin requests, as of the last sweep.",
-				METRIC_GAUGE },
+	[METRIC_STORE_PINS] = { "store_pins", "Live pin requests.", METRIC_GAUGE },
 	[METRIC_STORE_QUERY] = { "store_query_duration_seconds",
 				 "The same by kind of statement.",
 				 METRIC_HISTOGRAM,
 				 { LABEL("statement", statements) },
 				 BUCKETS(quick_us) },
+	[METRIC_STORE_CONNECTIONS] = { "store_connections_active",
+				       "Open connections to the store; 0: it is embedded.",
+				       METRIC_GAUGE },
+	[METRIC_STORE_CONNECTION_ERRORS] = { "store_connection_errors_total",
+					     "Connections to the store that failed or broke.",
+					     METRIC_COUNTER },
 	[METRIC_STORE_TIMEOUTS] = { "store_timeouts_total",
 				    "Calls of the store whose outcome is unknown.",
 				    METRIC_COUNTER },

@@ -12,9 +12,11 @@ void count_event(struct counting *c, enum metric_event event, struct slice cid)
 	metrics_add(c->metrics, METRIC_PIN_EVENTS, event, store_bucket(c->store, cid) >> 18, 1);
 }
 
-void count_pinned(void *counting, int64_t after_us)
+void count_finished(void *counting, enum outcome_source source, bool desired, int64_t after_us)
 {
-	metrics_observe(((struct counting *)counting)->metrics, METRIC_PIN_E2E, 0, 0, after_us);
+	metrics_observe(((struct counting *)counting)->metrics, METRIC_PIN_E2E,
+			source == SOURCE_API ? METRIC_SOURCE_API : METRIC_SOURCE_RECONCILER,
+			desired ? METRIC_OP_PIN : METRIC_OP_UNPIN, after_us);
 }
 
 void count_settled(void *counting, bool desired, int64_t after_us)
@@ -38,6 +40,17 @@ void count_published(void *counting, const struct bus_msg *msg)
 			count_event(counting, EVENT_ERROR, msg->cid);
 		break;
 	}
+}
+
+void count_worker_failed(struct counting *c, const struct err *why)
+{
+	static const enum err_code others[] = { ERR_INTERNAL, ERR_INVALID, ERR_EXHAUSTED };
+	enum metric_failure kind = METRIC_FAILURE_STORE;
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (why->code == others[i])
+			kind = METRIC_FAILURE_OTHER;
+	metrics_add(c->metrics, METRIC_WORKER_FAILURES, kind, 0, 1);
 }
 
 uint64_t count_held_back(struct counting *c)
@@ -74,6 +87,24 @@ static void collect_bus(void *ctx, struct metrics *m)
 		metrics_set(m, METRIC_BUS_LAG, i, 0, (int64_t)counters.waiting[i]);
 }
 
+#define PINS_SHARE 100 /* reading them takes no more than one part in so many of the time */
+
+/* A sum over all owners: exact, and of very many owners not taken for each reader. */
+static uint64_t live_pins(struct counting *c)
+{
+	int64_t now = clock_mono_us(c->clock);
+	struct owner_usage usage;
+	struct err err;
+
+	if (now < c->pins_at || !store_usage(c->store, (struct slice){ NULL, 0 }, &usage, &err))
+		return c->pins;
+	c->pins = 0;
+	for (size_t i = 0; i < STATUS_COUNT; i++)
+		c->pins += usage.pins[i];
+	c->pins_at = now + PINS_SHARE * (clock_mono_us(c->clock) - now);
+	return c->pins;
+}
+
 static void collect_copies(void *ctx, struct metrics *m)
 {
 	struct counting *c = ctx;
@@ -84,7 +115,7 @@ static void collect_copies(void *ctx, struct metrics *m)
 	metrics_set(m, METRIC_PIN_ACTUAL, 0, 0, (int64_t)state.totals.actual);
 	metrics_set(m, METRIC_PIN_DRIFTED, DRIFT_MISSING, 0, (int64_t)state.totals.missing);
 	metrics_set(m, METRIC_PIN_DRIFTED, DRIFT_SURPLUS, 0, (int64_t)state.totals.surplus);
-	metrics_set(m, METRIC_STORE_PINS, 0, 0, (int64_t)state.totals.pins);
+	metrics_set(m, METRIC_STORE_PINS, 0, 0, (int64_t)live_pins(c));
 	metrics_set(m, METRIC_UNPINS_HELD_BACK, 0, 0, (int64_t)count_held_back(c));
 }
 

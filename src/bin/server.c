@@ -120,14 +120,19 @@ static void pin_expired(void *ctx, struct slice cid)
 	count_event(&((struct server *)ctx)->counting, EVENT_TTL, cid);
 }
 
-static void pinned(void *ctx, int64_t after_us)
+static void finished(void *ctx, enum outcome_source source, bool desired, int64_t after_us)
 {
-	count_pinned(&((struct server *)ctx)->counting, after_us);
+	count_finished(&((struct server *)ctx)->counting, source, desired, after_us);
 }
 
 static void settled(void *ctx, bool desired, int64_t after_us)
 {
 	count_settled(&((struct server *)ctx)->counting, desired, after_us);
+}
+
+static void copies_changed(void *ctx, struct slice cid, const struct copy_counts *change)
+{
+	reconciler_note_copies(((struct server *)ctx)->reconciler, cid, change);
 }
 
 /* ---- roles ------------------------------------------------------------------------------ */
@@ -194,8 +199,9 @@ static struct replan_options replan_options(struct server *s)
 		.events = { .ctx = s,
 			    .changed = pin_changed,
 			    .expired = pin_expired,
-			    .pinned = pinned,
+			    .finished = finished,
 			    .settled = settled,
+			    .copies = copies_changed,
 			    .guarded = note_guarded },
 	};
 }
@@ -285,7 +291,7 @@ static bool step_worker(void *ctx, int64_t until_us, int64_t *due_us, struct err
 	bool ok = worker_step(s->worker, until_us, due_us, err);
 
 	if (!ok)
-		metrics_add(s->metrics, METRIC_WORKER_FAILURES, METRIC_FAILURE_STORE, 0, 1);
+		count_worker_failed(&s->counting, err);
 	return ok;
 }
 

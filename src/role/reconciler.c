@@ -1,5 +1,7 @@
 #include "role/reconciler.h"
 
+#include <assert.h>
+#include <endian.h>
 #include <pthread.h>
 
 #include "base/alloc.h"
@@ -12,6 +14,8 @@
 #include "role/swept.h"
 #include "role/walk.h"
 #include "role/wanted.h"
+
+#define KEEP_US US_PER_MIN /* between two times that the totals are kept */
 
 struct known_peer {
 	uint32_t peer_no;
@@ -42,6 +46,7 @@ struct reconciler {
 	struct sweep_totals totals;
 	struct buf position;
 	int64_t sweep_at; /* mono */
+	int64_t keep_at;  /* mono; of the totals */
 	/* idempotency keys, after a sweep */
 	bool sweeping_keys;
 	struct arena *keys_mem[2]; /* the row that ends one page is kept for the next */
@@ -50,6 +55,9 @@ struct reconciler {
 	/* shared with other threads */
 	pthread_mutex_t lock;
 	struct reconciler_state state;
+	struct copy_counts behind; /* what changed where the running sweep has counted before */
+	uint64_t counted;          /* buckets below this it has counted */
+	bool changed;              /* totals that are not kept yet */
 	bool ordered, order_rebalance, order_force;
 };
 
@@ -90,6 +98,63 @@ void reconciler_state(struct reconciler *r, struct reconciler_state *out)
 {
 	pthread_mutex_lock(&r->lock);
 	*out = r->state;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* What is counted is what was met, in passing: it may be off by what changed just then. */
+static uint64_t changed_by(uint64_t count, int64_t by)
+{
+	return by < 0 && (uint64_t)-by > count ? 0 : count + (uint64_t)by;
+}
+
+static void change_totals(struct sweep_totals *totals, const struct copy_counts *by)
+{
+	totals->desired = changed_by(totals->desired, by->desired);
+	totals->actual = changed_by(totals->actual, by->actual);
+	totals->missing = changed_by(totals->missing, by->missing);
+	totals->surplus = changed_by(totals->surplus, by->surplus);
+}
+
+void reconciler_note_copies(struct reconciler *r, struct slice cid,
+			    const struct copy_counts *change)
+{
+	uint32_t bucket = store_bucket(r->options.replan.store, cid);
+
+	pthread_mutex_lock(&r->lock);
+	change_totals(&r->state.totals, change);
+	r->changed = true;
+	if (bucket < r->counted) {
+		r->behind.desired += change->desired;
+		r->behind.actual += change->actual;
+		r->behind.missing += change->missing;
+		r->behind.surplus += change->surplus;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Now and then: what is lost of it the next sweep finds. */
+static void keep_totals(struct reconciler *r)
+{
+	struct clock *clock = r->options.replan.clock;
+	struct reconciler_state state;
+	struct err err;
+	bool changed;
+
+	if (clock_mono_us(clock) < r->keep_at)
+		return;
+	pthread_mutex_lock(&r->lock);
+	state = r->state;
+	changed = r->changed;
+	r->changed = false;
+	pthread_mutex_unlock(&r->lock);
+	if (!changed)
+		return;
+	r->keep_at = clock_mono_us(clock) + KEEP_US;
+	if (swept_keep(r->options.replan.store, &state.totals, state.swept_at, r->mem, &err))
+		return;
+	log_err(LOG_WARN, &err, "keep what was counted");
+	pthread_mutex_lock(&r->lock);
+	r->changed = true;
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -353,18 +418,12 @@ static void count_view(const struct cid_view *view, struct arena *mem, struct sw
 {
 	struct request *requests;
 	size_t n = requests_fold(view->facts, view->n_facts, mem, &requests);
+	struct copy_counts counts = { 0 };
 
 	for (size_t i = 0; i < n; i++)
 		t->pins += requests[i].life != REQUEST_ENDED;
-	for (size_t i = 0; i < view->n_copies; i++) {
-		const struct copy *copy = &view->copies[i];
-		enum copy_state state = copy_state(copy);
-
-		t->desired += copy->desired;
-		t->actual += copy->desired && state == COPY_PINNED;
-		t->missing += copy->desired && state != COPY_PINNED;
-		t->surplus += !copy->desired && state != COPY_UNPINNED;
-	}
+	copy_counts_add(&counts, view->copies, view->n_copies, 1);
+	change_totals(t, &counts);
 }
 
 /* A sweep reads in chunks, and seldom has anything to write. */
@@ -398,10 +457,12 @@ static bool sweep_cid(void *ctx, const struct cid_view *view, struct slice posit
 	struct swept *s = ctx;
 
 	arena_reset(s->mem);
-	if (is_in_order(s, view))
+	if (is_in_order(s, view)) {
+		replanner_saw_idle(s->r->replanner);
 		count_swept(s->r, 0);
-	else
+	} else {
 		batch_set_bury(s->batch, batch_add(s->batch, view->cid));
+	}
 	count_view(view, s->mem, &s->totals);
 	s->position.len = 0;
 	buf_add_slice(&s->position, position);
@@ -455,12 +516,37 @@ static bool end_sweep(struct reconciler *r, const struct sweep_totals *last_page
 	replanner_force(r->replanner, false);
 	pthread_mutex_lock(&r->lock);
 	r->state.swept_at = clock_wall_us(clock);
-	if (r->from_first)
+	if (r->from_first) {
 		r->state.totals = r->totals;
+		change_totals(&r->state.totals, &r->behind);
+		r->changed = true;
+	}
+	r->counted = 0;
 	pthread_mutex_unlock(&r->lock);
+	r->keep_at = 0;
 	r->sweeping_keys = true;
-	return !r->from_first ||
-	       swept_keep(r->options.replan.store, &r->totals, clock_wall_us(clock), r->mem, err);
+	return true;
+}
+
+static uint32_t bucket_of(const struct buf *position)
+{
+	uint32_t bucket;
+
+	static_assert(sizeof(bucket) == STORE_POSITION_BUCKET, "see store_scan()");
+	memcpy(&bucket, position->ptr, sizeof(bucket));
+	return be32toh(bucket);
+}
+
+/* From now on what changes at these CIDs is not met any more. */
+static void note_counted(struct reconciler *r, const struct swept *s)
+{
+	uint64_t counted = UINT64_MAX;
+
+	if (s->n == sweep_max(r))
+		counted = 1 + (uint64_t)bucket_of(&s->position);
+	pthread_mutex_lock(&r->lock);
+	r->counted = counted;
+	pthread_mutex_unlock(&r->lock);
 }
 
 static bool is_behind(const struct buf *position, const struct buf *stop)
@@ -491,6 +577,8 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 
 	ok = store_scan_readable(r->options.replan.store, buf_slice(&r->position), sweep_cid, &s,
 				 err);
+	if (ok)
+		note_counted(r, &s);
 	items = batch_items(s.batch, &n);
 	ok = ok && remove_orphans(r, err) && repair_all(r, items, n, err) &&
 	     replan(r->replanner, items, n, err);
@@ -521,6 +609,8 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 	force = r->order_force;
 	r->ordered = r->order_rebalance = r->order_force = false;
 	r->state.swept = 0;
+	r->behind = (struct copy_counts){ 0 };
+	r->counted = 0;
 	pthread_mutex_unlock(&r->lock);
 	if (!save_position(store, sweep_job, NULL, r->mem, err) ||
 	    !save_position(store, rebalance_job, rebalance ? &first : NULL, r->mem, err)) {
@@ -567,6 +657,7 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 		return false;
 	if (!walks_step(r->walks, r->mem, err))
 		return false;
+	keep_totals(r);
 	pthread_mutex_lock(&r->lock);
 	r->state.walks = walks_count(r->walks);
 	pthread_mutex_unlock(&r->lock);

@@ -44,18 +44,23 @@ struct sweep_totals {
 				    * be, and should not */
 };
 
-struct reconciler_state {           /* for status pages and metrics */
-	uint64_t reports;           /* taken in since the start */
-	uint64_t swept;             /* CIDs looked at by the running or last sweep */
-	uint64_t repaired;          /* derived rows that were wrong, since the start */
-	int64_t swept_at;           /* wall; end of the last sweep, 0 = none yet */
-	unsigned walks;             /* peers whose CIDs are being looked at */
-	struct sweep_totals totals; /* of the last sweep that one process made from its first
-				     * CID to its last, this one or one before it; what it met,
-				     * before it mended that */
+struct reconciler_state {  /* for status pages and metrics */
+	uint64_t reports;  /* taken in since the start */
+	uint64_t swept;    /* CIDs looked at by the running or last sweep */
+	uint64_t repaired; /* derived rows that were wrong, since the start */
+	int64_t swept_at;  /* wall; end of the last sweep, 0 = none yet */
+	unsigned walks;    /* peers whose CIDs are being looked at */
+	/* Of the last sweep that one process made from its first CID to its last, this one or one
+	 * before it: what it met, before it mended that.  The copies with what changed since (of
+	 * the process before, up to its last minute). */
+	struct sweep_totals totals;
 };
 /* From any thread. */
 void reconciler_state(struct reconciler *r, struct reconciler_state *out);
+
+/* From any thread: the copies of a CID changed so (replan_events.copies). */
+void reconciler_note_copies(struct reconciler *r, struct slice cid,
+			    const struct copy_counts *change);
 
 /* From any thread: sweep now; with `rebalance` move copies to where a fresh placement would put
  * them; with `force` without the guard, and a restored store is one like others again

@@ -39,12 +39,8 @@ struct look {
 		uint64_t size;
 	} * promises;
 	size_t n_promises;
-	size_t n_pinned, n_settled; /* for the events */
-	int64_t *pinned_after;
-	struct settled {
-		bool desired;
-		int64_t after_us;
-	} * settled;
+	struct outcome outcome;     /* for the events */
+	struct copy_counts changes; /* of all rounds: each follows one that was written */
 };
 
 struct replanner *replanner_new(const struct replan_options *options)
@@ -278,40 +274,28 @@ static void promise(struct look *look, const struct picture *p, const struct rec
 
 /* ---- the decision ----------------------------------------------------------------- */
 
-static void note_events(struct look *look, const struct cid_view *view, const struct picture *p,
-			int64_t now_us, struct arena *mem)
+static void note_outcome(struct look *look, const struct cid_view *view, const struct picture *p,
+			 const struct reconcile_plan *plan, int64_t now_us, struct arena *mem)
 {
-	look->n_settled = 0;
-	look->settled = arena_new_array(mem, struct settled, p->n_reported);
-	for (size_t i = 0; i < p->n_reported; i++) {
-		uint32_t peer_no = p->reported[i]->peer_no;
-		const struct copy *now = find_copy(p->copies, p->n_copies, peer_no);
-		const struct copy *before = find_copy(view->copies, view->n_copies, peer_no);
+	const struct outcome_view seen = {
+		.before = view->copies,
+		.n_before = view->n_copies,
+		.after = p->copies,
+		.n_after = p->n_copies,
+		.reported = p->reported,
+		.n_reported = p->n_reported,
+		.requests = p->requests,
+		.n_requests = p->n_requests,
+		.plan = plan,
+		.zones = store_zones(look->r->options.store, mem),
+		.now_us = now_us,
+	};
 
-		if (copy_settled(now) && now->gen > 0 && (!before || !copy_settled(before)))
-			look->settled[look->n_settled++] =
-				(struct settled){ now->desired, now_us - now->assigned_at };
-	}
-}
-
-static void note_pinned(struct look *look, const struct cid_view *view, const struct picture *p,
-			int64_t now_us, struct arena *mem)
-{
-	struct peer_zones zones = store_zones(look->r->options.store, mem);
-
-	look->n_pinned = 0;
-	look->pinned_after = arena_new_array(mem, int64_t, p->n_requests);
-	if (p->n_reported == 0)
-		return;
-	for (size_t i = 0; i < p->n_requests; i++) {
-		const struct request *r = p->requests[i].request;
-
-		if (r->life == REQUEST_LIVE &&
-		    request_status(r, p->copies, p->n_copies, zones, now_us, 0) == STATUS_PINNED &&
-		    request_status(r, view->copies, view->n_copies, zones, now_us, 0) !=
-			    STATUS_PINNED)
-			look->pinned_after[look->n_pinned++] = now_us - r->create->created_at;
-	}
+	look->outcome = outcome_of(&seen, mem);
+	look->changes.desired += look->outcome.change.desired;
+	look->changes.actual += look->outcome.change.actual;
+	look->changes.missing += look->outcome.change.missing;
+	look->changes.surplus += look->outcome.change.surplus;
 }
 
 static void address_one(struct look *look, const struct picture *p,
@@ -456,8 +440,7 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us, struc
 	if (p.n_ends + plan.n_desired + p.n_reported + plan.n_forget > 0) {
 		look->changed = true;
 		look->expired |= p.n_ends > 0;
-		note_events(look, view, &p, now_us, mem);
-		note_pinned(look, view, &p, now_us, mem);
+		note_outcome(look, view, &p, &plan, now_us, mem);
 	}
 	address(look, &p, &plan, mem);
 	return true;
@@ -492,15 +475,19 @@ static void tell_guarded(struct replanner *r, unsigned copies)
 static void tell_events(struct replanner *r, const struct look *look)
 {
 	const struct replan_events *e = &r->options.events;
+	const struct outcome *o = &look->outcome;
 
 	if (look->changed && e->changed)
 		e->changed(e->ctx, look->item->cid);
 	if (look->expired && e->expired)
 		e->expired(e->ctx, look->item->cid);
-	for (size_t i = 0; e->pinned && i < look->n_pinned; i++)
-		e->pinned(e->ctx, look->pinned_after[i]);
-	for (size_t i = 0; e->settled && i < look->n_settled; i++)
-		e->settled(e->ctx, look->settled[i].desired, look->settled[i].after_us);
+	for (size_t i = 0; e->finished && i < o->n_finished; i++)
+		e->finished(e->ctx, o->finished[i].source, o->finished[i].desired,
+			    o->finished[i].after_us);
+	for (size_t i = 0; e->settled && i < o->n_settled; i++)
+		e->settled(e->ctx, o->settled[i].desired, o->settled[i].after_us);
+	if (e->copies && look->changed)
+		e->copies(e->ctx, look->item->cid, &look->changes);
 	if (look->guarded > 0)
 		tell_guarded(r, look->guarded);
 }
@@ -572,9 +559,12 @@ bool replan_is_idle(struct replanner *r, const struct cid_view *view, struct are
 	end_expired(&p, now_us, 0, mem);
 	*idle = p.n_ends + plan.n_desired + plan.n_publish + plan.n_forget + change.n_bury == 0 &&
 		plan.next_at == 0;
-	if (*idle)
-		guard_see(&r->guard, &r->policy.guard, clock_mono_us(r->options.clock), 1);
 	return true;
+}
+
+void replanner_saw_idle(struct replanner *r)
+{
+	guard_see(&r->guard, &r->policy.guard, clock_mono_us(r->options.clock), 1);
 }
 
 bool replan_count_moves(struct replanner *r, const struct cid_view *view, uint64_t *moves,

@@ -15,6 +15,7 @@
 #include "bus/bus.h"
 #include "reconcile/reconcile.h"
 #include "role/guard.h"
+#include "role/outcome.h"
 #include "role/peers.h"
 #include "store/store.h"
 
@@ -30,10 +31,13 @@ struct replan_events { /* told after the write; every function may be NULL */
 	void (*changed)(void *ctx, struct slice cid);
 	/* A request of the CID has expired. */
 	void (*expired)(void *ctx, struct slice cid);
-	/* A request became pinned this long after it was made. */
-	void (*pinned)(void *ctx, int64_t after_us);
+	/* A request became pinned this long after it was made, or the last copy went this long
+	 * after the end of the last one; of what the reconciler began: a copy, after that. */
+	void (*finished)(void *ctx, enum outcome_source source, bool desired, int64_t after_us);
 	/* A copy became pinned (or unpinned) this long after its assignment. */
 	void (*settled)(void *ctx, bool desired, int64_t after_us);
+	/* So the copies of the CID changed. */
+	void (*copies)(void *ctx, struct slice cid, const struct copy_counts *change);
 	/* Unpins were held back by the guard. */
 	void (*guarded)(void *ctx, unsigned copies);
 };
@@ -73,6 +77,10 @@ bool replan(struct replanner *r, const struct replan_item *items, size_t n,
  * decide, to write, to tell anybody, to bury or to look at later?  Writes nothing. */
 bool replan_is_idle(struct replanner *r, const struct cid_view *view, struct arena *mem, bool *idle,
 		    struct err *err) MUST_CHECK;
+
+/* A CID was left out of a batch because it is idle: the guard counts it with those it lets go a
+ * share of. */
+void replanner_saw_idle(struct replanner *r);
 
 /* Moves copies to where a fresh placement would put them, from now on and for this
  * replanner, until called with false. */

@@ -269,7 +269,9 @@ static bool on_total(void *ctx, const void *row)
 bool store_usage(struct store *store, struct slice owner, struct owner_usage *out, struct err *err)
 {
 	struct owner_total key = { .owner = owner };
-	struct store_query query = { .table = TABLE_OWNER_TOTALS, .equal = &key, .n_equal = 1 };
+	struct store_query query = { .table = TABLE_OWNER_TOTALS,
+				     .equal = &key,
+				     .n_equal = owner.ptr ? 1 : 0 };
 	struct owner_usage usage = { .approximate = !store_serial(store) };
 
 	if (!store_read(store, &query, on_total, &usage, err))

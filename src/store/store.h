@@ -234,7 +234,7 @@ bool store_count(struct store *store, struct slice owner, const struct pin_filte
  * for all owners or one, until it returns false.  `part` of `parts` equal shares of
  * the buckets, at most 2^26; `from` resumes after the position that `each` was last
  * given.  What is passed is valid only during the call; memory is bounded.  The first
- * STORE_POSITION_BUCKET bytes of a position grow, by memcmp(), from bucket to bucket. */
+ * STORE_POSITION_BUCKET bytes of a position are the bucket, big-endian. */
 #define STORE_POSITION_BUCKET 4
 struct scanned_pin {
 	const struct request *request;
@@ -262,7 +262,8 @@ struct owner_usage {
 	uint64_t bytes;
 	bool approximate;
 };
-/* The maintained totals of an owner; all zero for one never heard of. */
+/* The maintained totals of an owner; all zero for one never heard of.  Without one (its ptr is
+ * NULL) those of all, read owner by owner. */
 bool store_usage(struct store *store, struct slice owner, struct owner_usage *out,
 		 struct err *err) MUST_CHECK;
 

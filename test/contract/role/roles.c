@@ -55,6 +55,19 @@ static void count_guarded(void *ctx, unsigned copies)
 	held_back_note(r->held_back, r->now, copies);
 }
 
+static void note_finished(void *ctx, enum outcome_source source, bool desired, int64_t after_us)
+{
+	struct roles *r = ctx;
+
+	r->finished[source][desired]++;
+	r->finished_us = after_us;
+}
+
+static void note_copies(void *ctx, struct slice cid, const struct copy_counts *change)
+{
+	reconciler_note_copies(((struct roles *)ctx)->reconciler, cid, change);
+}
+
 struct replan_options roles_replan(struct roles *r)
 {
 	return (struct replan_options){ .store = r->store,
@@ -63,7 +76,10 @@ struct replan_options roles_replan(struct roles *r)
 					.watch = r->watch,
 					.instance = 1,
 					.policy = &r->replan_policy,
-					.events = { .ctx = r, .guarded = count_guarded } };
+					.events = { .ctx = r,
+						    .finished = note_finished,
+						    .copies = note_copies,
+						    .guarded = count_guarded } };
 }
 
 static const struct health_policy health_policy = { .suspect_us = 12 * US_PER_S,

@@ -53,7 +53,9 @@ struct roles {
 	uint64_t store_calls; /* of the back end, single ones */
 	uint64_t reports;     /* observed halves written to the store */
 	struct held_back *held_back;
-	unsigned guarded; /* copies that the guard held back, as told */
+	unsigned guarded;        /* copies that the guard held back, as told */
+	unsigned finished[2][2]; /* by source, and whether it was a pin: how often */
+	int64_t finished_us;     /* and how long the last took */
 	/* Called before the desired half of a copy is written, but for what it does itself. */
 	void (*meanwhile)(struct roles *r, const struct copy_row *row);
 	bool meddling;
