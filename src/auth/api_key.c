@@ -15,11 +15,24 @@ static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 static const struct {
 	enum key_scope scope;
 	const char *name;
+	unsigned allows;
 } scopes_by_power[] = {
-	{ SCOPE_ADMIN, "admin" },
-	{ SCOPE_WRITE, "write" },
-	{ SCOPE_READ, "read" },
+	{ SCOPE_ADMIN, "admin", SCOPE_READ | SCOPE_WRITE | SCOPE_ADMIN | SCOPE_METRICS },
+	{ SCOPE_WRITE, "write", SCOPE_READ | SCOPE_WRITE },
+	{ SCOPE_READ, "read", SCOPE_READ },
+	{ SCOPE_METRICS, "metrics", SCOPE_METRICS },
 };
+
+bool key_scope_allows(unsigned scopes, enum key_scope wanted)
+{
+	unsigned allowed = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(scopes_by_power); i++) {
+		if (scopes & scopes_by_power[i].scope)
+			allowed |= scopes_by_power[i].allows;
+	}
+	return allowed & wanted;
+}
 
 const char *key_scope_name(unsigned scopes)
 {

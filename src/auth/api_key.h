@@ -31,15 +31,14 @@ enum key_scope { /* bits; the numbers are kept on disk */
 		 SCOPE_READ = 1,
 		 SCOPE_WRITE = 2,
 		 SCOPE_ADMIN = 4,
+		 SCOPE_METRICS = 8,
 };
 
-/* What a key with `scopes` may do: write includes read, admin includes both. */
-static inline bool key_scope_allows(unsigned scopes, enum key_scope wanted)
-{
-	return scopes >= (unsigned)wanted;
-}
+/* May a key with `scopes` do what takes `wanted`?  Write includes read, admin all.  Metrics are of
+ * the whole service and of no owner, so nothing of a tenant's includes them. */
+bool key_scope_allows(unsigned scopes, enum key_scope wanted);
 
-/* "read", "write", "admin" by the highest bit; static storage. */
+/* "read", "write", "admin", "metrics": the most that `scopes` has; static storage. */
 const char *key_scope_name(unsigned scopes);
 bool key_scope_parse(struct slice text, enum key_scope *out);
 

@@ -90,20 +90,32 @@ static void the_hash_depends_on_pepper_and_secret(void **state UNUSED)
 	assert_false(api_key_hash_eq(a, b));
 }
 
-static void write_includes_read_and_admin_both(void **state UNUSED)
+static void write_includes_read_admin_all_and_metrics_nothing_else(void **state UNUSED)
 {
-	static const enum key_scope scopes[] = { SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN };
+	static const struct {
+		enum key_scope has;
+		const char *name;
+		bool read, write, admin, metrics;
+	} cases[] = {
+		{ SCOPE_READ, "read", .read = true },
+		{ SCOPE_WRITE, "write", .read = true, .write = true },
+		{ SCOPE_ADMIN, "admin", true, true, true, true },
+		{ SCOPE_METRICS, "metrics", .metrics = true },
+	};
 
-	for (size_t has = 0; has < 3; has++) {
-		enum key_scope parsed;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		enum key_scope has = cases[i].has, parsed;
 
-		for (size_t wants = 0; wants < 3; wants++)
-			assert_int_equal(key_scope_allows(scopes[has], scopes[wants]),
-					 has >= wants);
-		assert_true(key_scope_parse(slice_str(key_scope_name(scopes[has])), &parsed));
-		assert_int_equal(parsed, scopes[has]);
+		assert_int_equal(key_scope_allows(has, SCOPE_READ), cases[i].read);
+		assert_int_equal(key_scope_allows(has, SCOPE_WRITE), cases[i].write);
+		assert_int_equal(key_scope_allows(has, SCOPE_ADMIN), cases[i].admin);
+		assert_int_equal(key_scope_allows(has, SCOPE_METRICS), cases[i].metrics);
+		assert_string_equal(key_scope_name(has), cases[i].name);
+		assert_true(key_scope_parse(slice_str(cases[i].name), &parsed));
+		assert_int_equal(parsed, has);
 	}
 	assert_false(key_scope_allows(0, SCOPE_READ));
+	assert_true(key_scope_allows(SCOPE_READ | SCOPE_METRICS, SCOPE_METRICS));
 	assert_false(key_scope_parse(SLICE_LIT("root"), &(enum key_scope){ 0 }));
 }
 
@@ -115,7 +127,7 @@ int main(void)
 		cmocka_unit_test(any_altered_character_is_noticed),
 		cmocka_unit_test(a_new_secret_can_be_made_for_an_id),
 		cmocka_unit_test(the_hash_depends_on_pepper_and_secret),
-		cmocka_unit_test(write_includes_read_and_admin_both),
+		cmocka_unit_test(write_includes_read_admin_all_and_metrics_nothing_else),
 	};
 
 	return cmocka_run_group_tests_name("api_key", tests, NULL, NULL);

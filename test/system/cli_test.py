@@ -163,7 +163,7 @@ class Usage(Case):
         check += '\nCOMP_WORDS=(pinfold pin add --repl); COMP_CWORD=3; _pinfold; echo "${COMPREPLY[@]}"'
         out = subprocess.run(["bash", "-c", check], capture_output=True, text=True, check=True).stdout
         self.assertEqual(out.splitlines(), ["add ls get wait update retry rm", "--replicas"])
-        for words, index, want in (("pin ls --status p", 4, "pinning pinned"), ("key create --scope ''", 4, "read write admin"),
+        for words, index, want in (("pin ls --status p", 4, "pinning pinned"), ("key create --scope ''", 4, "read write admin metrics"),
                                    ("up --log-level w", 3, "warn"), ("doc ''", 2, "man metrics config"), ("completion z", 2, "zsh")):
             check = script + f'\nCOMP_WORDS=(pinfold {words}); COMP_CWORD={index}; _pinfold; echo "${{COMPREPLY[@]}}"'
             out = subprocess.run(["bash", "-c", check], capture_output=True, text=True, check=True).stdout

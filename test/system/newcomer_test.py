@@ -62,11 +62,15 @@ class Newcomer(servers.Story):
         self.run_it("pin", "add", cid, PINFOLD_KEY=write)
         self.assertEqual(self.lines("pin", "ls", PINFOLD_KEY=read)[0]["cid"], cid)
         self.run_it("pin", "rm", cid, code=1, PINFOLD_KEY=read)
+        scraper = self.pinfold.owner_key("scoped", "metrics")
+        for key, status in ((read, 403), (write, 403), (scraper, 200)):
+            self.assertEqual(self.pinfold.ask("GET", "/metrics", key=key).status, status)
+        self.assertEqual(self.pinfold.ask("GET", "/v1/pins", key=scraper).status, 403)
         for args in (["key", "create", "--scope", "admin"], ["owner", "ls"], ["drift"], ["deny", "ls"],
                      ["pin", "ls", "--owner", "admin"]):
             self.run_it(*args, code=1, PINFOLD_KEY=write)
         keys = self.lines("key", "ls", "--owner", "scoped")
-        self.assertEqual({k["scope"] for k in keys}, {"read", "write"})
+        self.assertEqual({k["scope"] for k in keys}, {"read", "write", "metrics"})
         self.assertNotIn(write, json.dumps(keys))
         self.run_it("key", "revoke", *(k["id"] for k in keys), "--owner", "scoped")
         until(lambda: self.pinfold.ask("GET", "/v1/pins", key=write).status == 401, "the key is useless")

@@ -55,7 +55,7 @@ static const struct route routes[] = {
 	{ METHOD_GET, "/v1/openapi.json", SCOPE_NONE, false, v1_openapi },
 	{ METHOD_GET, "/healthz", SCOPE_NONE, false, get_health },
 	{ METHOD_GET, "/readyz", SCOPE_NONE, false, get_ready },
-	{ METHOD_GET, "/metrics", SCOPE_READ, false, get_metrics },
+	{ METHOD_GET, "/metrics", SCOPE_METRICS, false, get_metrics },
 };
 
 const struct route *api_routes(size_t *n)

@@ -92,7 +92,8 @@ static bool read_key(struct call *c, const json_t *body, struct key_wish *wish, 
 			       "spaces",
 			       excerpt(wish->owner).text, OWNER_MAX);
 	if (!key_scope_parse(in.scope, &wish->scope))
-		return err_set(err, ERR_INVALID, "scope is \"%s\"; it must be read, write or admin",
+		return err_set(err, ERR_INVALID,
+			       "scope is \"%s\"; it must be read, write, admin or metrics",
 			       excerpt(in.scope).text);
 	return expiry_read(in.ttl, given & 8, in.expires, given & 16,
 			   clock_wall_us(c->api->options.clock), &wish->expires_at, err);
