@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 8
+#define DEPTH_MAX 12
 #define VALUE_MAX 120
 #define LINE_CAP  2048
 

@@ -37,7 +37,7 @@ void log_err(enum log_level level, const struct err *err, const char *doing);
 /*
  * Adds key=value to every line this thread writes until the scope ends:
  *	LOG_FIELD("cid", "%s", cid);
- * A value longer than 120 bytes is cut; a ninth nested field is left out.
+ * A value longer than 120 bytes is cut; a thirteenth nested field is left out.
  */
 #define LOG_FIELD(key, ...)                                                              \
 	__attribute__((cleanup(log_field_pop), unused)) struct log_field LOG_FIELD_NAME( \

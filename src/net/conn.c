@@ -114,6 +114,7 @@ void conn_detach(struct conn *c)
 {
 	struct exchange *x = c->x;
 
+	conn_tell_ended(c);
 	c->x = NULL;
 	x->conn = NULL;
 	drop(x);

@@ -71,6 +71,9 @@ size_t conn_unsent(const struct conn *c);
 /* The exchange is ready, or has more: writes what can be written. */
 void conn_reply(struct conn *c);
 
+/* The exchange of `c` leaves it: tells the application. */
+void conn_tell_ended(struct conn *c);
+
 /* Answers by itself, then closes. */
 void conn_refuse(struct conn *c, unsigned status, const char *why);
 

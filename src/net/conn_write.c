@@ -249,15 +249,57 @@ void conn_refusal(struct loop *loop, unsigned status, const char *why, struct sl
 	http_response_clear(&res);
 }
 
+static struct http_answer answer_of(const struct conn *c, unsigned status)
+{
+	const struct exchange *x = c->x;
+	struct http_answer a = { .peer = c->peer, .status = status, .us = -1 };
+
+	if (!x)
+		return a;
+	a.method = x->req.method;
+	a.path = x->req.path;
+	a.bytes = x->sent;
+	if (x->asked_ns > 0)
+		a.us = (int64_t)((uv_hrtime() - x->asked_ns) / 1000);
+	return a;
+}
+
 static void tell_answered(struct conn *c, unsigned status)
 {
 	const struct http_app *app = &c->loop->server->options.app;
-	const struct exchange *x = c->x;
-	bool asked = x && x->asked_ns > 0;
+	struct http_answer a;
 
-	if (app->answered)
-		app->answered(app->ctx, x ? x->req.path : (struct slice){ 0 }, status,
-			      asked ? (int64_t)((uv_hrtime() - x->asked_ns) / 1000) : -1);
+	if (c->x)
+		c->x->status = status;
+	if (!app->answered)
+		return;
+	a = answer_of(c, status);
+	app->answered(app->ctx, &a);
+}
+
+static void tell_ended(const struct conn *c, unsigned status)
+{
+	const struct http_app *app = &c->loop->server->options.app;
+	struct exchange *x = c->x;
+	struct http_answer a;
+
+	if (!app->ended)
+		return;
+	a = answer_of(c, status);
+	if (x) {
+		a.cut = !x->sent_all;
+		pthread_mutex_lock(&x->lock);
+		a.failed = x->failed;
+		if (!x->busy || (x->job != JOB_HANDLER && x->job != JOB_RESUME))
+			a.call = x->req.call; /* else it may be written just now */
+		pthread_mutex_unlock(&x->lock);
+	}
+	app->ended(app->ctx, &a);
+}
+
+void conn_tell_ended(struct conn *c)
+{
+	tell_ended(c, c->x->status);
 }
 
 void conn_refuse(struct conn *c, unsigned status, const char *why)
@@ -274,9 +316,14 @@ void conn_refuse(struct conn *c, unsigned status, const char *why)
 	conn_refusal(c->loop, status, why, x ? x->req.path : (struct slice){ 0 },
 		     x && x->req.method == METHOD_HEAD, &c->loop->head);
 	all = buf_slice(&c->loop->head);
+	if (!x)
+		tell_ended(c, status);
 	conn_send(c, &all, 1);
-	if (c->state != CONN_CLOSED)
-		conn_finish(c);
+	if (c->state == CONN_CLOSED)
+		return;
+	if (x)
+		x->sent_all = true;
+	conn_finish(c);
 }
 
 /* ---- replies -------------------------------------------------------------------------- */
@@ -285,6 +332,7 @@ static void reply_done(struct conn *c)
 {
 	if (c->state == CONN_CLOSED)
 		return;
+	c->x->sent_all = true;
 	if (c->close_after) {
 		conn_finish(c);
 		return;
@@ -314,6 +362,7 @@ static void reply_whole(struct conn *c, const struct http_response *res)
 	put_head(c->loop, res, FRAME_LENGTH, res->body.len, connection_header(c), head);
 	parts[0] = buf_slice(head);
 	parts[1] = buf_slice(&res->body);
+	c->x->sent = bodiless ? 0 : res->body.len;
 	conn_send(c, parts, bodiless || res->body.len == 0 ? 1 : 2);
 	reply_done(c);
 }
@@ -340,6 +389,7 @@ static void send_piece(struct conn *c, struct slice piece)
 	struct slice parts[3] = { { 0 }, piece, SLICE_LIT("\r\n") };
 	char size[24];
 
+	c->x->sent += piece.len;
 	if (!c->chunked) {
 		conn_send(c, &piece, 1);
 		return;

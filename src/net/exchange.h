@@ -81,6 +81,9 @@ struct exchange {
 	struct loop *loop;
 	struct buf in; /* body received: all of it, or what waits for chunk() */
 	bool in_end, head_sent;
+	unsigned status;     /* of the answer that was begun; 0: none */
+	uint64_t sent;       /* bytes of its body */
+	bool sent_all;       /* of the answer */
 	uint64_t asked_ns;   /* uv_hrtime() when it was handed on; 0: it was not */
 	size_t buffered;     /* what the pool counts of `in` */
 	uv_timer_t *timer;   /* of a wait or an idle stream */

@@ -56,6 +56,7 @@ struct http_request {
 	struct http_peer peer;
 	bool tls;         /* it came over TLS */
 	bool body_stream; /* the body comes in chunks: see http_response_consume() */
+	void *call;       /* the handler's own, for http_app.ended() */
 };
 
 /* ASCII case does not count. */

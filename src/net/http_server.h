@@ -51,6 +51,19 @@ enum http_body_mode {
 	HTTP_BODY_STREAM, /* the handler runs before it: http_response_consume() */
 };
 
+struct http_answer { /* to one request, so far */
+	enum http_method method;
+	struct slice path; /* empty: neither it nor the method is known */
+	struct http_peer peer;
+	void *call;      /* http_request.call; NULL also while a handler still runs */
+	unsigned status; /* 0: none; the client left, or the server was stopped */
+	uint64_t bytes;  /* of its body; 0 of what the server answers by itself */
+	int64_t us;      /* since the last byte of the request (of a streamed one: since its
+			  * head), -1 if it was never whole */
+	bool cut;        /* of ended(): the client has not got all of it */
+	bool failed;     /* what made the body failed, so it was cut */
+};
+
 /* All functions but handler() run on a loop's thread: they must not block.  NULL: the default. */
 struct http_app {
 	void *ctx;
@@ -71,10 +84,12 @@ struct http_app {
 	 * static.  Default: none. */
 	const char *headers;
 
-	/* The answer to a request begins.  `path` is empty if it is not known; `us` is the time
-	 * since the last byte of the request (of a streamed one: since its head), -1 if it was
-	 * never whole.  Default: nobody is told. */
-	void (*answered)(void *ctx, struct slice path, unsigned status, int64_t us);
+	/* The answer to a request begins.  Default: nobody is told. */
+	void (*answered)(void *ctx, const struct http_answer *answer);
+
+	/* All of the answer is on its way, or it was cut, or there will be none: called once for
+	 * every request, after answered().  Default: nobody is told. */
+	void (*ended)(void *ctx, const struct http_answer *answer);
 };
 
 /* ---- the server ----------------------------------------------------------------------- */

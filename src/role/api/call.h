@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "role/api/api.h"
 #include "role/api/delegates.h"
 #include "role/api/errors.h"
@@ -36,6 +37,8 @@ struct call {
 	struct slice params[ROUTE_PARAMS]; /* decoded */
 	struct key_identity who;           /* not on routes without a scope */
 	struct slice owner;                /* who is acted for */
+	struct ulid id;                    /* of the pin that is asked about or was made, if any */
+	const char *refused;               /* code of the error that was replied; NULL: none */
 	bool psa;                          /* errors in the shape of /pins */
 };
 
@@ -89,6 +92,15 @@ static inline bool call_wanted(struct call *c)
 {
 	return !http_response_unwanted(c->res);
 }
+
+/* ---- the log (request_log.c) ------------------------------------------------------------ */
+
+/*
+ * One line about a request that has ended; `route` NULL: its path is none.  Of what the client
+ * sent it shows the method, the pattern of the path, the owner and the id of the pin request;
+ * never a key, another header, a query, a body, or the path itself.
+ */
+void request_log(enum log_level level, const struct route *route, const struct http_answer *answer);
 
 /* ---- requests --------------------------------------------------------------------------- */
 

@@ -128,6 +128,7 @@ void pin_reply_write(struct pin_reply *reply, const struct owner_pin *row)
 {
 	struct json_writer w = reply_writer(reply->call);
 
+	reply->call->id = row->request_id;
 	reply->call->res->body.len = 0;
 	if (reply->call->psa)
 		psa_write_status(&w, row, &reply->extra);

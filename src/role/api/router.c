@@ -166,6 +166,7 @@ bool reply_error(struct call *c, enum api_error error, const char *detail)
 	enum api_shape shape = c->psa ? API_SHAPE_PSA : API_SHAPE_PROBLEM;
 	const char *retry = api_error_retry(error);
 
+	c->refused = api_error_code(error);
 	c->res->body.len = 0;
 	c->res->status = api_error_status(error);
 	c->res->content_type = api_error_body(shape, error, c->res->status, detail, &c->res->body);
@@ -313,7 +314,10 @@ bool call_ulid(struct call *c, struct ulid *out)
 {
 	struct err ignored;
 
-	return ulid_parse(c->params[0], out, &ignored) || (reply_missing(c, "pin"), false);
+	if (!ulid_parse(c->params[0], out, &ignored))
+		return reply_missing(c, "pin"), false;
+	c->id = *out;
+	return true;
 }
 
 struct pins_call call_pins(struct call *c)
@@ -503,6 +507,7 @@ static void handle(void *ctx, struct http_request *req, struct http_response *re
 	bool go;
 
 	*c = (struct call){ .api = ctx, .req = req, .res = res, .mem = req->mem };
+	req->call = c;
 	c->psa = shape_of(req->path) == API_SHAPE_PSA;
 	c->route = find_route(req->method, req->path, c->params, &allowed);
 	if (!c->route && allowed && req->method == METHOD_OPTIONS) {
@@ -533,18 +538,38 @@ static void error_body(void *ctx UNUSED, unsigned status, const char *why, struc
 	*content_type = api_error_body(shape_of(path), api_error_http(status), status, why, out);
 }
 
-static void answered(void *ctx, struct slice path, unsigned status, int64_t us)
+static void answered(void *ctx, const struct http_answer *answer)
 {
 	struct metrics *m = ((struct api *)ctx)->options.metrics;
-	enum metric_api api = begins(path, "/pins") ? API_PINS
-			      : begins(path, "/v1") ? API_V1
-						    : API_OPS;
+	enum metric_api api = begins(answer->path, "/pins") ? API_PINS
+			      : begins(answer->path, "/v1") ? API_V1
+							    : API_OPS;
 
-	if (status < 200 || status > 599)
+	if (answer->status < 200 || answer->status > 599)
 		return;
-	metrics_add(m, METRIC_HTTP_REQUESTS, api, CLASS_2XX + status / 100 - 2, 1);
-	if (us >= 0)
-		metrics_observe(m, METRIC_HTTP_SECONDS, api, 0, us);
+	metrics_add(m, METRIC_HTTP_REQUESTS, api, CLASS_2XX + answer->status / 100 - 2, 1);
+	if (answer->us >= 0)
+		metrics_observe(m, METRIC_HTTP_SECONDS, api, 0, answer->us);
+}
+
+/* Did the server fail?  501 and 505 are of clients that ask for what it has not. */
+static bool is_fault(const struct http_answer *a)
+{
+	return a->failed || (a->status >= 500 && a->status != 501 && a->status != 505);
+}
+
+static void ended(void *ctx UNUSED, const struct http_answer *answer)
+{
+	enum log_level level = is_fault(answer) ? LOG_ERROR : LOG_DEBUG;
+	const struct route *route = NULL;
+	struct slice params[ROUTE_PARAMS];
+	unsigned allowed;
+
+	if (!log_enabled(level))
+		return;
+	if (answer->path.len > 0)
+		route = find_route(answer->method, answer->path, params, &allowed);
+	request_log(level, route, answer);
 }
 
 void api_app(struct api *api, struct http_app *out)
@@ -556,5 +581,6 @@ void api_app(struct api *api, struct http_app *out)
 		.error_body = error_body,
 		.headers = cors,
 		.answered = answered,
+		.ended = ended,
 	};
 }

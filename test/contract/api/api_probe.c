@@ -11,6 +11,10 @@
  *
  * reads no more than N rows for a page.
  *
+ *	api_probe log logfmt|json debug|info|error
+ *
+ * logs in that format from that level on.
+ *
  *	api_probe failing
  *
  * has no worker, and a line "N before" or "N after" on stdin lets the N-th call of the store
@@ -256,6 +260,14 @@ static void admin_key(struct probe *p, struct api_key_text *text)
 	must(keys_create(p->keys, &wish, mem, text, &row, &err), &err);
 }
 
+static void set_up_log(const char *format, const char *level)
+{
+	log_setup(strcmp(level, "debug") == 0   ? LOG_DEBUG
+		  : strcmp(level, "error") == 0 ? LOG_ERROR
+						: LOG_INFO,
+		  strcmp(format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
+}
+
 static void build(struct probe *p, struct store_mem *data)
 {
 	const struct store_options options = { .instance = 1,
@@ -345,6 +357,8 @@ int main(int argc, char **argv)
 
 	if (failing)
 		log_setup(LOG_ERROR, LOG_LOGFMT); /* hundreds of faults, all on purpose */
+	if (argc > 3 && strcmp(argv[1], "log") == 0)
+		set_up_log(argv[2], argv[3]);
 	if (argc > 2 && strcmp(argv[1], "budget") == 0)
 		p.scan_budget = strtoul(argv[2], NULL, 10);
 	p.clock = (struct clock){ passed_time, passed_time };

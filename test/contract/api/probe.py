@@ -43,8 +43,8 @@ class Reply:
 
 
 class Probe:
-    def __init__(self, *args):
-        self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, *args, stderr=None):
+        self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
                                         text=True)
         line = self.process.stdout.readline()
         if not line:
