@@ -71,6 +71,7 @@ struct config {             /* durations in us, sizes in bytes; "" is a text tha
 		int64_t loops, workers, backlog;
 		uint64_t max_head, max_body, max_buffered, max_pipelined;
 		int64_t max_connections, max_per_address, max_queued;
+		uint64_t min_rate; /* bytes a second */
 		int64_t head_us, body_us, idle_us, write_us, queue_us;
 		int64_t drain_us;
 	} http;

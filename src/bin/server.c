@@ -355,12 +355,14 @@ static bool listen_http(struct server *s, struct err *err)
 		.max_pipelined = c->http.max_pipelined,
 		.max_connections = (unsigned)c->http.max_connections,
 		.max_per_address = (unsigned)c->http.max_per_address,
+		.spare_loopback = true,
 		.max_queued = (unsigned)c->http.max_queued,
 		.head_ms = (unsigned)(c->http.head_us / US_PER_MS),
 		.body_ms = (unsigned)(c->http.body_us / US_PER_MS),
 		.idle_ms = (unsigned)(c->http.idle_us / US_PER_MS),
 		.write_ms = (unsigned)(c->http.write_us / US_PER_MS),
 		.queue_ms = (unsigned)(c->http.queue_us / US_PER_MS),
+		.min_rate = (uint32_t)c->http.min_rate,
 	};
 
 	if (!listen_address(c->listen, s->mem, &o.host, &o.port, err))

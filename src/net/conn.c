@@ -18,6 +18,7 @@ void conn_move(struct conn *c, enum conn_state to)
 
 	assert(c->state != CONN_CLOSED);
 	c->state = to;
+	c->body_came = 0;
 	if (to == CONN_CLOSED)
 		deadline_clear(&c->due);
 	else
@@ -234,6 +235,7 @@ static void parse(struct conn *c, struct slice *in)
 {
 	for (;;) {
 		enum http1_event event;
+		size_t had;
 
 		switch (c->state) {
 		case CONN_NEW:
@@ -254,7 +256,9 @@ static void parse(struct conn *c, struct slice *in)
 		case CONN_CLOSED:
 			return;
 		}
+		had = in->len;
 		event = http1_feed(&c->h1, in);
+		c->body_came += had - in->len;
 		if (c->state == CONN_BODY && event != HTTP1_ERROR && !count_body(c->x)) {
 			loop_count(c->loop, COUNT_REFUSED, 1);
 			conn_refuse(c, 503, "too many request bodies are on their way");
@@ -262,10 +266,8 @@ static void parse(struct conn *c, struct slice *in)
 		}
 		switch (event) {
 		case HTTP1_MORE:
-			if (c->state == CONN_BODY && c->x->req.body_stream) {
-				conn_move(c, CONN_BODY);
+			if (c->state == CONN_BODY && c->x->req.body_stream)
 				exchange_poke(c->x);
-			}
 			return;
 		case HTTP1_HEAD:
 			if (!begin(c, in->len > 0))
@@ -455,6 +457,13 @@ void conn_feed_again(struct conn *c)
 
 void conn_timed_out(struct conn *c)
 {
+	const struct http_server_options *o = &c->loop->server->options;
+
+	if (c->state == CONN_BODY && c->x->req.body_stream &&
+	    rate_kept(c->body_came, o->min_rate, o->body_ms)) {
+		conn_move(c, CONN_BODY);
+		return;
+	}
 	/* It may have sent all in time: nobody looked.  Of an idle one nothing is known to have
 	 * come, and what it asks later must not be answered by this. */
 	if (c->starved && c->state < CONN_BUSY && c->state != CONN_IDLE) {

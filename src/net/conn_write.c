@@ -27,10 +27,7 @@ static uint64_t taken(const struct conn *c)
 static void watch_writing(struct conn *c)
 {
 	c->taken_then = taken(c);
-	if (conn_unsent(c) == 0)
-		deadline_clear(&c->write_due);
-	else
-		loop_deadline(c->loop, PHASE_WRITE, &c->write_due);
+	loop_deadline(c->loop, PHASE_WRITE, &c->write_due);
 }
 
 static void on_written(uv_write_t *req, int status)
@@ -45,7 +42,8 @@ static void on_written(uv_write_t *req, int status)
 		conn_close(c);
 		return;
 	}
-	watch_writing(c);
+	if (conn_unsent(c) == 0)
+		deadline_clear(&c->write_due);
 	if (c->x)
 		exchange_poke(c->x);
 	else
@@ -54,9 +52,9 @@ static void on_written(uv_write_t *req, int status)
 
 void conn_write_timed_out(struct conn *c)
 {
-	/* A long write ends late, but its bytes go, whatever else waits by now: that is no stall.
-	 */
-	if (taken(c) > c->taken_then) {
+	const struct http_server_options *o = &c->loop->server->options;
+
+	if (rate_kept(taken(c) - c->taken_then, o->min_rate, o->write_ms)) {
 		watch_writing(c);
 		return;
 	}

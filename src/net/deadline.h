@@ -27,6 +27,12 @@ void deadline_queue_init(struct deadline_queue *queue, uint64_t wait_ms);
 void deadline_set(struct deadline_queue *queue, struct deadline *entry, uint64_t now_ms);
 void deadline_clear(struct deadline *entry);
 
+/* Are `bytes` in `ms` at least `rate` a second, and one at least? */
+static inline bool rate_kept(uint64_t bytes, uint32_t rate, uint64_t ms)
+{
+	return bytes > 0 && bytes >= (rate * ms + 999) / 1000;
+}
+
 /* When the first is due; UINT64_MAX: none waits. */
 uint64_t deadline_next_ms(const struct deadline_queue *queue);
 

@@ -57,12 +57,35 @@ static void a_cleared_one_is_never_due(void **state UNUSED)
 	assert_null(deadline_take(&q, 9));
 }
 
+static void a_rate_is_kept_by_as_many_bytes_and_by_one_at_least(void **state UNUSED)
+{
+	static const struct {
+		uint64_t bytes;
+		uint32_t rate;
+		uint64_t ms;
+		bool kept;
+	} cases[] = {
+		{ 15359, 256, 60000, false }, { 15360, 256, 60000, true },
+		{ 15361, 256, 60000, true },  { 2, 3, 1000, false },
+		{ 3, 3, 1000, true },         { 4, 3, 1001, true },
+		{ 3, 3, 1001, false },        { 0, 0, 1000, false },
+		{ 1, 0, 1000, true },         { 0, 1, 10, false },
+		{ 1, 1, 10, true },           { UINT32_MAX, UINT32_MAX, 1000, true },
+		{ 0, 1000, 0, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(rate_kept(cases[i].bytes, cases[i].rate, cases[i].ms),
+				 cases[i].kept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_set_first_is_due_first),
 		cmocka_unit_test(setting_again_moves_to_the_back),
 		cmocka_unit_test(a_cleared_one_is_never_due),
+		cmocka_unit_test(a_rate_is_kept_by_as_many_bytes_and_by_one_at_least),
 	};
 	return cmocka_run_group_tests_name("net/deadline", tests, NULL, NULL);
 }

@@ -14,11 +14,23 @@ const char *http_method_name(enum http_method method)
 	return names[method];
 }
 
-const char *http_peer_text(const struct http_peer *peer, char out[HTTP_PEER_TEXT])
+static bool is_ipv4(const struct http_peer *peer)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-	if (memcmp(peer->ip, mapped, sizeof(mapped)) == 0)
+	return memcmp(peer->ip, mapped, sizeof(mapped)) == 0;
+}
+
+bool http_peer_is_loopback(const struct http_peer *peer)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return is_ipv4(peer) ? peer->ip[12] == 127 : memcmp(peer->ip, one, sizeof(one)) == 0;
+}
+
+const char *http_peer_text(const struct http_peer *peer, char out[HTTP_PEER_TEXT])
+{
+	if (is_ipv4(peer))
 		inet_ntop(AF_INET, peer->ip + 12, out, HTTP_PEER_TEXT);
 	else
 		inet_ntop(AF_INET6, peer->ip, out, HTTP_PEER_TEXT);

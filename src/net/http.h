@@ -43,6 +43,9 @@ struct http_peer {
 /* "192.0.2.7" or "2001:db8::1", without the port; returns `out`. */
 const char *http_peer_text(const struct http_peer *peer, char out[HTTP_PEER_TEXT]);
 
+/* 127.0.0.0/8 or ::1. */
+bool http_peer_is_loopback(const struct http_peer *peer);
+
 /* Everything lives in `mem` (the body beside it) and dies with the request. */
 struct http_request {
 	struct arena *mem; /* of this request; handlers allocate here too */

@@ -149,19 +149,21 @@ static void take(struct loop *loop, int fd, const struct http_peer *peer)
 {
 	struct http_server *server = loop->server;
 	const struct http_server_options *o = &server->options;
+	bool counted =
+		o->max_per_address > 0 && !(o->spare_loopback && http_peer_is_loopback(peer));
 
 	if (atomic_fetch_add(&server->open, 1) >= o->max_connections) {
 		atomic_fetch_sub(&server->open, 1);
 		turn_away(loop, fd, 503, "too many connections");
 		return;
 	}
-	if (o->max_per_address > 0 && !peer_table_enter(server->peers, peer, o->max_per_address)) {
+	if (counted && !peer_table_enter(server->peers, peer, o->max_per_address)) {
 		atomic_fetch_sub(&server->open, 1);
 		turn_away(loop, fd, 429, "too many connections from this address");
 		return;
 	}
 	loop_count(loop, COUNT_ACCEPTED, 1);
-	conn_open(loop, fd, peer, o->max_per_address > 0);
+	conn_open(loop, fd, peer, counted);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);

@@ -79,6 +79,25 @@ static void addresses_have_a_text(void **state UNUSED)
 	assert_string_equal(http_peer_text(&b, text), "2001:db8::1");
 }
 
+static void the_machine_itself_is_known(void **state UNUSED)
+{
+	static const struct {
+		const char *address;
+		bool loopback;
+	} cases[] = {
+		{ "127.0.0.1", true },  { "127.255.255.255", true },
+		{ "126.0.0.1", false }, { "128.0.0.1", false },
+		{ "::1", true },        { "::2", false },
+		{ "::", false },        { "2001:db8::1", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct http_peer p = peer(cases[i].address);
+
+		assert_int_equal(http_peer_is_loopback(&p), cases[i].loopback);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -86,6 +105,7 @@ int main(void)
 		cmocka_unit_test(a_customer_of_ipv6_counts_once),
 		cmocka_unit_test(many_addresses_come_and_go),
 		cmocka_unit_test(addresses_have_a_text),
+		cmocka_unit_test(the_machine_itself_is_known),
 	};
 	return cmocka_run_group_tests_name("net/peer_table", tests, NULL, NULL);
 }

@@ -454,11 +454,12 @@ static bool set_option(struct http_server_options *o, const char *arg)
 #define NUMBER(field)                                          \
 	{ #field, offsetof(struct http_server_options, field), \
 	  sizeof(((struct http_server_options *)0)->field) }
-		NUMBER(loops),           NUMBER(workers),       NUMBER(max_head),
-		NUMBER(max_body),        NUMBER(max_pipelined), NUMBER(max_connections),
-		NUMBER(max_per_address), NUMBER(max_queued),    NUMBER(head_ms),
-		NUMBER(body_ms),         NUMBER(idle_ms),       NUMBER(write_ms),
-		NUMBER(queue_ms),        NUMBER(backlog),       NUMBER(max_buffered),
+		NUMBER(loops),           NUMBER(workers),        NUMBER(max_head),
+		NUMBER(max_body),        NUMBER(max_pipelined),  NUMBER(max_connections),
+		NUMBER(max_per_address), NUMBER(max_queued),     NUMBER(head_ms),
+		NUMBER(body_ms),         NUMBER(idle_ms),        NUMBER(write_ms),
+		NUMBER(queue_ms),        NUMBER(backlog),        NUMBER(max_buffered),
+		NUMBER(min_rate),        NUMBER(spare_loopback),
 	};
 	const char *value = strchr(arg, '=');
 

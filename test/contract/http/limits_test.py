@@ -167,6 +167,14 @@ class Limits(ProbeTest):
         self.assertEqual(probe.ask("/hello").status, 202)
 
 
+    def test_a_limit_by_address_may_spare_loopback(self):
+        probe = self.start(max_per_address=3, spare_loopback=1)
+        held = [probe.connect() for _ in range(8)]
+        for c in held:
+            self.assertEqual(c.ask("/hello").status, 202)
+            c.sock.close()
+
+
 class Deadlines(ProbeTest):
     """The times are what the server was told; how late it was is not asserted."""
 
@@ -216,6 +224,27 @@ class Deadlines(ProbeTest):
                 c.chunk()
         probe.until(open=0, closed=1)
 
+    def test_a_streamed_body_that_keeps_the_least_rate_is_taken(self):
+        probe = self.start(body_ms=1000, min_rate=200)
+        with probe.connect() as c:
+            c.send(b"POST /bulk HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n")
+            for _ in range(40):  # 1,000 bytes a second
+                time.sleep(0.1)
+                c.send(b"x" * 99 + b"\n")
+            c.head()
+            got = b""
+            while b"99\n" in (piece := c.chunk()):
+                got += piece
+            self.assertEqual(got.count(b"99\n"), 40)
+
+    def test_a_streamed_body_that_only_drips_is_cut(self):
+        probe = self.start(body_ms=500, min_rate=1000)
+        with probe.connect() as c:
+            c.send(b"POST /bulk HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+            self.drip(c, b"x")  # 20 bytes a second
+            self.assertEqual(c.answer().status, 408)
+        probe.until(open=0, closed=1, timeouts=1)
+
     def test_an_idle_connection_is_closed(self):
         probe = self.start(idle_ms=200, head_ms=60000)
         with probe.connect() as c:
@@ -239,7 +268,7 @@ class Deadlines(ProbeTest):
             probe.until(open=0, timeouts=1)
 
     def test_a_slow_reader_that_reads_is_served(self):
-        probe = self.start(write_ms=1000)
+        probe = self.start(write_ms=1000, min_rate=20000)
         with probe.connect() as c:
             c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
             c.request("/big?n=12000000")
@@ -249,6 +278,22 @@ class Deadlines(ProbeTest):
                 data = c.sock.recv(200000)
                 self.assertTrue(data)
                 got += len(data)
+
+
+    def test_a_reader_below_the_least_rate_is_cut_though_it_reads(self):
+        probe = self.start(write_ms=1000, min_rate=1000000000)
+        with probe.connect() as c:
+            c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            c.request("/big?n=60000000")
+            with self.assertRaises((EOFError, ConnectionResetError)):
+                got = 0
+                while got < 60000000:
+                    time.sleep(0.02)
+                    data = c.sock.recv(200000)
+                    if not data:
+                        raise EOFError
+                    got += len(data)
+        probe.until(open=0, timeouts=1)
 
 
 class Overload(ProbeTest):
