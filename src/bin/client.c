@@ -116,7 +116,8 @@ static enum exit_code unreached(struct client *client, CURLcode code)
 	}
 	fprintf(stderr, "pinfold: no server at %s: %s\n", client->base, curl_easy_strerror(code));
 	if (client->without)
-		fprintf(stderr, "No server runs with the data directory %s.\n", client->without);
+		fprintf(stderr, "No server is known to run with the data directory %s.\n",
+			client->without);
 	if (code == CURLE_COULDNT_CONNECT)
 		fprintf(stderr, "Is it running?  pinfold up starts it; --server and "
 				"PINFOLD_SERVER name another.\n");

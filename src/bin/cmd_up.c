@@ -76,20 +76,21 @@ static void serve(struct server *server, const sigset_t *signals)
 		log_warn("requests were cut: they took longer than http.drain_timeout");
 }
 
-/* False: another server has the data directory, and its admin.key.  Where files cannot be locked
- * *lock is -1, and commands need to be told where the server is: no reason not to serve. */
+/* False: another server has the data directory, and its admin.key, or may have it.  Where files
+ * cannot be locked *lock is -1, and commands need to be told where the server is: no reason not to
+ * serve. */
 static bool take_data(const struct config *config, int *lock, struct err *err)
 {
 	if (!dir_make(config->data))
 		return err_set(err, errno == EACCES ? ERR_DENIED : ERR_INVALID,
 			       "data directory %s: %s; choose another with --data", config->data,
 			       strerror(errno));
-	if (server_file_lock(config->data, lock, err))
-		return true;
-	if (err->code == ERR_UNAVAILABLE)
+	if (!server_file_lock(config->data, lock, err))
 		return false;
-	log_err(LOG_WARN, err, "tell commands where the server is");
-	*lock = -1;
+	if (*lock < 0)
+		log_warn("%s: files cannot be locked there, so commands must be told where the "
+			 "server is, and a second server is not noticed",
+			 config->data);
 	return true;
 }
 

@@ -43,45 +43,65 @@ static bool is_linked(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
-/* -1: errno says why; EAGAIN: another has the lock. */
-static int open_locked(const char *path)
+static bool is_empty(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size == 0;
+}
+
+/* Locks the file that now has that name; *fd -1 or *locked false: errno says why. */
+static void open_locked(const char *path, int *fd, bool *locked)
 {
 	for (;;) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), why;
-		bool locked;
+		int why;
 
-		if (fd < 0)
-			return -1;
-		locked = take_lock(fd);
+		*locked = false;
+		*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (*fd < 0)
+			return;
+		*locked = take_lock(*fd);
 		why = errno;
-		if (locked && is_linked(fd))
-			return fd;
-		close(fd);
-		errno = why;
-		if (!locked)
-			return -1;
-		/* Its server took it away between open() and lock(). */
+		if (!*locked || is_linked(*fd)) {
+			errno = why;
+			return;
+		}
+		close(*fd); /* its server took it away between open() and lock() */
 	}
+}
+
+/* What fcntl() says where there are no such locks, however often one asks. */
+static bool has_no_locks(int why)
+{
+	return why == ENOLCK || why == EOPNOTSUPP || why == ENOSYS || why == EINVAL;
 }
 
 bool server_file_lock(const char *dir, int *lock, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	const char *path = path_in(dir, mem);
-	int fd = open_locked(path);
+	bool locked, failed;
+	int fd, why;
 
-	if (fd < 0 && errno == EAGAIN)
+	open_locked(path, &fd, &locked);
+	failed = fd < 0 || (locked && ftruncate(fd, 0) < 0);
+	why = errno;
+	*lock = fd;
+	if (locked && !failed)
+		return true;
+	*lock = -1;
+	if (failed || (has_no_locks(why) && is_empty(fd))) /* as we made it */
+		server_file_remove(dir, fd);
+	else
+		close(fd);
+	if (!failed && has_no_locks(why))
+		return true;
+	if (!failed && why == EAGAIN)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "a server runs with the data directory %s: stop it, or choose "
 			       "another with --data",
 			       dir);
-	if (fd < 0 || ftruncate(fd, 0) < 0) {
-		err_set(err, ERR_INTERNAL, "%s: %s", path, strerror(errno));
-		server_file_remove(dir, fd);
-		return false;
-	}
-	*lock = fd;
-	return true;
+	return err_set(err, ERR_INTERNAL, "%s: %s", path, strerror(why));
 }
 
 /* Readers take half a text for none. */

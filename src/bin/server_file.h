@@ -21,8 +21,9 @@ struct server_file {
 	const char *cert_file; /* of its TLS; "": none */
 };
 
-/* Makes it for this user alone, empty, and locks it until server_file_remove().  ERR_UNAVAILABLE:
- * a server that runs has it. */
+/* Makes it for this user alone, empty, and locks it until server_file_remove().  *lock is -1 where
+ * the file system knows no such locks: there is none then.  ERR_UNAVAILABLE: a server that runs has
+ * it; ERR_INTERNAL: it cannot be made or opened, so perhaps one has. */
 bool server_file_lock(const char *dir, int *lock, struct err *err) MUST_CHECK;
 
 /* Into the one that is locked, once. */

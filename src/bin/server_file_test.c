@@ -104,6 +104,25 @@ static void of_two_servers_the_first_has_the_file(void **state UNUSED)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+static void what_cannot_be_opened_may_be_another_servers(void **state UNUSED)
+{
+	CLEANUP(arena_free) struct arena *mem = arena_new();
+	char dir[] = "/tmp/pinfold-server-file-XXXXXX";
+	struct err err;
+	int lock = 7;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(symlink("elsewhere", path_of(dir, mem)), 0);
+	assert_false(server_file_lock(dir, &lock, &err));
+	assert_int_equal(err.code, ERR_INTERNAL);
+	assert_int_equal(lock, -1);
+	assert_int_equal(unlink(path_of(dir, mem)), 0);
+	assert_int_equal(mkdir(path_of(dir, mem), 0700), 0);
+	assert_false(server_file_lock(dir, &lock, &err));
+	assert_int_equal(rmdir(path_of(dir, mem)), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void a_file_that_makes_no_sense_is_none(void **state UNUSED)
 {
 	static const char *const texts[] = { "", "{", "[]", "{\"url\":\"http://a\"}",
@@ -145,6 +164,7 @@ int main(void)
 		cmocka_unit_test(what_was_written_is_read_until_it_is_removed),
 		cmocka_unit_test(what_a_killed_server_left_is_none_and_is_written_over),
 		cmocka_unit_test(of_two_servers_the_first_has_the_file),
+		cmocka_unit_test(what_cannot_be_opened_may_be_another_servers),
 		cmocka_unit_test(a_file_that_makes_no_sense_is_none),
 		cmocka_unit_test(every_address_can_be_called_on_this_machine),
 	};

@@ -67,6 +67,13 @@ static inline bool copy_settled(const struct copy *c)
 	return copy_state(c) == (c->desired ? COPY_PINNED : COPY_UNPINNED);
 }
 
+/* Whether what its worker told came at `since_us` or later.  That it answers a generation which was
+ * assigned since tells it too, whatever the worker's clock says. */
+static inline bool copy_told_since(const struct copy *c, int64_t since_us)
+{
+	return c->observed_at >= since_us || (c->assigned_at >= since_us && c->state_gen == c->gen);
+}
+
 /* Takes over each half of `from` that has the higher version; returns whether
  * anything changed.  Halves of one version are the same half, so this is
  * idempotent, commutative and associative.  Both are of one peer. */

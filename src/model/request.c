@@ -162,14 +162,12 @@ struct peer_zone peer_zone(struct peer_zones zones, uint32_t peer_no)
 	return (struct peer_zone){ .peer_no = peer_no };
 }
 
-/* Whether what its worker told of a copy came after `r` was made, or tried again.  That it answers
- * a generation that was made since tells it too, whatever the worker's clock says. */
+/* Whether what is known of a copy was told after `r` was made, or tried again. */
 static bool told_since(const struct request *r, const struct copy *c)
 {
 	int64_t made = request_made_at(r->create->created_at, r->revision->rev);
-	int64_t since = r->revision->retry_at > made ? r->revision->retry_at : made;
 
-	return c->observed_at >= since || (c->assigned_at >= since && c->state_gen == c->gen);
+	return copy_told_since(c, r->revision->retry_at > made ? r->revision->retry_at : made);
 }
 
 static bool copy_failed(const struct request *r, const struct copy *c, int64_t now_us)

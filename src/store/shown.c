@@ -15,11 +15,11 @@ static int64_t since(int64_t made_at, int64_t at_us)
 	return at_us < made_at ? 0 : at_us;
 }
 
-static struct copy told_since(const struct owner_pin *row, const struct copy *from)
+static struct copy shown_copy(const struct owner_pin *row, const struct copy *from)
 {
 	int64_t made_at = request_made_at(row->created_at, row->rev);
 	struct copy c = *from;
-	bool told = c.observed_at >= made_at || (c.assigned_at >= made_at && c.state_gen == c.gen);
+	bool told = copy_told_since(&c, made_at);
 
 	if (!told && copy_state(&c) == COPY_ERROR)
 		c.state_gen = 0;
@@ -66,7 +66,7 @@ const struct cid_view *shown_view(const struct owner_pin *row, const struct cid_
 		if (*left == 0)
 			continue;
 		--*left;
-		copies[out->n_copies++] = told_since(row, &copies[i]);
+		copies[out->n_copies++] = shown_copy(row, &copies[i]);
 	}
 	return out;
 }

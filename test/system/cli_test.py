@@ -132,7 +132,7 @@ class Usage(Case):
         self.assertNotIn("key", said)
         said = self.run_it("status", code=3, PINFOLD_KEY=None, PINFOLD_SERVER=None, PINFOLD_LISTEN=gone[7:]).stderr
         self.assertIn(f"no server at {gone}", said)
-        self.assertIn(f"No server runs with the data directory {self.home.name}/.pinfold", said)
+        self.assertIn(f"No server is known to run with the data directory {self.home.name}/.pinfold", said)
 
     def test_what_cannot_be_printed_is_code_1(self):
         for args in (["pin", "ls"], ["status", "--json"], ["help"], ["config", "show"], ["pin", "add", CID]):

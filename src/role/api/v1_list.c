@@ -11,9 +11,10 @@
 #define PIECE_PINS  250
 #define SAMPLE      256 /* pins of all owners, to see how many are the asking one's */
 
-/* A row with its copies, if they are asked for. */
-static bool write_row(struct call *c, const struct query *q, struct json_writer *w,
-		      const struct owner_pin *row, struct pin_extra *extra, struct err *err)
+/* A row with its copies, if they are asked for; `zones` are those of all peers. */
+static bool write_row(struct call *c, const struct query *q, struct peer_zones zones,
+		      struct json_writer *w, const struct owner_pin *row, struct pin_extra *extra,
+		      struct err *err)
 {
 	struct cid_view view;
 
@@ -21,8 +22,7 @@ static bool write_row(struct call *c, const struct query *q, struct json_writer 
 	if (q->copies && !store_copies(c->api->options.store, row->cid, c->mem, &view, err))
 		return false;
 	if (q->copies)
-		extra->view =
-			shown_view(row, &view, store_zones(c->api->options.store, c->mem), c->mem);
+		extra->view = shown_view(row, &view, zones, c->mem);
 	v1_write_pin(w, row, extra);
 	return true;
 }
@@ -55,18 +55,20 @@ static bool reply_page(struct call *c, struct query *q, struct err *err)
 	struct json_writer w = reply_writer(c);
 	struct pin_extra extra = { .owner = q->all_owners };
 	struct peer_row *peers = NULL;
+	struct peer_zones zones;
 	struct pin_page page;
 
 	if (q->copies && !store_peers(c->api->options.store, c->mem, &peers, &extra.n_peers, err))
 		return false;
 	extra.peers = peers;
+	zones = store_zones(c->api->options.store, c->mem);
 	if (!read_page(c, q, q->cursor, (size_t)q->limit, &page, err))
 		return false;
 	json_begin_object(&w);
 	json_key(&w, "pins");
 	json_begin_array(&w);
 	for (size_t i = 0; i < page.n; i++) {
-		if (!write_row(c, q, &w, &page.rows[i], &extra, err))
+		if (!write_row(c, q, zones, &w, &page.rows[i], &extra, err))
 			return false;
 	}
 	json_end_array(&w);
@@ -121,7 +123,7 @@ static bool next_newest(struct stream *s, struct buf *out, struct err *err)
 	for (size_t i = 0; i < page.n; i++) {
 		struct json_writer w = json_writer(out);
 
-		if (!write_row(&inner, &s->q, &w, &page.rows[i], &extra, err))
+		if (!write_row(&inner, &s->q, s->zones, &w, &page.rows[i], &extra, err))
 			return false;
 		buf_add_byte(out, '\n');
 	}
