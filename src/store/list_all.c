@@ -31,7 +31,7 @@ struct walk {
 	struct row_filter filter;
 	struct arena *mem;     /* of the page */
 	struct arena *scratch; /* of one row of the index and its requests */
-	struct slice zone;     /* of the peer */
+	struct peer_zone zone; /* of the peer */
 	size_t budget, limit;
 	uint8_t place[PLACE_MAX]; /* looked at last */
 	size_t place_len;         /* 0: nothing yet */
@@ -215,7 +215,7 @@ static bool look_at_cid(struct walk *w, struct slice cid, const struct place *fr
 	n = requests_fold(facts.facts, facts.n_facts, w->scratch, &requests);
 	for (size_t i = 0; i < n; i++)
 		if (requests[i].life == REQUEST_LIVE && !passed(&requests[i], from) &&
-		    request_allows(&requests[i], w->zone) && !look(w, &requests[i]))
+		    request_allows(&requests[i], &w->zone) && !look(w, &requests[i]))
 			return false;
 	return look_past(w, cid);
 }
@@ -233,7 +233,7 @@ static bool walk_peer(struct walk *w, const struct place *from, struct err *err)
 	struct peer_pin key = { .peer_no = w->filter.filter->peer_no };
 	struct store_query query = { .table = TABLE_PINS_BY_PEER, .equal = &key, .n_equal = 1 };
 
-	w->zone = arena_copy(w->mem, peer_zone(store_zones(w->store, w->mem), key.peer_no));
+	w->zone = peer_zone(store_zones(w->store, w->mem), key.peer_no);
 	if (from) {
 		if (from->owner.len > 0 && !look_at_cid(w, from->cid, from))
 			return !w->failed;
