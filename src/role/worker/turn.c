@@ -257,9 +257,7 @@ struct turn_entry *turn_next(struct turn *t, int64_t now_us, enum turn_who who)
 	return e;
 }
 
-/* Of whoever has most, one from the middle: the root of a balanced tree is neither among the
- * first nor among the last. */
-static struct turn_entry *middle_fresh(const struct turn *t)
+static struct turn_owner *most_fresh(const struct turn *t)
 {
 	struct turn_owner *o, *most = NULL;
 
@@ -268,11 +266,29 @@ static struct turn_entry *middle_fresh(const struct turn *t)
 		if (o->n_fresh > 0 && (!most || o->n_fresh > most->n_fresh))
 			most = o;
 	}
-	return most ? RB_ROOT(&most->fresh) : NULL;
+	return most;
+}
+
+/* One from the middle: the root of a balanced tree is neither among the first nor among the last,
+ * and those beside it are not either. */
+static struct turn_entry *middle_fresh(const struct turn_owner *o,
+				       bool (*may)(const struct turn_entry *e))
+{
+	struct turn_entry *e = RB_ROOT(&o->fresh);
+
+	while (e && !may(e))
+		e = RB_NEXT(turn_tree, (struct turn_tree *)&o->fresh, e);
+	if (e)
+		return e;
+	e = RB_ROOT(&o->fresh);
+	while (e && !may(e))
+		e = RB_PREV(turn_tree, (struct turn_tree *)&o->fresh, e);
+	return e;
 }
 
 struct turn_entry *turn_spare(const struct turn *t, bool (*may)(const struct turn_entry *e))
 {
+	struct turn_owner *o = most_fresh(t);
 	struct turn_entry *e;
 
 	RB_FOREACH_REVERSE(e, turn_all, (struct turn_all *)&t->retries)
@@ -280,8 +296,15 @@ struct turn_entry *turn_spare(const struct turn *t, bool (*may)(const struct tur
 		if (may(e))
 			return e;
 	}
-	e = middle_fresh(t);
-	return e && may(e) ? e : NULL;
+	e = o ? middle_fresh(o, may) : NULL;
+	if (e)
+		return e;
+	RB_FOREACH(o, turn_owners, (struct turn_owners *)&t->owners)
+	{
+		if ((e = middle_fresh(o, may)))
+			return e;
+	}
+	return NULL;
 }
 
 int64_t turn_due(const struct turn *t)

@@ -141,6 +141,31 @@ static void what_is_given_up_for_room_is_a_late_retry_then_one_from_the_middle(v
 	turn_deinit(&t);
 }
 
+static bool is_marked(const struct turn_entry *e)
+{
+	return CONTAINER_OF(e, const struct work, entry)->name == '!';
+}
+
+/* Neither one beside the middle nor somebody else's is missed. */
+static void room_is_found_as_long_as_one_may_go(void **state UNUSED)
+{
+	struct work w[8] = { 0 }; /* the last one is another owner's */
+	struct turn t;
+
+	turn_init(&t, NULL, NULL);
+	for (int i = 0; i < 8; i++)
+		turn_add_fresh(&t, &w[i].entry, i < 7 ? SLICE_LIT("ada") : SLICE_LIT("bob"), 0, i);
+	assert_null(turn_spare(&t, is_marked));
+	for (int i = 0; i < 8; i++) {
+		w[i].name = '!';
+		assert_ptr_equal(turn_spare(&t, is_marked), &w[i].entry);
+		w[i].name = ' ';
+	}
+	for (int i = 0; i < 8; i++)
+		turn_remove(&t, &w[i].entry);
+	turn_deinit(&t);
+}
+
 static void higher_priority_goes_first(void **state UNUSED)
 {
 	struct work w[4] = { { .name = 'l' }, { .name = 'h' }, { .name = 'm' }, { .name = 'H' } };
@@ -320,6 +345,7 @@ int main(void)
 		cmocka_unit_test(what_must_not_be_given_up_is_passed_over),
 		cmocka_unit_test(
 			what_is_given_up_for_room_is_a_late_retry_then_one_from_the_middle),
+		cmocka_unit_test(room_is_found_as_long_as_one_may_go),
 		cmocka_unit_test(higher_priority_goes_first),
 		cmocka_unit_test(retries_wait_for_their_time_and_get_every_fourth_turn),
 		cmocka_unit_test(an_owner_at_his_bound_waits_and_others_do_not),

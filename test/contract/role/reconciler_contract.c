@@ -196,6 +196,41 @@ static void as_many_unpins_as_the_guard_allows_are_made(void **state UNUSED)
 	assert_int_equal(moves_left(r), 0);
 }
 
+/* Those that a sweep asks about and then looks at all the same are one CID each to the guard. */
+static void to_ask_whether_a_cid_is_idle_lets_the_guard_go_no_further(void **state UNUSED)
+{
+	enum { LESS = 5 };
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(
+		&(struct roles_options){ .nodes = 2, .guard_permille = 100, .guard_least = 1 });
+	const struct replan_options options = roles_replan(r);
+	CLEANUP(replanner_free) struct replanner *replanner = replanner_new(&options);
+	struct replan_item items[LESS] = { 0 };
+	struct pin_ask ask = { .given = ASK_REPLICAS, .rf_min = 2, .rf_max = 2 };
+	struct ulid ids[LESS];
+	struct cid_view view;
+	struct err err;
+	bool idle;
+
+	roles_run(r, 10 * US_PER_S);
+	roles_pin(r, "ada", 100, NULL);
+	for (unsigned i = 0; i < LESS; i++)
+		ids[i] = roles_pin(r, "ada", i, &ask);
+	roles_run(r, US_PER_MIN);
+	assert_true(store_view(r->store, roles_cid(r, 100), r->mem, &view, &err));
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(replan_is_idle(replanner, &view, r->mem, &idle, &err));
+		assert_true(idle);
+	}
+	ask.rf_min = ask.rf_max = 1;
+	for (unsigned i = 0; i < LESS; i++) {
+		roles_revise(r, "ada", ids[i], &ask);
+		items[i].cid = roles_cid(r, i);
+	}
+	assert_true(replan(replanner, items, LESS, &err));
+	assert_int_equal(r->guarded, LESS - 1);
+}
+
 static void beyond_the_bound_copies_stay_and_are_told_of(void **state UNUSED)
 {
 	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
@@ -1257,6 +1292,7 @@ int main(void)
 		cmocka_unit_test(a_rebalance_that_was_ordered_outlives_a_crash),
 		cmocka_unit_test(a_rebalance_whose_fetches_last_is_not_undone),
 		cmocka_unit_test(a_sweep_after_a_rebalance_moves_nothing),
+		cmocka_unit_test(to_ask_whether_a_cid_is_idle_lets_the_guard_go_no_further),
 		cmocka_unit_test(as_many_unpins_as_the_guard_allows_are_made),
 		cmocka_unit_test(beyond_the_bound_copies_stay_and_are_told_of),
 		cmocka_unit_test(copies_count_although_others_write_while_they_are_given_up),
