@@ -562,6 +562,7 @@ class V1(unittest.TestCase):
         after = self.ask("GET", "/v1/drift", limit=1).json
         self.assertEqual((after["missing"] - before["missing"], after["surplus"], after["complete"]), (2, before["surplus"], True))
         self.assertEqual(len(after["copies"]), 1)
+        self.assert_problem(self.ask("GET", "/v1/drift/foreign"), 503, "unavailable")  # no worker runs here
 
     def test_the_deny_list_takes_cids_and_digests(self):
         digest = self.ask("POST", "/v1/deny", {"cid": cid_of("denied"), "reason": "r"}).json["digest"]

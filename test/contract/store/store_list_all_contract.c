@@ -273,6 +273,27 @@ static void a_page_ends_when_its_budget_is_used_up_and_the_next_goes_on(void **s
 	}
 }
 
+static void what_made_a_request_is_found_by_its_row(void **state)
+{
+	struct fixture *fx = *state;
+	struct ulid id = make(fx, 0, "a", "first", 0);
+	const struct owner_pin *row = find_pin(fx, "a", id);
+	struct owner_pin other = *row;
+	const struct fact *creation;
+	struct err err;
+
+	make(fx, 0, "a", "second", 0);
+	make(fx, 0, "b", "third", 0);
+	revise_pin(fx, cid_no(fx, 0), "a", id, rename_it);
+	MUST(store_creation(fx->store, row, fx->mem, &creation, &err));
+	assert_int_equal(ulid_cmp(&creation->request_id, &id), 0);
+	assert_true(slice_eq_str(creation->owner, "a"));
+	assert_int_equal(creation->rev, 0);
+	other.owner = SLICE_LIT("b");
+	MUST(store_creation(fx->store, &other, fx->mem, &creation, &err));
+	assert_null(creation);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(int argc, char **argv)
@@ -282,6 +303,7 @@ int main(int argc, char **argv)
 		CASE(what_lies_on_a_peer_is_listed),
 		CASE(an_owner_is_told_of_no_more_copies_than_he_asked_for),
 		CASE(the_other_filters_hold_too),
+		CASE(what_made_a_request_is_found_by_its_row),
 		CASE(cursors_belong_to_their_filter_and_owner),
 		CASE(a_page_ends_when_its_budget_is_used_up_and_the_next_goes_on),
 	};
