@@ -206,6 +206,14 @@ static struct replan_options replan_options(struct server *s)
 	};
 }
 
+/* All processors work for clients who wait for a reply. */
+static bool requests_come_first(void *ctx)
+{
+	struct server *s = ctx;
+
+	return atomic_load_explicit(&s->at_work, memory_order_relaxed) >= s->processors;
+}
+
 static void make_deciders(struct server *s)
 {
 	const struct config *c = s->config;
@@ -219,6 +227,8 @@ static void make_deciders(struct server *s)
 					      .peers_us = c->planner.peers_refresh_us,
 					      .sweep_us = c->planner.sweep_us,
 					      .pace_us = c->planner.pace_us,
+					      .must_wait = requests_come_first,
+					      .must_wait_ctx = s,
 					      .sweep_max = SWEEP_CIDS,
 					      .batch_max = (size_t)c->planner.batch });
 	s->ttl = ttl_new(&(struct ttl_options){ .replan = replan,
@@ -260,14 +270,6 @@ static bool make_worker(struct server *s, struct err *err)
 						    .nodes = nodes,
 						    .n_nodes = (unsigned)c->n_kubo },
 			  &s->worker, err);
-}
-
-/* All processors work for clients who wait for a reply. */
-static bool requests_come_first(void *ctx)
-{
-	struct server *s = ctx;
-
-	return atomic_load_explicit(&s->at_work, memory_order_relaxed) >= s->processors;
 }
 
 static bool step_planner(void *role, int64_t until_us UNUSED, int64_t *due_us, struct err *err)

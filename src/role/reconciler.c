@@ -15,7 +15,8 @@
 #include "role/walk.h"
 #include "role/wanted.h"
 
-#define KEEP_US US_PER_MIN /* between two times that the totals are kept */
+#define PUT_OFF_LOOK_US (10 * US_PER_MS)
+#define KEEP_US         US_PER_MIN /* between two times that the totals are kept */
 
 struct known_peer {
 	uint32_t peer_no;
@@ -45,7 +46,8 @@ struct reconciler {
 	bool from_first;     /* to the last CID, by this process: its totals are whole */
 	struct sweep_totals totals;
 	struct buf position;
-	int64_t sweep_at; /* mono */
+	int64_t sweep_at; /* mono; the next sweep */
+	int64_t pace_at;  /* mono; the next batch of the running one */
 	int64_t keep_at;  /* mono; of the totals */
 	/* idempotency keys, after a sweep */
 	bool sweeping_keys;
@@ -644,6 +646,35 @@ static bool sweep_ordered(struct reconciler *r)
 	return ordered;
 }
 
+/* Reports come first, and whatever wakes the role makes no pause shorter. */
+static bool sweep_has_its_turn(const struct reconciler *r, size_t n_reports)
+{
+	const struct reconciler_options *o = &r->options;
+	int64_t now = clock_mono_us(o->replan.clock);
+
+	return n_reports < o->batch_max && now >= r->pace_at &&
+	       (now >= r->pace_at + SWEEP_PUT_OFF_US || !o->must_wait ||
+		!o->must_wait(o->must_wait_ctx));
+}
+
+/* When it is to be looked at again whether it has. */
+static int64_t sweep_due(const struct reconciler *r)
+{
+	int64_t now = clock_mono_us(r->options.replan.clock);
+
+	return r->pace_at >= now ? r->pace_at : now + PUT_OFF_LOOK_US;
+}
+
+static bool sweep_on(struct reconciler *r, size_t n_reports, struct err *err)
+{
+	if (!(r->sweeping || r->sweeping_keys) || !sweep_has_its_turn(r, n_reports))
+		return true;
+	if ((r->sweeping && !step_sweep(r, err)) || (r->sweeping_keys && !step_keys(r, err)))
+		return false;
+	r->pace_at = clock_mono_us(r->options.replan.clock) + r->options.pace_us;
+	return true;
+}
+
 bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 {
 	struct clock *clock = r->options.replan.clock;
@@ -666,16 +697,13 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 		if (!start_sweep(r, err))
 			return false;
 	}
-	/* Reports come first: the sweep waits while there are many. */
-	if (r->sweeping && n_reports < r->options.batch_max && !step_sweep(r, err))
-		return false;
-	if (r->sweeping_keys && n_reports < r->options.batch_max && !step_keys(r, err))
+	if (!sweep_on(r, n_reports, err))
 		return false;
 	*due_us = r->peers_at;
 	if (n_reports == r->options.batch_max || walks_count(r->walks) > 0)
 		*due_us = clock_mono_us(clock);
 	else if (r->sweeping || r->sweeping_keys)
-		*due_us = clock_mono_us(clock) + r->options.pace_us;
+		*due_us = sweep_due(r);
 	else if (r->sweep_at < *due_us)
 		*due_us = r->sweep_at;
 	return true;

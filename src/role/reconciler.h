@@ -23,9 +23,15 @@ struct reconciler_options {
 	int64_t peers_us; /* how often the peers are looked at */
 	int64_t sweep_us; /* from the end of one sweep to the start of the next */
 	int64_t pace_us;  /* pause between two batches of a sweep: leaves room for users */
+	/* Whether all processors work for users: a sweep waits then, SWEEP_PUT_OFF_US a batch at
+	 * most; may be NULL. */
+	bool (*must_wait)(void *ctx);
+	void *must_wait_ctx;
 	size_t batch_max;
 	size_t sweep_max; /* CIDs of a step of a sweep; 0: batch_max */
 };
+
+#define SWEEP_PUT_OFF_US (200 * US_PER_MS)
 
 struct reconciler;
 

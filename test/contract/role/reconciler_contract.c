@@ -62,6 +62,7 @@ static void sweep_to(struct roles *r, uint64_t n)
 	int64_t due;
 
 	do {
+		r->now += US_PER_MS; /* its pause */
 		if (!reconciler_step(r->reconciler, &due, &err))
 			fail_msg("%s", err.text);
 	} while (swept(r) < n);
@@ -962,6 +963,7 @@ static void what_changes_while_a_sweep_counts_is_counted_once(void **state UNUSE
 	roles_run(r, US_PER_MIN);
 	order(r, false, false);
 	do {
+		r->now += US_PER_MS; /* its pause */
 		assert_true(reconciler_step(r->reconciler, &due, &err));
 		reconciler_state(r->reconciler, &is);
 	} while (is.swept < 20);
@@ -971,6 +973,57 @@ static void what_changes_while_a_sweep_counts_is_counted_once(void **state UNUSE
 		assert_true(planner_step(r->planner, &due, &err));
 	roles_run(r, US_PER_MIN);
 	assert_counts(r, 80, 80);
+}
+
+/* ---- pauses ---------------------------------------------------------------------------- */
+
+static bool users_wait(void *ctx)
+{
+	return *(bool *)ctx;
+}
+
+/* Whoever wakes the role at this moment. */
+static uint64_t swept_by_now(struct roles *r)
+{
+	struct reconciler_state is;
+	struct err err;
+	int64_t due;
+
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(reconciler_step(r->reconciler, &due, &err));
+	reconciler_state(r->reconciler, &is);
+	return is.swept;
+}
+
+static void a_sweep_makes_its_pauses_and_waits_for_users_but_not_for_ever(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = roles_new(&(struct roles_options){ .nodes = 1, .sweep_us = US_PER_DAY });
+	bool busy = false;
+
+	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < 40; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_MIN);
+	reconciler_free(r->reconciler);
+	r->reconciler = reconciler_new(&(struct reconciler_options){ .replan = roles_replan(r),
+								     .peers_us = 5 * US_PER_S,
+								     .sweep_us = US_PER_DAY,
+								     .pace_us = US_PER_S,
+								     .batch_max = 4,
+								     .must_wait = users_wait,
+								     .must_wait_ctx = &busy });
+	order(r, false, false);
+	assert_int_equal(swept_by_now(r), 4);
+	r->now += US_PER_S - 1;
+	assert_int_equal(swept_by_now(r), 4);
+	r->now += 1;
+	assert_int_equal(swept_by_now(r), 8);
+	busy = true;
+	r->now += US_PER_S + SWEEP_PUT_OFF_US - 1;
+	assert_int_equal(swept_by_now(r), 8);
+	r->now += 1;
+	assert_int_equal(swept_by_now(r), 12);
 }
 
 /* ---- how long things take ------------------------------------------------------------------ */
@@ -1315,6 +1368,7 @@ int main(void)
 		cmocka_unit_test(copies_are_counted_as_they_change_and_not_by_sweeps_alone),
 		cmocka_unit_test(what_was_counted_outlives_a_restart),
 		cmocka_unit_test(what_changes_while_a_sweep_counts_is_counted_once),
+		cmocka_unit_test(a_sweep_makes_its_pauses_and_waits_for_users_but_not_for_ever),
 		cmocka_unit_test(it_is_told_how_long_pins_and_unpins_take_and_who_began_them),
 		cmocka_unit_test(copies_follow_when_peers_change_their_zones),
 		cmocka_unit_test(copies_lie_where_peers_have_all_tags_and_follow_them),
