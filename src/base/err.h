@@ -33,7 +33,7 @@ struct err {
 	enum err_code code;
 	const char *file; /* where it was raised first; static storage */
 	int line;
-	char text[240]; /* "put pin bafy...: cql: no quorum"; cut if longer */
+	char text[240]; /* "put pin bafy...: no space left on device"; cut if longer */
 };
 
 /* Raise and wrap return false, so that failing is one statement:

@@ -4,7 +4,7 @@
  * The store is the truth; a message only shortens the wait (design rule R1).
  * Losing, repeating or reordering messages costs time, never a pin.  Back ends:
  * local/ (in one process: bounded queues in memory; after a start or an overflow
- * the takers read the store's wake and peer_open rows); nats/ comes beside it.
+ * the takers read the store's wake and peer_open rows).
  *
  * A subscriber takes messages in batches on its own thread, inside its step.  Each comes
  * once: what it stood for the store's rows bring back.

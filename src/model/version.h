@@ -5,7 +5,7 @@
  *
  *	max(every version that was read + 1000, now in us), rounded down to 1000, + instance
  *
- * where `instance` (0..999) is leased by the writing instance, so no two
+ * where `instance` (0..999) is the writing instance's own, so no two
  * writers ever make the same one, a writer never falls behind what it has
  * read, and versions stay close to the time in microseconds.  Revisions of a
  * request, generations of a copy's desired half and versions of settings are

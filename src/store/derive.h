@@ -18,7 +18,7 @@
  * an expiry is written at its rev.  Back ends that hold others off need no more.  Where the
  * last writer wins by version alone, a larger view must have a higher version though what
  * was added to it is old, something was removed, or only time has passed.  That is what the
- * version floor is for (docs/decisions/0201): a row beside the copies that says which
+ * version floor is for (docs/decisions/0202): a row beside the copies that says which
  * version no derived row lies below.  Whoever adds a part that is not above all others,
  * removes one, or finds rows that are wrong raises it above everything, looks again, and
  * writes the rows at it.

@@ -3,9 +3,9 @@
  *
  * schema.h describes these structs column by column (key part, order, kind,
  * offset), and everything that has to know a table's shape works from that
- * description: the bytes of the embedded back ends (docs/formats.md), the
- * statements of the CQL back end, `store check`.  A column is added at the end
- * of its struct and of its description, never moved or given another meaning.
+ * description: the bytes of the back ends (docs/formats.md), copying and
+ * comparing.  A column is added at the end of its struct and of its
+ * description, never moved or given another meaning.
  *
  * Pins (`struct fact`) and copies (`struct copy`) are model types; here they get
  * the key columns that place them.
@@ -201,7 +201,7 @@ enum op_state {
 struct op_dedup {
 	struct slice owner;
 	struct slice op_id;
-	struct slice fingerprint; /* SHA-256 of the canonical request */
+	struct slice fingerprint; /* SHA-256 of what was asked */
 	uint8_t state;            /* enum op_state */
 	int64_t until;            /* us; a running claim may be taken over after it */
 	struct ulid request_id;   /* the id to use, also by who takes over */
@@ -278,7 +278,7 @@ struct deny {
 	int64_t added_at;
 };
 
-/* ((name)): cluster key, store id, pepper, kubo.added */
+/* ((name)): docs/formats.md lists them */
 struct setting {
 	struct slice name;
 	struct slice value;

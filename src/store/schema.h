@@ -1,9 +1,8 @@
 /*
  * schema.h -- what the tables look like, as data.
  *
- * One description serves the embedded back ends' bytes, the CQL back end's
- * statements, copying and comparing of rows, and docs/formats.md (a test holds
- * them together).
+ * One description serves the back ends' bytes, copying and comparing of rows,
+ * and docs/formats.md (a test holds them together).
  */
 #pragma once
 
@@ -35,7 +34,7 @@ enum column_role {
 };
 
 struct column {
-	const char *name; /* as in CQL */
+	const char *name;
 	enum column_kind kind;
 	enum column_role role;
 	uint8_t group; /* of a value column; 0 where the table has one group */

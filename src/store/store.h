@@ -7,7 +7,8 @@
  * Requests are facts that are only ever inserted, copies are halves with
  * versions (model/request.h, model/copy.h).  Everything else (listings by owner,
  * tag, peer and expiry, totals, the work queues) is derived from them by this
- * module, written together with them and rebuilt by store_repair().
+ * module, written together with them, rebuilt by store_repair(), and rid by an orphan_walk
+ * of what follows from nothing.
  *
  * How a change is made: store_change() reads all that is known of a CID, asks a
  * pure decision what becomes true, and writes that with every derived row.  On a
@@ -38,7 +39,7 @@ struct store_backend;
 #define PIN_SCAN_BUDGET 200000
 
 struct store_options {
-	unsigned instance;   /* 0..INSTANCE_MAX, leased; unique among running instances */
+	unsigned instance;   /* 0..INSTANCE_MAX; unique among running instances */
 	struct clock *clock; /* outlives the store */
 	struct rand *rand;   /* likewise */
 	int64_t expiring_us; /* a request shows `expiring` this long before its expiry */

@@ -2,7 +2,7 @@
  * store_ops.h -- for back ends only; callers use store.h.
  *
  * A back end keeps rows of the tables of rows.h and knows nothing of what they
- * mean; store.c, change.c, list.c and queue.c above it do.  It embeds `struct
+ * mean; what lies in this folder itself does.  It embeds `struct
  * store_backend` as its first member and gets itself back with CONTAINER_OF.
  *
  * Rows passed in are borrowed for the call; rows passed to `each` are valid during
