@@ -393,6 +393,36 @@ class Psa(unittest.TestCase):
         copies = self.ask("GET", f"/v1/pins/{pin['requestid']}").json["copies"]
         self.assertEqual([copy["failure"] for copy in copies], ["denied"])
 
+    def test_counts_are_exact_to_a_thousand(self):
+        def add(i):
+            self.add({"cid": cid_of(f"{self.owner} {i}"), "name": f"n{i}", "meta": {"test": "queued"}})
+
+        raw = "".join(json.dumps({"cid": cid_of(f"{self.owner} {i}"), "name": f"n{i}", "meta": {"test": "queued"}}) + "\n" for i in range(999))
+        self.assertEqual(len(self.ask("POST", "/v1/bulk/create", raw=raw).lines), 999)
+        for i, count in enumerate((999, 1000, 1001, 1001), 999):
+            for filters in ({}, {"name": "n", "match": "partial"}):  # from totals, and row by row
+                page = self.list(status="queued", limit=1, **filters)
+                self.assertEqual((page["count"], len(page["results"])), (count, 1), filters)
+            add(i)
+
+    def test_a_quota_of_bytes_refuses_once_it_is_used_up(self):
+        size = 12345  # of each pin that the probe's worker says it holds
+        for i in range(2):
+            pin = self.add({"cid": cid_of(f"{self.owner} bytes {i}")})
+            self.probe.until(lambda: self.ask("GET", f"/pins/{pin['requestid']}").json["status"] == "pinned", "it is pinned")
+        self.assertEqual(self.ask("GET", "/v1/usage").json["bytes"], 2 * size)
+        for bound, refused in ((2 * size + 1, False), (2 * size, True), (2 * size - 1, True), (1, True), (0, False)):
+            self.assertEqual(self.ask("PATCH", f"/v1/owners/{self.owner}", {"max_bytes": bound}).status, 200)
+            self.probe.fail(2, "clock")  # what is known of an owner's usage is a second old at most
+            body = {"cid": cid_of(f"{self.owner} bound {bound}"), "meta": {"test": "queued"}}  # of no size
+            reply = self.ask("POST", "/pins", body)
+            self.assertEqual(reply.status, 409 if refused else 202, bound)
+            if refused:
+                self.assertEqual(reply.reason, "INSUFFICIENT_FUNDS")
+                self.assertEqual(self.ask("POST", f"/pins/{pin['requestid']}", body).status, 409, "a replacement brings bytes too")
+            lines = self.ask("POST", "/v1/bulk/create", raw=json.dumps({**body, "cid": cid_of(f"{self.owner} line {bound}")})).lines
+            self.assertEqual([line["status"] for line in lines], [409 if refused else 202], bound)
+
     def test_content_on_the_deny_list_is_refused(self):
         self.assertEqual(self.ask("POST", "/v1/deny", {"cid": V0, "reason": "court order"}).status, 201)
         try:

@@ -382,6 +382,15 @@ class V1(unittest.TestCase):
         again = self.ask("POST", "/v1/bulk/delete", raw=raw).lines
         self.assertEqual([line["status"] for line in again], [204] * 6 + [404, 400])
 
+    def test_counts_are_exact_to_ten_thousand(self):
+        raw = "".join('{"cid":"%s","name":"n","meta":{"test":"queued"}}\n' % cid_of(f"{self.owner} {i}") for i in range(10002)).splitlines(True)
+        self.assertEqual(len(self.ask("POST", "/v1/bulk/create", raw="".join(raw[:9999])).lines), 9999)
+        for n, count, exact in ((10000, 9999, True), (10001, 10000, True), (10002, 10001, False), (10002, 10001, False)):
+            for filters in ({}, {"name": "n"}):  # from totals, and row by row
+                page = self.ask("GET", "/v1/pins", count="true", limit=1, **filters).json
+                self.assertEqual((page["count"], page["count_exact"]), (count, exact), filters)
+            self.assertEqual(self.ask("POST", "/v1/bulk/create", raw=raw[n - 1]).lines[0]["status"], 202)
+
     def test_bulk_reads_while_it_answers(self):
         def body():
             for i in range(5000):
