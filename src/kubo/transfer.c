@@ -12,7 +12,9 @@
 #define ERROR_MAX_BYTES     ((size_t)4096)      /* kept of a page that tells an error */
 #define LIST_PART           512                 /* pins that make a part worth giving out */
 #define CONNECT_TIMEOUT_MS  5000L
-#define CA_CACHE_S          60L /* authorities that were mended are read again; a day else */
+/* Authorities that were mended are read again after so long; a day else.  A file that could not be
+ * read is not kept; no test waits for one that could. */
+#define CA_CACHE_S 60L
 
 bool curl_node_new(const struct kubo_node *cfg, struct clock *clock, bool *part_is_there,
 		   struct curl_node **out, struct err *err)

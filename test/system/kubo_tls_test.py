@@ -119,6 +119,21 @@ class KuboTls(Story):
                 until(lambda: p.status(pin) == "pinned", "the pin is there")
         p.stop()
 
+    def test_a_file_of_authorities_that_is_missing_is_told_and_read_when_it_comes(self):
+        good = certificate(self.dir, "good")
+        trusted = self.dir / "later.pem"
+        kubo = FakeKubo()
+        front = Front(kubo.port)
+        self.addCleanup(front.close)
+        front.show(good)
+        p = Pinfold(self.dir, [front.url], worker_kubo_ca_file=str(trusted)).start()
+        self.addCleanup(p.kill)
+        text = until(lambda: [line for line in p.log.read_text().splitlines() if "TLS: " in line], "the log says why it is down")[0]
+        self.assertIn(trusted.name, text)
+        trusted.write_bytes(good[0].read_bytes())
+        until(lambda: [q["up"] for q in p.peers()] == [True], "the node is up")
+        p.stop()
+
 
 if __name__ == "__main__":
     main()
