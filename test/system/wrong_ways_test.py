@@ -316,6 +316,27 @@ class Orders(Case):
         p.start()
         self.assertEqual({pin["id"] for pin in p.ask("GET", "/v1/pins").json["pins"]}, ids)
 
+    def test_a_backup_holds_no_key_and_is_all_that_keys_need(self):
+        p, copy = self.pinfold, self.dir / "with_keys"
+        alice = p.owner_key("alice")
+        pin = p.pin(cid_of("of alice"), alice)
+        p.cli("store", "backup", str(copy), PINFOLD_DATA=str(p.dir))
+        secret = alice.split("_")[3].encode()
+        self.assertEqual([f.name for f in copy.rglob("*") if f.is_file() and secret in f.read_bytes()], [])
+        elsewhere = Pinfold(self.dir / "elsewhere", [self.kubo.url])
+        elsewhere.dir.parent.mkdir()
+        self.run_it("store", "restore", copy, "--data", elsewhere.dir)
+        self.addCleanup(lambda: end_process(elsewhere.process))
+        p.stop()
+        elsewhere.start()
+        self.assertEqual([x["id"] for x in elsewhere.ask("GET", "/v1/pins", key=alice).json["pins"]], [pin])
+
+    def test_who_cannot_see_whether_a_server_runs_does_not_start_one(self):
+        self.pinfold.stop()
+        (self.pinfold.dir / "server.json").symlink_to("elsewhere")
+        out = self.run_it("up", "--data", self.pinfold.dir, "--kubo", self.kubo.url, "--listen", f"127.0.0.1:{free_port()}", code=1)
+        self.assertIn("server.json", out.stderr)
+
     def test_orders_about_a_directory_go_to_the_server_that_has_it(self):
         other = Pinfold(self.dir / "other_server", [self.kubo.url]).start()
         self.addCleanup(lambda: end_process(other.process))
