@@ -40,6 +40,7 @@ struct reconciler {
 	struct orphan_walk *orphans;
 	bool sweeping, resumed;
 	bool rebalancing;    /* the sweep moves copies */
+	bool forcing;        /* the guard lets all pass meanwhile */
 	bool sweep_again;    /* a peer came, too late for a part of the sweep or for all of it */
 	struct buf again_to; /* the end of that part; empty: all */
 	struct buf stop;     /* where the running one ends; empty: at the last CID */
@@ -61,6 +62,8 @@ struct reconciler {
 	uint64_t counted;          /* buckets below this it has counted */
 	bool changed;              /* totals that are not kept yet */
 	bool ordered, order_rebalance, order_force;
+	unsigned
+		ordering; /* orders being written down: a sweep that ends leaves their rows alone */
 };
 
 struct reconciler *reconciler_new(const struct reconciler_options *options)
@@ -162,9 +165,10 @@ static void keep_totals(struct reconciler *r)
 
 /* ---- orders ------------------------------------------------------------------- */
 
-/* Two jobs, so that a restart goes on with what was running. */
+/* Two jobs, so that a restart goes on with what was running, and whether it is forced. */
 static const struct slice sweep_job = { (const uint8_t *)"sweep", 5 };
 static const struct slice rebalance_job = { (const uint8_t *)"rebalance", 9 };
+static const struct slice force_job = { (const uint8_t *)"force", 5 };
 
 /* Keeps where a job stands; NULL: it does not run. */
 static bool save_position(struct store *store, struct slice job, const struct slice *position,
@@ -192,19 +196,41 @@ static void note_order(struct reconciler *r, bool rebalance, bool force)
 	pthread_mutex_unlock(&r->lock);
 }
 
-bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force, struct err *err)
+static bool write_order(struct store *store, bool rebalance, bool force, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
-	struct store *store = r->options.replan.store;
 	const struct slice first = { 0 };
+	struct err ignored;
 
-	if (rebalance && (!save_position(store, rebalance_job, &first, mem, err) ||
-			  !store_sync(store, store_mark(store), err)))
+	if ((rebalance && !save_position(store, rebalance_job, &first, mem, err)) ||
+	    (force && !save_position(store, force_job, &first, mem, err)) ||
+	    ((rebalance || force) && !store_sync(store, store_mark(store), err)))
 		return false;
-	if (force && !restored_clear(store, err))
-		return false;
-	note_order(r, rebalance, force);
-	return true;
+	/* Last: while the mark stands a force does not, to the process after this one either. */
+	if (!force || restored_clear(store, err))
+		return true;
+	if (!save_position(store, force_job, NULL, mem, &ignored))
+		log_err(LOG_WARN, &ignored, "take an order back");
+	return false;
+}
+
+static void note_ordering(struct reconciler *r, int more)
+{
+	pthread_mutex_lock(&r->lock);
+	r->ordering += (unsigned)more;
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force, struct err *err)
+{
+	bool ok;
+
+	note_ordering(r, 1);
+	ok = write_order(r->options.replan.store, rebalance, force, err);
+	if (ok)
+		note_order(r, rebalance, force);
+	note_ordering(r, -1);
+	return ok;
 }
 
 /* ---- reports ------------------------------------------------------------------ */
@@ -372,15 +398,30 @@ static bool find_job(struct reconciler *r, struct slice job, const struct job_cu
 	return true;
 }
 
-/* Goes on where the process before this one was.  Its order to force is over: an operator is
- * asked again, should the guard hold something back. */
+/* Was the order to force given?  Not if it came no further than to be written down. */
+static bool find_force(struct reconciler *r, bool *out, struct err *err)
+{
+	const struct job_cursor *force;
+	int64_t restored;
+
+	if (!find_job(r, force_job, &force, err) ||
+	    !restored_at(r->options.replan.store, &restored, err))
+		return false;
+	*out = force && restored == 0;
+	return !force || *out ||
+	       save_position(r->options.replan.store, force_job, NULL, r->mem, err);
+}
+
+/* Goes on where the process before this one was. */
 static bool resume(struct reconciler *r, struct err *err)
 {
 	const struct job_cursor *sweep, *rebalance, *job;
 	struct sweep_totals totals = { 0 };
 	int64_t swept_at = 0;
+	bool force;
 
 	if (!find_job(r, sweep_job, &sweep, err) || !find_job(r, rebalance_job, &rebalance, err) ||
+	    !find_force(r, &force, err) ||
 	    !swept_find(r->options.replan.store, &totals, &swept_at, r->mem, err))
 		return false;
 	pthread_mutex_lock(&r->lock);
@@ -394,6 +435,10 @@ static bool resume(struct reconciler *r, struct err *err)
 	if (job) {
 		buf_add_slice(&r->position, job->position);
 		r->sweeping = true;
+		r->forcing = force;
+		replanner_force(r->replanner, force);
+	} else if (force) { /* it had not begun */
+		note_order(r, false, true);
 	}
 	return true;
 }
@@ -504,14 +549,27 @@ static bool step_keys(struct reconciler *r, struct err *err)
 	return true;
 }
 
+static bool is_being_ordered(struct reconciler *r)
+{
+	bool ordered;
+
+	pthread_mutex_lock(&r->lock);
+	ordered = r->ordered || r->ordering > 0;
+	pthread_mutex_unlock(&r->lock);
+	return ordered;
+}
+
 static bool end_sweep(struct reconciler *r, const struct sweep_totals *last_page, struct err *err)
 {
 	struct clock *clock = r->options.replan.clock;
 
-	if (!save_position(r->options.replan.store, job_of(r), NULL, r->mem, err))
+	/* The rows of an order that came meanwhile are those of the sweep that begins now. */
+	if (!is_being_ordered(r) &&
+	    (!save_position(r->options.replan.store, job_of(r), NULL, r->mem, err) ||
+	     (r->forcing && !save_position(r->options.replan.store, force_job, NULL, r->mem, err))))
 		return false;
 	add_totals(&r->totals, last_page);
-	r->sweeping = r->rebalancing = false;
+	r->sweeping = r->rebalancing = r->forcing = false;
 	r->position.len = 0;
 	r->sweep_at = clock_mono_us(clock) + r->options.sweep_us;
 	replanner_rebalance(r->replanner, false);
@@ -608,14 +666,15 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 	pthread_mutex_lock(&r->lock);
 	ordered = r->ordered;
 	rebalance = r->order_rebalance || r->rebalancing;
-	force = r->order_force;
+	force = r->order_force || r->forcing;
 	r->ordered = r->order_rebalance = r->order_force = false;
 	r->state.swept = 0;
 	r->behind = (struct copy_counts){ 0 };
 	r->counted = 0;
 	pthread_mutex_unlock(&r->lock);
 	if (!save_position(store, sweep_job, NULL, r->mem, err) ||
-	    !save_position(store, rebalance_job, rebalance ? &first : NULL, r->mem, err)) {
+	    !save_position(store, rebalance_job, rebalance ? &first : NULL, r->mem, err) ||
+	    !save_position(store, force_job, force ? &first : NULL, r->mem, err)) {
 		if (ordered)
 			note_order(r, rebalance, force);
 		return false;
@@ -626,6 +685,7 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 	replanner_force(r->replanner, force);
 	r->sweeping = true;
 	r->rebalancing = rebalance;
+	r->forcing = force;
 	r->stop.len = 0;
 	if (!ordered && r->sweep_again)
 		buf_add_slice(&r->stop, buf_slice(&r->again_to));

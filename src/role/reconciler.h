@@ -70,8 +70,8 @@ void reconciler_note_copies(struct reconciler *r, struct slice cid,
 
 /* From any thread: sweep now; with `rebalance` move copies to where a fresh placement would put
  * them; with `force` without the guard, and a restored store is one like others again
- * (restored.h).  What was ordered before and has not begun, and a rebalance that is running, are
- * part of it.  The rebalance, but not the force, outlives a crash once this has returned true. */
+ * (restored.h).  What was ordered before and has not begun, and a rebalance or a force that is
+ * running, are part of it.  Both outlive a crash once this has returned true. */
 bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force,
 			    struct err *err) MUST_CHECK;
 

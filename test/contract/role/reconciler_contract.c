@@ -306,6 +306,53 @@ static void a_second_order_takes_no_force_from_the_first(void **state UNUSED)
 	assert_int_equal(copies(r), 60);
 }
 
+/* Killed when the order was given and not begun, and each few steps later, while it sweeps. */
+static void a_forced_order_is_carried_out_although_its_process_dies(void **state UNUSED)
+{
+	for (unsigned steps = 0; steps < 13; steps += 3) {
+		CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+		struct err err;
+		int64_t due;
+
+		order(r, true, true);
+		for (unsigned i = 0; i < steps; i++, r->now += US_PER_MS)
+			assert_true(reconciler_step(r->reconciler, &due, &err));
+		roles_restart_reconciler(r);
+		roles_run(r, 5 * US_PER_MIN);
+		assert_int_equal(copies(r), 60);
+		assert_int_equal(moves_left(r), 0);
+	}
+}
+
+/* Nothing tells of surplus copies but a sweep. */
+static void so_is_one_that_moves_nothing(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+	unsigned before;
+
+	order(r, true, false);
+	roles_run(r, 5 * US_PER_MIN);
+	before = copies(r);
+	assert_true(before > 60);
+	order(r, false, true);
+	roles_restart_reconciler(r);
+	roles_run(r, US_PER_MIN);
+	assert_int_equal(copies(r), 60);
+}
+
+static void a_force_ends_with_its_sweep(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
+
+	order(r, false, true);
+	roles_run(r, US_PER_MIN);
+	roles_restart_reconciler(r);
+	order(r, true, false);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_true(r->guarded > 0);
+	assert_true(copies(r) > 60);
+}
+
 /* An operator's word on a peer is reason enough. */
 static void a_drain_is_not_held_back(void **state UNUSED)
 {
@@ -374,6 +421,31 @@ static void leave_on_node(struct roles *r, unsigned cid)
 static bool on_node(struct roles *r, unsigned cid)
 {
 	return fake_kubo_pin(r->fake, 0, roles_text(r, cid)) != NULL;
+}
+
+/* The operator was told that nothing was ordered, or nothing at all. */
+static void an_order_that_fails_leaves_a_restored_store_protected(void **state UNUSED)
+{
+	for (unsigned call = 1;; call++) {
+		CLEANUP(roles_free) struct roles *r = one_node_with(1);
+		struct err err;
+		int64_t at;
+		bool ok;
+
+		mark_restored(r);
+		leave_on_node(r, 7);
+		r->failing.fail_at = r->failing.calls + call;
+		ok = reconciler_order_sweep(r->reconciler, false, true, &err);
+		r->failing.fail_at = 0;
+		assert_true(restored_at(r->store, &at, &err));
+		if (ok)
+			break;
+		assert_true(at > 0);
+		roles_restart_reconciler(r);
+		roles_run(r, US_PER_MIN);
+		assert_true(on_node(r, 7));
+		assert_true(call < 20);
+	}
 }
 
 static void a_restored_store_unpins_nothing_it_does_not_know_until_it_is_told(void **state UNUSED)
@@ -1335,6 +1407,10 @@ int main(void)
 		cmocka_unit_test(a_rebalance_knows_the_peer_that_came_a_moment_ago),
 		cmocka_unit_test(a_plain_sweep_that_is_ordered_meanwhile_ends_no_rebalance),
 		cmocka_unit_test(a_second_order_takes_no_force_from_the_first),
+		cmocka_unit_test(a_forced_order_is_carried_out_although_its_process_dies),
+		cmocka_unit_test(so_is_one_that_moves_nothing),
+		cmocka_unit_test(a_force_ends_with_its_sweep),
+		cmocka_unit_test(an_order_that_fails_leaves_a_restored_store_protected),
 		cmocka_unit_test(a_walk_goes_on_where_it_was_when_the_store_failed),
 		cmocka_unit_test(a_sweep_counts_each_pin_once_when_the_store_failed),
 		cmocka_unit_test(what_is_in_order_is_read_once_by_a_sweep),
