@@ -209,11 +209,12 @@ bool cluster_neighbours(struct cluster *cluster, uint32_t peer_no, struct arena 
 	return true;
 }
 
-bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, struct slice after,
-		      size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
-		      struct err *err)
+bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, uint16_t last_pb,
+		      struct slice after, size_t limit, struct arena *mem, struct peer_pin **out,
+		      size_t *n, struct err *err)
 {
-	return store_peer_pins(cluster->store, peer_no, pb, after, limit, mem, out, n, err);
+	return store_peer_pins(cluster->store, peer_no, pb, last_pb, after, limit, mem, out, n,
+			       err);
 }
 
 bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_no,

@@ -58,10 +58,10 @@ bool cluster_owner_bound(struct cluster *cluster, struct slice owner, unsigned *
 bool cluster_neighbours(struct cluster *cluster, uint32_t peer_no, struct arena *mem,
 			struct slice_list *out, struct err *err) MUST_CHECK;
 
-/* What the peer should hold in one of the 4096 buckets. */
-bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, struct slice after,
-		      size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
-		      struct err *err) MUST_CHECK;
+/* What the peer should hold, a page: store_peer_pins(). */
+bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, uint16_t last_pb,
+		      struct slice after, size_t limit, struct arena *mem, struct peer_pin **out,
+		      size_t *n, struct err *err) MUST_CHECK;
 
 /* Is the peer to hold this CID, as far as the listing of its holdings tells?  Quicker than its
  * assignment; sweeps mend the listing. */

@@ -7,11 +7,10 @@
 #include "role/batch.h"
 #include "role/wanted.h"
 
-#define BUCKETS_OF_PEER 4096 /* pins_by_peer: top 12 bits of the bucket */
-
 struct walk_at {
 	unsigned pb;
 	struct cid cid; /* behind this one */
+	bool singly;    /* bucket by bucket: one of them cannot be read */
 };
 
 struct walk {
@@ -86,23 +85,30 @@ static bool collect(struct walks *walks, uint32_t peer_no, struct walk_at *at, s
 {
 	size_t n, total;
 
-	for (total = 0; total < walks->batch_max && at->pb < BUCKETS_OF_PEER; total += n) {
+	for (total = 0; total < walks->batch_max && at->pb < PEER_PIN_BUCKETS; total += n) {
+		unsigned last_pb = at->singly ? at->pb : PEER_PIN_BUCKETS - 1;
 		struct peer_pin *rows;
 
-		if (!store_peer_pins(walks->store, peer_no, (uint16_t)at->pb, cid_slice(&at->cid),
-				     walks->batch_max, mem, &rows, &n, err)) {
+		n = 0;
+		if (!store_peer_pins(walks->store, peer_no, (uint16_t)at->pb, (uint16_t)last_pb,
+				     cid_slice(&at->cid), walks->batch_max, mem, &rows, &n, err)) {
 			if (!row_at_fault(err))
 				return false;
+			if (!at->singly) {
+				at->singly = true;
+				continue;
+			}
 			log_err(LOG_ERROR, err, "a bucket of a peer's pins is passed over");
 			n = 0;
 		}
 		for (size_t i = 0; i < n; i++)
 			batch_add(batch, rows[i].cid);
 		if (n == walks->batch_max) {
+			at->pb = rows[n - 1].pb;
 			at->cid.len = (uint8_t)rows[n - 1].cid.len;
 			memcpy(at->cid.bytes, rows[n - 1].cid.ptr, at->cid.len);
 		} else {
-			at->pb++;
+			at->pb = last_pb + 1;
 			at->cid.len = 0;
 		}
 	}
@@ -128,7 +134,7 @@ bool walks_step(struct walks *walks, struct arena *mem, struct err *err)
 	if (!replan(walks->replanner, items, n, err))
 		return false;
 	w->at = at;
-	if (w->at.pb == BUCKETS_OF_PEER)
+	if (w->at.pb == PEER_PIN_BUCKETS)
 		end(walks, w);
 	return true;
 }

@@ -102,19 +102,28 @@ bool store_open_copies(struct store *store, uint32_t peer_no, struct slice after
 	return read_rows(store, &query, mem, out, n, err);
 }
 
-bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct slice after,
-		     size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
-		     struct err *err)
+bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, uint16_t last_pb,
+		     struct slice after, size_t limit, struct arena *mem, struct peer_pin **out,
+		     size_t *n, struct err *err)
 {
-	struct peer_pin key = { .peer_no = peer_no, .pb = pb, .cid = after };
+	struct peer_pin first = { .peer_no = peer_no, .pb = pb, .cid = after };
+	struct peer_pin last = { .peer_no = peer_no, .pb = last_pb };
 	struct store_query query = {
 		.table = TABLE_PINS_BY_PEER,
-		.equal = &key,
-		.n_equal = 2,
-		.after = after.len > 0 ? &key : NULL,
-		.n_after = after.len > 0 ? 3 : 0,
+		.equal = &first,
+		.n_equal = 1,
+		.after = &first,
+		.n_after = 3,
+		.until = &last,
+		.n_until = 2,
 		.limit = limit,
 	};
+
+	if (after.len == 0) { /* behind the bucket before it */
+		query.after = pb > 0 ? &first : NULL;
+		query.n_after = 2;
+		first.pb = (uint16_t)(pb - 1);
+	}
 
 	return read_rows(store, &query, mem, out, n, err);
 }

@@ -62,6 +62,7 @@ struct copy_row {
 };
 
 /* ((peer_no, pb), cid): what a peer should hold or let go; pb = top 12 bits of bucket */
+#define PEER_PIN_BUCKETS 4096
 struct peer_pin {
 	uint32_t peer_no;
 	uint16_t pb;

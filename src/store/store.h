@@ -288,10 +288,11 @@ bool store_open_copies(struct store *store, uint32_t peer_no, struct slice after
 		       struct arena *mem, struct peer_open **out, size_t *n,
 		       struct err *err) MUST_CHECK;
 
-/* All rows of a peer in one of 4096 buckets of its pins: what is compared with pin/ls. */
-bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, struct slice after,
-		     size_t limit, struct arena *mem, struct peer_pin **out, size_t *n,
-		     struct err *err) MUST_CHECK;
+/* Up to `limit` rows of a peer, by bucket and CID, from bucket `pb` (there behind `after`; empty:
+ * from its first) to the end of bucket `last_pb`: what is compared with pin/ls. */
+bool store_peer_pins(struct store *store, uint32_t peer_no, uint16_t pb, uint16_t last_pb,
+		     struct slice after, size_t limit, struct arena *mem, struct peer_pin **out,
+		     size_t *n, struct err *err) MUST_CHECK;
 
 /* The row of one CID there; NULL: the peer was not given it. */
 bool store_peer_pin(struct store *store, uint32_t peer_no, struct slice cid, struct arena *mem,

@@ -276,18 +276,16 @@ bool v1_forget_peer(struct call *c, struct err *err)
 	return set_wish(c, PEER_FORGOTTEN, err);
 }
 
-/* Does the peer hold or owe anything?  Looks bucket by bucket and stops at the first row. */
+/* Does the peer hold or owe anything? */
 static bool holds_any(struct call *c, uint32_t peer_no, bool *any, struct err *err)
 {
 	struct slice first = { NULL, 0 };
 	struct peer_pin *rows;
-	size_t n = 0;
+	size_t n;
 
-	for (unsigned pb = 0; pb < 4096 && n == 0; pb++) {
-		if (!store_peer_pins(c->api->options.store, peer_no, (uint16_t)pb, first, 1, c->mem,
-				     &rows, &n, err))
-			return false;
-	}
+	if (!store_peer_pins(c->api->options.store, peer_no, 0, PEER_PIN_BUCKETS - 1, first, 1,
+			     c->mem, &rows, &n, err))
+		return false;
 	*any = n > 0;
 	return true;
 }

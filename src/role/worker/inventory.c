@@ -7,10 +7,9 @@
 #include "role/worker/node.h"
 #include "role/worker/pin_name.h"
 
-#define BUCKETS_OF_PEER 4096
-#define PAGES_A_STEP    64
-#define ROWS_A_STEP     4000
-#define HOLDINGS_PAGE   1000
+#define PAGES_A_STEP  64
+#define ROWS_A_STEP   4000
+#define HOLDINGS_PAGE 250
 
 enum phase {
 	LISTING_RECURSIVE,
@@ -27,6 +26,7 @@ struct inventory {
 	uint64_t foreign, surplus;
 	unsigned pb;       /* compared up to this bucket, and in it ... */
 	struct cid after;  /* ... up to this CID */
+	bool singly;       /* bucket by bucket: one of them cannot be read */
 	struct arena *mem; /* of one pin, or one page of holdings */
 };
 
@@ -222,9 +222,9 @@ static bool is_missing(const struct inventory *inv, const struct peer_pin *row)
 	       !(inv->n > 0 && bsearch(&h, inv->seen, inv->n, sizeof(h), hash_cmp));
 }
 
-static void next_bucket(struct inventory *inv)
+static void go_on_at(struct inventory *inv, unsigned pb)
 {
-	inv->pb++;
+	inv->pb = pb;
 	inv->after.len = 0;
 }
 
@@ -239,17 +239,22 @@ static bool make_room(struct node *node)
 static bool compare_page(struct node *node, size_t *looked, bool *full, struct err *err)
 {
 	struct inventory *inv = node->inventory;
+	unsigned last_pb = inv->singly ? inv->pb : PEER_PIN_BUCKETS - 1;
 	struct peer_pin *rows;
 	size_t n, i;
 
 	*looked = 0;
 	arena_reset(inv->mem);
 	if (!cluster_holdings(node->worker->options.cluster, node->peer_no, (uint16_t)inv->pb,
-			      cid_slice(&inv->after), HOLDINGS_PAGE, inv->mem, &rows, &n, err)) {
+			      (uint16_t)last_pb, cid_slice(&inv->after), HOLDINGS_PAGE, inv->mem,
+			      &rows, &n, err)) {
 		if (!row_at_fault(err))
 			return false;
-		log_err(LOG_ERROR, err, "a part of the comparison is passed over");
-		next_bucket(inv);
+		if (inv->singly) {
+			log_err(LOG_ERROR, err, "a part of the comparison is passed over");
+			go_on_at(inv, last_pb + 1);
+		}
+		inv->singly = true;
 		return true;
 	}
 	for (i = 0; i < n; i++) {
@@ -264,12 +269,13 @@ static bool compare_page(struct node *node, size_t *looked, bool *full, struct e
 				return false;
 			log_err(LOG_ERROR, err, "a pin is passed over");
 		}
+		inv->pb = rows[i].pb;
 		inv->after.len = (uint8_t)rows[i].cid.len;
 		memcpy(inv->after.bytes, rows[i].cid.ptr, inv->after.len);
 	}
 	*looked = i;
 	if (i == n && n < HOLDINGS_PAGE)
-		next_bucket(inv);
+		go_on_at(inv, last_pb + 1);
 	return true;
 }
 
@@ -283,14 +289,14 @@ bool inventory_step(struct node *node, bool *more, struct err *err)
 	if (!inv || inv->phase != COMPARING)
 		return true;
 	for (unsigned i = 0; i < PAGES_A_STEP && rows < ROWS_A_STEP; i++, rows += looked) {
-		if (inv->pb == BUCKETS_OF_PEER)
+		if (inv->pb == PEER_PIN_BUCKETS)
 			break;
 		if (!compare_page(node, &looked, &full, err))
 			return false;
 		if (full)
 			return true; /* a repository that was lost: bit by bit, as tasks end */
 	}
-	*more = inv->pb < BUCKETS_OF_PEER;
+	*more = inv->pb < PEER_PIN_BUCKETS;
 	if (*more)
 		return true;
 	node->foreign = inv->foreign;

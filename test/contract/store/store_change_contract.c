@@ -308,8 +308,8 @@ static void a_report_below_the_top_reaches_every_derived_row(void **state)
 				     .size = 100 - i };
 
 		change(fx, CID_A, &(struct cid_change){ .observed = &late, .n_observed = 1 });
-		MUST(store_peer_pins(fx->store, 2, (uint16_t)(store_bucket(fx->store, CID_A) >> 14),
-				     (struct slice){ 0 }, 10, fx->mem, &pins, &n, &err));
+		MUST(store_peer_pins(fx->store, 2, 0, PEER_PIN_BUCKETS - 1, (struct slice){ 0 }, 10,
+				     fx->mem, &pins, &n, &err));
 		assert_int_equal(n, 1);
 		assert_int_equal(pins[0].state, states[i]);
 		assert_int_equal(find_pin(fx, ME, id)->size, 100 - i);

@@ -95,8 +95,8 @@ static void open_copies_and_peer_pins_are_paged_by_cid(void **state)
 	MUST(store_open_copies(fx->store, 2, NONE, 10, fx->mem, &open, &n, &err));
 	assert_int_equal(n, 0);
 	for (unsigned pb = 0; pb < 4096; pb++) {
-		MUST(store_peer_pins(fx->store, 2, (uint16_t)pb, NONE, 10, fx->mem, &pins, &n,
-				     &err));
+		MUST(store_peer_pins(fx->store, 2, (uint16_t)pb, (uint16_t)pb, NONE, 10, fx->mem,
+				     &pins, &n, &err));
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(store_bucket(fx->store, pins[i].cid) >> 14, pb);
 			assert_int_equal(pins[i].state, COPY_PINNED);
@@ -107,13 +107,43 @@ static void open_copies_and_peer_pins_are_paged_by_cid(void **state)
 			assert_null(one);
 		}
 		if (n > 0) {
-			MUST(store_peer_pins(fx->store, 2, (uint16_t)pb, pins[n - 1].cid, 10,
-					     fx->mem, &pins, &seen, &err));
+			MUST(store_peer_pins(fx->store, 2, (uint16_t)pb, (uint16_t)pb,
+					     pins[n - 1].cid, 10, fx->mem, &pins, &seen, &err));
 			assert_int_equal(seen, 0);
 		}
 		listed += n;
 	}
 	assert_int_equal(listed, 25);
+}
+
+/* From bucket to bucket, whatever lies empty between them, and not into the next peer. */
+static void all_pins_of_a_peer_are_read_in_pages(void **state)
+{
+	struct fixture *fx = *state;
+	struct peer_pin *got, last = { 0 };
+	size_t n, seen = 0;
+	struct err err;
+
+	for (unsigned i = 0; i < 25; i++)
+		for (uint32_t peer_no = 1; peer_no <= 3; peer_no++)
+			place_copy(fx, cid_no(fx, i), peer_no, true, COPY_PINNED);
+	do {
+		MUST(store_peer_pins(fx->store, 2, last.pb, PEER_PIN_BUCKETS - 1, last.cid, 10,
+				     fx->mem, &got, &n, &err));
+		for (size_t i = 0; i < n; i++) {
+			assert_int_equal(got[i].peer_no, 2);
+			assert_true(last.pb < got[i].pb ||
+				    (last.pb == got[i].pb && slice_cmp(last.cid, got[i].cid) < 0));
+			last = got[i];
+		}
+		seen += n;
+	} while (n == 10);
+	assert_int_equal(seen, 25);
+	assert_true(last.pb > 0);
+	MUST(store_peer_pins(fx->store, 2, 0, (uint16_t)(last.pb - 1), NONE, 100, fx->mem, &got, &n,
+			     &err));
+	assert_in_range(n, 1, 24); /* what lies behind the last bucket asked for is left out */
+	assert_true(got[n - 1].pb < last.pb);
 }
 
 static void expiries_come_from_their_hours_and_hours_are_dropped(void **state)
@@ -554,6 +584,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		CASE(wakes_come_in_the_order_they_are_due),
 		CASE(open_copies_and_peer_pins_are_paged_by_cid),
+		CASE(all_pins_of_a_peer_are_read_in_pages),
 		CASE(expiries_come_from_their_hours_and_hours_are_dropped),
 		CASE(a_peer_has_one_number_whoever_asks_first),
 		CASE(the_newer_half_of_a_peer_wins_alone),
