@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 
+#define FIRST     944 /* with its heads: what an allocator keeps at hand */
 #define CHUNK_MIN 4096
 #define GROW_FROM 8
 #define CHUNK_MAX (256 * 1024)
@@ -21,19 +22,29 @@ struct chunk {
 struct arena {
 	struct chunk *chunks; /* newest first; only the first has room */
 	size_t size;          /* of all chunks */
+	struct chunk *first;  /* lies behind the arena itself: most need no other */
 };
 
 struct arena *arena_new(void)
 {
-	return xcalloc(1, sizeof(struct arena));
+	const size_t at =
+		(sizeof(struct arena) + alignof(struct chunk) - 1) & ~(alignof(struct chunk) - 1);
+	uint8_t *bytes = xmalloc(at + sizeof(struct chunk) + FIRST);
+	struct arena *mem = (void *)bytes;
+	struct chunk *first = (void *)(bytes + at);
+
+	*first = (struct chunk){ .size = FIRST };
+	*mem = (struct arena){ .chunks = first, .size = FIRST, .first = first };
+	return mem;
 }
 
-static void free_chunks(struct chunk *c)
+static void free_chunks(struct arena *mem, struct chunk *c)
 {
 	while (c) {
 		struct chunk *next = c->next;
 
-		xfree(c);
+		if (c != mem->first)
+			xfree(c);
 		c = next;
 	}
 }
@@ -42,7 +53,7 @@ void arena_free(struct arena *mem)
 {
 	if (!mem)
 		return;
-	free_chunks(mem->chunks);
+	free_chunks(mem, mem->chunks);
 	xfree(mem);
 }
 
@@ -50,9 +61,7 @@ void arena_reset(struct arena *mem)
 {
 	struct chunk *keep = mem->chunks;
 
-	if (!keep)
-		return;
-	free_chunks(keep->next);
+	free_chunks(mem, keep->next);
 	keep->next = NULL;
 	keep->used = 0;
 	mem->size = keep->size;
@@ -63,28 +72,34 @@ size_t arena_size(const struct arena *mem)
 	return mem->size;
 }
 
-/* Not zeroed: a chunk as a whole is not either, as most of a large one may never be used. */
+static struct chunk *grow(struct arena *mem, size_t need)
+{
+	/* Doubling keeps the number of chunks small however much is asked for. */
+	size_t room = 2 * mem->chunks->size;
+	struct chunk *c;
+
+	if (room < CHUNK_MIN)
+		room = CHUNK_MIN;
+	if (room > CHUNK_MAX)
+		room = CHUNK_MAX;
+	if (room < need)
+		room = need;
+	c = xmalloc(sizeof(*c) + room);
+	*c = (struct chunk){ .next = mem->chunks, .size = room };
+	mem->chunks = c;
+	mem->size += room;
+	return c;
+}
+
+/* Room whose bytes are anything. */
 static void *take(struct arena *mem, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	size_t need = (size + align - 1) & ~(align - 1);
 	struct chunk *c = mem->chunks;
 
-	if (!c || c->size - c->used < need) {
-		/* Doubling keeps the number of chunks small however much is asked for. */
-		size_t room = c ? 2 * c->size : CHUNK_MIN;
-
-		if (room > CHUNK_MAX)
-			room = CHUNK_MAX;
-		if (room < need)
-			room = need;
-		c = xmalloc(sizeof(*c) + room);
-		c->used = 0;
-		c->size = room;
-		c->next = mem->chunks;
-		mem->chunks = c;
-		mem->size += room;
-	}
+	if (c->size - c->used < need)
+		c = grow(mem, need);
 	c->used += need;
 	return c->bytes + c->used - need;
 }
@@ -94,13 +109,18 @@ void *arena_alloc(struct arena *mem, size_t size)
 	return memset(take(mem, size), 0, size);
 }
 
-void *arena_array(struct arena *mem, size_t size, size_t n)
+static size_t array_size(size_t size, size_t n)
 {
 	size_t total;
 
 	if (__builtin_mul_overflow(size, n, &total))
 		alloc_failed(SIZE_MAX);
-	return arena_alloc(mem, total);
+	return total;
+}
+
+void *arena_array(struct arena *mem, size_t size, size_t n)
+{
+	return arena_alloc(mem, array_size(size, n));
 }
 
 void *arena_grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size)
@@ -110,7 +130,7 @@ void *arena_grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size
 	if (n < *cap)
 		return at;
 	*cap = *cap ? 2 * *cap : GROW_FROM;
-	more = arena_array(mem, size, *cap);
+	more = take(mem, array_size(size, *cap));
 	if (n > 0)
 		memcpy(more, at, n * size);
 	return more;
@@ -118,10 +138,12 @@ void *arena_grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size
 
 struct slice arena_copy(struct arena *mem, struct slice bytes)
 {
-	uint8_t *p = take(mem, bytes.len + 1);
+	uint8_t *p;
 
-	if (bytes.len > 0)
-		memcpy(p, bytes.ptr, bytes.len);
+	if (bytes.len == 0)
+		return SLICE_LIT("");
+	p = take(mem, bytes.len + 1);
+	memcpy(p, bytes.ptr, bytes.len);
 	p[bytes.len] = 0;
 	return (struct slice){ p, bytes.len };
 }

@@ -35,7 +35,7 @@ void *arena_alloc(struct arena *mem, size_t size) __attribute__((returns_nonnull
 void *arena_array(struct arena *mem, size_t size, size_t n) __attribute__((returns_nonnull));
 
 /* Room for one more behind the `n` of an array of `*cap` elements of `size` bytes: `at` itself, or
- * a larger copy.  An empty array is NULL with 0. */
+ * a larger copy.  An empty array is NULL with 0.  What lies behind the `n` is not zeroed. */
 void *arena_grow(struct arena *mem, void *at, size_t n, size_t *cap, size_t size)
 	__attribute__((returns_nonnull));
 

@@ -17,16 +17,19 @@ uint64_t rand_u64(struct rand *rand)
 	return x;
 }
 
+/* The high half of the product is the number; of the low halves a few are left out, or some numbers
+ * would be likelier than others (D. Lemire, Fast random integer generation in an interval, 2019).
+ */
 uint64_t rand_below(struct rand *rand, uint64_t below)
 {
-	uint64_t limit, x;
+	__extension__ typedef unsigned __int128 wide;
+	wide product;
 
 	assert(below > 0);
-	limit = UINT64_MAX - UINT64_MAX % below; /* no value is likelier than another */
 	do
-		x = rand_u64(rand);
-	while (x >= limit);
-	return x % below;
+		product = (wide)rand_u64(rand) * below;
+	while ((uint64_t)product < below && (uint64_t)product < -below % below);
+	return (uint64_t)(product >> 64);
 }
 
 static void system_fill(struct rand *rand UNUSED, void *bytes, size_t n)
@@ -52,21 +55,28 @@ void rand_init_system(struct rand *rand)
 	rand->fill = system_fill;
 }
 
+static uint64_t split_mix(struct rand_seeded *r)
+{
+	uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
 static void seeded_fill(struct rand *rand, void *bytes, size_t n)
 {
 	struct rand_seeded *r = CONTAINER_OF(rand, struct rand_seeded, base);
 	uint8_t *p = bytes;
+	uint64_t z;
 
-	while (n > 0) {
-		uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
-		size_t take = n < sizeof(z) ? n : sizeof(z);
-
-		z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-		z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-		z ^= z >> 31;
-		memcpy(p, &z, take);
-		p += take;
-		n -= take;
+	for (; n >= sizeof(z); n -= sizeof(z), p += sizeof(z)) {
+		z = split_mix(r);
+		memcpy(p, &z, sizeof(z));
+	}
+	if (n > 0) {
+		z = split_mix(r);
+		memcpy(p, &z, n);
 	}
 }
 

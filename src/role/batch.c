@@ -13,7 +13,7 @@ struct item {
 
 struct batch {
 	struct arena *mem;
-	struct item *slots[SLOTS];
+	struct item **slots; /* NULL: nothing was added; most steps find nothing to do */
 	struct item **order;
 	size_t n, cap;
 };
@@ -33,9 +33,11 @@ static size_t slot_of(struct slice cid)
 
 static struct item *find(struct batch *batch, struct slice cid)
 {
-	struct item **slot = &batch->slots[slot_of(cid)];
-	struct item *it;
+	struct item **slot, *it;
 
+	if (!batch->slots)
+		batch->slots = arena_new_array(batch->mem, struct item *, SLOTS);
+	slot = &batch->slots[slot_of(cid)];
 	for (it = *slot; it; it = it->next)
 		if (slice_eq(it->item.cid, cid))
 			return it;

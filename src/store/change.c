@@ -320,7 +320,7 @@ static bool look_only(struct changing *c, struct target *t, struct err *err)
 
 	if (floor_outlived(t, c->now_us))
 		view_floor_write(t->cid, t->bucket, WRITE_DELETE, t->view.floor, &out);
-	return view_mend_loose(c->store, t->cid, t->bucket, c->now_us, c->mem, &mended, err) &&
+	return view_mend_loose(c->store, &t->view, t->bucket, c->now_us, c->mem, &mended, err) &&
 	       write_all(c->store, &out, err);
 }
 

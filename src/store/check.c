@@ -266,14 +266,12 @@ bool raise_floor(struct store *store, const struct cid_view *view, uint32_t buck
 	return store->ops->write(store->backend, out.at, out.n, err);
 }
 
-bool view_mend_loose(struct store *store, struct slice cid, uint32_t bucket, int64_t now_us,
-		     struct arena *mem, struct mended *mended, struct err *err)
+bool view_mend_loose(struct store *store, const struct cid_view *seen, uint32_t bucket,
+		     int64_t now_us, struct arena *mem, struct mended *mended, struct err *err)
 {
-	struct cid_view view, again;
+	struct cid_view view = *seen, again;
 	uint64_t floor;
 
-	if (!view_read(store, cid, bucket, mem, &view, err))
-		return false;
 	for (int i = 0; i < LOOKS_MAX; i++) {
 		struct write_list out = { .mem = mem };
 		struct mended found = { 0 };
@@ -287,10 +285,10 @@ bool view_mend_loose(struct store *store, struct slice cid, uint32_t bucket, int
 		/* Rows that are wrong may be dated as high as the view. */
 		out.n = 0;
 		if (!raise_floor(store, &view, bucket, now_us, &floor, err) ||
-		    !view_read(store, cid, bucket, mem, &view, err) ||
+		    !view_read(store, seen->cid, bucket, mem, &view, err) ||
 		    !view_mend(store, &view, bucket, now_us, &out, &found, err) ||
 		    (out.n > 0 && !store->ops->write(store->backend, out.at, out.n, err)) ||
-		    !view_read(store, cid, bucket, mem, &again, err))
+		    !view_read(store, seen->cid, bucket, mem, &again, err))
 			return false;
 		if (view_same(&view, &again))
 			return true;
@@ -307,10 +305,11 @@ static bool mend_once(struct store *store, struct slice cid, uint32_t bucket, bo
 	int64_t now_us = clock_wall_us(store->options.clock);
 	struct cid_view view;
 
+	if (!view_read(store, cid, bucket, mem, &view, err))
+		return false;
 	if (!dry_run && !store_serial(store))
-		return view_mend_loose(store, cid, bucket, now_us, mem, mended, err);
-	if (!view_read(store, cid, bucket, mem, &view, err) ||
-	    !view_mend(store, &view, bucket, now_us, &out, mended, err))
+		return view_mend_loose(store, &view, bucket, now_us, mem, mended, err);
+	if (!view_mend(store, &view, bucket, now_us, &out, mended, err))
 		return false;
 	return dry_run || out.n == 0 || store->ops->write(store->backend, out.at, out.n, err);
 }

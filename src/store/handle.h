@@ -117,10 +117,11 @@ bool view_mend(struct store *store, const struct cid_view *view, uint32_t bucket
 bool raise_floor(struct store *store, const struct cid_view *view, uint32_t bucket, int64_t now_us,
 		 uint64_t *floor, struct err *err) MUST_CHECK;
 
-/* The same on a cluster, for what is stored: if anything is wrong raises the floor, and goes on
- * until what it mended for is what is there. */
-bool view_mend_loose(struct store *store, struct slice cid, uint32_t bucket, int64_t now_us,
-		     struct arena *mem, struct mended *mended, struct err *err) MUST_CHECK;
+/* The same on a cluster, for a view that was read just now: if anything is wrong raises the floor,
+ * reads again, and goes on until what it mended for is what is there. */
+bool view_mend_loose(struct store *store, const struct cid_view *seen, uint32_t bucket,
+		     int64_t now_us, struct arena *mem, struct mended *mended,
+		     struct err *err) MUST_CHECK;
 
 /* The same for what is stored of a CID, whoever else writes; writes unless `dry_run`. */
 bool cid_mend(struct store *store, struct slice cid, bool dry_run, struct mended *mended,

@@ -85,13 +85,28 @@ static void put_be(uint8_t *out, uint64_t value, unsigned width)
 		out[i] = (uint8_t)(value >> (8 * (width - 1 - i)));
 }
 
-static uint64_t get_be(const uint8_t *in, unsigned width)
+static inline uint64_t get_be(const uint8_t *in, unsigned width)
 {
 	uint64_t value = 0;
 
 	for (unsigned i = 0; i < width; i++)
 		value = value << 8 | in[i];
 	return value;
+}
+
+/* Of the widths that numbers have in keys. */
+static uint64_t get_fixed(const uint8_t *in, unsigned width)
+{
+	switch (width) {
+	case 1:
+		return *in;
+	case 2:
+		return get_be(in, 2);
+	case 4:
+		return get_be(in, 4);
+	default:
+		return get_be(in, 8);
+	}
 }
 
 static uint64_t zigzag(uint64_t value)
@@ -111,10 +126,15 @@ static void put_escaped(struct slice bytes, struct buf *out)
 	uint8_t *at = buf_reserve(out, 2 * bytes.len + 2);
 	uint8_t *p = at;
 
-	for (size_t i = 0; i < bytes.len; i++) {
-		*p++ = bytes.ptr[i];
-		if (bytes.ptr[i] == ESCAPE)
+	while (bytes.len > 0) { /* few have a zero byte */
+		const uint8_t *zero = memchr(bytes.ptr, ESCAPE, bytes.len);
+		size_t n = zero ? (size_t)(zero - bytes.ptr) + 1 : bytes.len;
+
+		memcpy(p, bytes.ptr, n);
+		p += n;
+		if (zero)
 			*p++ = ESCAPED_00;
+		bytes = SLICE_OF(bytes.ptr + n, bytes.len - n);
 	}
 	*p++ = ESCAPE;
 	*p++ = ESCAPE_END;
@@ -215,20 +235,21 @@ static bool take_fixed(const struct column *c, struct slice *in, uint8_t *row)
 {
 	unsigned width = int_width(c->kind);
 	size_t n = width > 0 ? width : sizeof(struct ulid);
-	uint8_t bytes[sizeof(struct ulid)];
+	const uint8_t *bytes = in->ptr;
 	uint64_t value;
 
 	if (in->len < n)
 		return false;
-	memcpy(bytes, in->ptr, n);
-	*in = SLICE_OF(in->ptr + n, in->len - n);
-	if (column_descends(c))
-		invert(bytes, n);
+	*in = SLICE_OF(bytes + n, in->len - n);
 	if (width == 0) {
-		memcpy(row + c->offset, bytes, n);
+		memcpy(row + c->offset, bytes, sizeof(struct ulid));
+		if (column_descends(c))
+			invert(row + c->offset, sizeof(struct ulid));
 		return true;
 	}
-	value = get_be(bytes, width);
+	value = get_fixed(bytes, width);
+	if (column_descends(c))
+		value = ~value & (UINT64_MAX >> (64 - 8 * width));
 	if (is_signed(c->kind))
 		value ^= UINT64_C(1) << (8 * width - 1);
 	store_int(c->kind, row + c->offset, value);
@@ -283,8 +304,14 @@ static bool take_sized(struct slice *in, struct slice *out)
 {
 	struct slice rest = *in;
 	uint64_t n;
-	size_t bytes = leb128_take(&rest, LENGTH_MAX_LEN, &n);
+	size_t bytes;
 
+	if (in->len > 0 && in->ptr[0] < 0x80 && in->ptr[0] < in->len) { /* nearly all */
+		*out = SLICE_OF(in->ptr + 1, in->ptr[0]);
+		*in = SLICE_OF(out->ptr + out->len, in->len - 1 - out->len);
+		return true;
+	}
+	bytes = leb128_take(&rest, LENGTH_MAX_LEN, &n);
 	if (bytes == 0 || leb128_is_long(n, bytes) || n > rest.len)
 		return false;
 	*out = SLICE_OF(rest.ptr, (size_t)n);

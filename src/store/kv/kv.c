@@ -186,10 +186,10 @@ struct assembly {
 	const struct table_schema *schema;
 	store_row_fn *each;
 	void *ctx;
-	size_t left; /* rows until the limit; SIZE_MAX: no limit */
-	struct arena *mem;
-	void *row;       /* being put together, in `mem`; NULL: none */
-	struct slice id; /* its key without the group, in `mem` */
+	size_t left;       /* rows until the limit; SIZE_MAX: no limit */
+	struct arena *mem; /* NULL: nothing was found yet */
+	void *row;         /* being put together, in `mem`; NULL: none */
+	struct slice id;   /* its key without the group, in `mem` */
 	bool failed;
 	struct err err;
 };
@@ -211,12 +211,19 @@ static bool give_up(struct assembly *a)
 	return false;
 }
 
+static void begin_row(struct assembly *a)
+{
+	if (!a->mem)
+		a->mem = arena_new();
+	a->row = arena_alloc(a->mem, a->schema->row_size);
+}
+
 static bool on_single(void *ctx, struct slice key, struct slice value)
 {
 	struct assembly *a = ctx;
 	uint8_t group;
 
-	a->row = arena_alloc(a->mem, a->schema->row_size);
+	begin_row(a);
 	if (!format_read_key(a->table, key, a->mem, a->row, &group, &a->err) ||
 	    !format_read_value(a->table, 0, value, a->mem, a->row, &a->err))
 		return give_up(a);
@@ -232,7 +239,7 @@ static bool on_grouped(void *ctx, struct slice key, struct slice value)
 	if (a->row && !slice_eq(id, a->id) && !pass_on(a))
 		return false;
 	if (!a->row) {
-		a->row = arena_alloc(a->mem, a->schema->row_size);
+		begin_row(a);
 		a->id = arena_copy(a->mem, id);
 	}
 	key = arena_copy(a->mem, key); /* the row is passed on only after the next record */
@@ -241,6 +248,11 @@ static bool on_grouped(void *ctx, struct slice key, struct slice value)
 	    !format_read_value(a->table, group, value, a->mem, a->row, &a->err))
 		return give_up(a);
 	return true;
+}
+
+static inline void assembly_free_at_scope_end(struct assembly *a)
+{
+	arena_free(a->mem);
 }
 
 /* The keys a query covers. */
@@ -255,11 +267,11 @@ static inline void range_free_at_scope_end(struct range *range)
 	buf_free(&range->end);
 }
 
+/* `from` is the start of all that are equal. */
 static void range_of(const struct store_query *q, struct range *out)
 {
 	struct buf bound = { 0 };
 
-	format_prefix(q->table, q->equal, q->n_equal, &out->from);
 	buf_add_slice(&out->end, buf_slice(&out->from));
 	format_next(&out->end);
 	if (q->after) {
@@ -295,25 +307,24 @@ bool kv_read(struct store_backend *b, const struct store_query *q, store_row_fn 
 {
 	struct kv *kv = kv_of(b);
 	const struct table_schema *schema = table_schema(q->table);
-	CLEANUP(arena_free) struct arena *mem = arena_new();
 	CLEANUP(range_free) struct range range = { { 0 } };
+	CLEANUP(assembly_free)
 	struct assembly a = { .table = q->table,
 			      .schema = schema,
 			      .each = each,
 			      .ctx = ctx,
-			      .left = q->limit ? q->limit : SIZE_MAX,
-			      .mem = mem };
+			      .left = q->limit ? q->limit : SIZE_MAX };
 	kv_record_fn *on_record = schema->n_groups > 1 ? on_grouped : on_single;
 	bool ok;
 
-	range_of(q, &range);
-	if (range.empty)
-		return true;
-	if (is_point(schema, q))
+	format_prefix(q->table, q->equal, q->n_equal, &range.from);
+	if (is_point(schema, q)) {
 		ok = kv->engine->get(kv, q->table, buf_slice(&range.from), on_record, &a, err);
-	else
-		ok = kv->engine->scan(kv, q->table, buf_slice(&range.from), buf_slice(&range.end),
-				      on_record, &a, err);
+	} else {
+		range_of(q, &range);
+		ok = range.empty || kv->engine->scan(kv, q->table, buf_slice(&range.from),
+						     buf_slice(&range.end), on_record, &a, err);
+	}
 	if (!ok)
 		return false;
 	if (a.failed) {

@@ -2,8 +2,9 @@
  * store_mem.c -- a red-black tree of records a table.
  *
  * One kind of record serves both modes: in loose mode it has a version and may be the
- * mark of a deletion.  The tree is <bsd/sys/tree.h>, whose users are every BSD kernel;
- * POSIX tsearch() cannot start a walk at a key.
+ * mark of a deletion.  Marks lie in trees of their own: there are many more of them than of
+ * records in a world that runs for long, and nobody who reads is to walk over them.  The tree is
+ * <bsd/sys/tree.h>, whose users are every BSD kernel; POSIX tsearch() cannot start a walk at a key.
  */
 #include "store/mem/store_mem.h"
 
@@ -36,7 +37,7 @@ struct change_queue { /* changes that own their bytes */
 
 struct store_mem {
 	pthread_mutex_t mutex; /* of all below */
-	struct tree tables[TABLE_COUNT];
+	struct tree tables[TABLE_COUNT], marks_of_gone[TABLE_COUNT];
 	struct change_queue drops; /* loose: they hit what lands later, too */
 	struct change_queue late;
 	uint64_t marks;
@@ -77,6 +78,7 @@ static void disown(struct slice bytes)
 
 /* ---- records ------------------------------------------------------------------------ */
 
+/* What is there. */
 static struct record *find(struct store_mem *mem, enum table table, struct slice key)
 {
 	struct record probe = { .key = key };
@@ -84,9 +86,23 @@ static struct record *find(struct store_mem *mem, enum table table, struct slice
 	return RB_FIND(tree, &mem->tables[table], &probe);
 }
 
+/* The same, or the mark of what was there. */
+static struct record *find_any(struct store_mem *mem, enum table table, struct slice key)
+{
+	struct record probe = { .key = key };
+	struct record *r = find(mem, table, key);
+
+	return r || !mem->is_loose ? r : RB_FIND(tree, &mem->marks_of_gone[table], &probe);
+}
+
+static struct tree *tree_of(struct store_mem *mem, enum table table, const struct record *r)
+{
+	return r->gone ? &mem->marks_of_gone[table] : &mem->tables[table];
+}
+
 static struct record *find_or_make(struct store_mem *mem, enum table table, struct slice key)
 {
-	struct record *r = find(mem, table, key);
+	struct record *r = find_any(mem, table, key);
 
 	if (r)
 		return r;
@@ -94,30 +110,36 @@ static struct record *find_or_make(struct store_mem *mem, enum table table, stru
 	r->key = own(key);
 	r->value = own(SLICE_LIT(""));
 	r->gone = true;
-	RB_INSERT(tree, &mem->tables[table], r);
+	RB_INSERT(tree, tree_of(mem, table, r), r);
 	return r;
 }
 
-static void set_value(struct record *r, struct slice value)
+static void set_value(struct store_mem *mem, enum table table, struct record *r, bool gone,
+		      struct slice value)
 {
 	disown(r->value);
 	r->value = own(value);
+	if (r->gone == gone)
+		return;
+	RB_REMOVE(tree, tree_of(mem, table, r), r);
+	r->gone = gone;
+	RB_INSERT(tree, tree_of(mem, table, r), r);
 }
 
 static void remove_record(struct store_mem *mem, enum table table, struct record *r)
 {
-	RB_REMOVE(tree, &mem->tables[table], r);
+	RB_REMOVE(tree, tree_of(mem, table, r), r);
 	disown(r->key);
 	disown(r->value);
 	xfree(r);
 }
 
 /* The first record with a key from `from` on. */
-static struct record *first_from(struct store_mem *mem, enum table table, struct slice from)
+static struct record *first_from(struct tree *tree, struct slice from)
 {
 	struct record probe = { .key = from };
 
-	return RB_NFIND(tree, &mem->tables[table], &probe);
+	return RB_NFIND(tree, tree, &probe);
 }
 
 static bool before_end(struct slice key, struct slice end)
@@ -170,17 +192,24 @@ static bool dropped(const struct store_mem *mem, const struct kv_change *c)
 	return false;
 }
 
-static void land_drop(struct store_mem *mem, const struct kv_change *c)
+static void drop_from(struct store_mem *mem, struct tree *tree, const struct kv_change *c)
 {
-	struct record *r = first_from(mem, c->table, c->key), *next;
+	struct record *r = first_from(tree, c->key), *next;
 
 	for (; r && before_end(r->key, c->value); r = next) {
-		next = RB_NEXT(tree, &mem->tables[c->table], r);
+		next = RB_NEXT(tree, tree, r);
 		if (!mem->is_loose || r->version <= c->version)
 			remove_record(mem, c->table, r);
 	}
-	if (mem->is_loose)
-		enqueue(&mem->drops, c, c->version);
+}
+
+static void land_drop(struct store_mem *mem, const struct kv_change *c)
+{
+	drop_from(mem, &mem->tables[c->table], c);
+	if (!mem->is_loose)
+		return;
+	drop_from(mem, &mem->marks_of_gone[c->table], c);
+	enqueue(&mem->drops, c, c->version);
 }
 
 static bool land_add(struct store_mem *mem, const struct kv_change *c, struct err *err)
@@ -189,12 +218,11 @@ static bool land_add(struct store_mem *mem, const struct kv_change *c, struct er
 	struct buf sum = { 0 };
 
 	if (r->gone)
-		set_value(r, c->value);
+		set_value(mem, c->table, r, false, c->value);
 	else if (!format_add(c->table, r->value, c->value, &sum, err))
 		return false;
 	else
-		set_value(r, buf_slice(&sum));
-	r->gone = false;
+		set_value(mem, c->table, r, false, buf_slice(&sum));
 	buf_free(&sum);
 	return true;
 }
@@ -202,7 +230,7 @@ static bool land_add(struct store_mem *mem, const struct kv_change *c, struct er
 /* A change without a version is in its turn already: compare and set, serial mode. */
 static void land_set(struct store_mem *mem, const struct kv_change *c)
 {
-	struct record *r = find(mem, c->table, c->key);
+	struct record *r = find_any(mem, c->table, c->key);
 
 	if (c->version > 0 && ((r && outdone(r, c)) || dropped(mem, c)))
 		return;
@@ -212,8 +240,7 @@ static void land_set(struct store_mem *mem, const struct kv_change *c)
 		return;
 	}
 	r = find_or_make(mem, c->table, c->key);
-	set_value(r, c->value);
-	r->gone = c->kind == KV_DELETE;
+	set_value(mem, c->table, r, c->kind == KV_DELETE, c->value);
 	if (c->version > 0)
 		r->version = c->version;
 }
@@ -262,7 +289,7 @@ static bool apply(struct kv *kv, const struct kv_change *changes, size_t n, stru
 
 /* ---- reading --------------------------------------------------------------------------- */
 
-#define CHUNK 1000 /* records that are copied under the mutex at a time */
+#define CHUNK 64 /* records that are copied under the mutex at a time; most reads want fewer */
 
 struct chunk {
 	struct buf bytes;
@@ -278,11 +305,9 @@ static void copy_chunk(struct store_mem *mem, enum table table, struct slice fro
 	out->n = 0;
 	out->bytes.len = 0;
 	pthread_mutex_lock(&mem->mutex);
-	for (struct record *r = first_from(mem, table, from);
-	     r && before_end(r->key, end) && out->n < CHUNK;
+	for (struct record *r = first_from(&mem->tables[table], from);
+	     r && out->n < CHUNK && before_end(r->key, end);
 	     r = RB_NEXT(tree, &mem->tables[table], r)) {
-		if (r->gone)
-			continue;
 		out->keys[out->n] = r->key;
 		out->values[out->n++] = r->value;
 		buf_add_slice(&out->bytes, r->key);
@@ -301,26 +326,25 @@ static bool scan(struct kv *kv, enum table table, struct slice from, struct slic
 		 kv_record_fn *each, void *ctx, struct err *err)
 {
 	struct store_mem *mem = handle_of(&kv->backend)->mem;
-	struct chunk *chunk = xmalloc(sizeof(*chunk)); /* 32 KB: not to be cleared each time */
 	struct buf start = { 0 };
+	struct chunk chunk; /* not to be cleared each time */
 	bool more = true;
 
 	(void)err;
-	chunk->bytes = (struct buf){ 0 };
-	buf_add_slice(&start, from);
-	do {
-		copy_chunk(mem, table, buf_slice(&start), end, chunk);
-		for (size_t i = 0; more && i < chunk->n; i++)
-			more = each(ctx, chunk->keys[i], chunk->values[i]);
-		if (chunk->n < CHUNK)
+	chunk.bytes = (struct buf){ 0 };
+	for (;;) {
+		copy_chunk(mem, table, from, end, &chunk);
+		for (size_t i = 0; more && i < chunk.n; i++)
+			more = each(ctx, chunk.keys[i], chunk.values[i]);
+		if (chunk.n < CHUNK || !more)
 			break;
 		start.len = 0;
-		buf_add_slice(&start, chunk->keys[CHUNK - 1]);
+		buf_add_slice(&start, chunk.keys[CHUNK - 1]);
 		buf_add_byte(&start, 0);
-	} while (more);
+		from = buf_slice(&start);
+	}
 	buf_free(&start);
-	buf_free(&chunk->bytes);
-	xfree(chunk);
+	buf_free(&chunk.bytes);
 	return true;
 }
 
@@ -335,7 +359,7 @@ static bool get(struct kv *kv, enum table table, struct slice key, kv_record_fn 
 	(void)err;
 	pthread_mutex_lock(&mem->mutex);
 	r = find(mem, table, key);
-	found = r && !r->gone;
+	found = r != NULL;
 	if (found)
 		buf_add_slice(&value, r->value);
 	pthread_mutex_unlock(&mem->mutex);
@@ -581,8 +605,10 @@ struct store_mem *store_mem_new(void)
 
 	pthread_mutex_init(&mem->mutex, NULL);
 	kv_locks_init(&mem->locks);
-	for (size_t i = 0; i < TABLE_COUNT; i++)
+	for (size_t i = 0; i < TABLE_COUNT; i++) {
 		RB_INIT(&mem->tables[i]);
+		RB_INIT(&mem->marks_of_gone[i]);
+	}
 	return mem;
 }
 
@@ -600,9 +626,12 @@ void store_mem_free(struct store_mem *mem)
 {
 	if (!mem)
 		return;
-	for (size_t i = 0; i < TABLE_COUNT; i++)
+	for (size_t i = 0; i < TABLE_COUNT; i++) {
 		while (!RB_EMPTY(&mem->tables[i]))
 			remove_record(mem, (enum table)i, RB_ROOT(&mem->tables[i]));
+		while (!RB_EMPTY(&mem->marks_of_gone[i]))
+			remove_record(mem, (enum table)i, RB_ROOT(&mem->marks_of_gone[i]));
+	}
 	queue_free(&mem->drops);
 	queue_free(&mem->late);
 	kv_locks_destroy(&mem->locks);
