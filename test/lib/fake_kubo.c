@@ -23,6 +23,23 @@ int64_t fake_kubo_due(struct fake_kubo *fake)
 	return call ? call_due(call) : INT64_MAX;
 }
 
+int64_t fake_kubo_client_due(struct kubo *kubo)
+{
+	struct client *client = client_of(kubo);
+	int64_t due = INT64_MAX;
+
+	for (struct call *c = client->fake->calls; c; c = c->next) {
+		int64_t at = call_due(c);
+
+		if (c->client != client)
+			continue;
+		if (c->state == CALL_ENDED && c != client->shown)
+			return clock_mono_us(client->fake->clock);
+		due = at < due ? at : due;
+	}
+	return due;
+}
+
 /* --- the client's side ---------------------------------------------------------- */
 
 static void client_free(struct kubo *kubo)

@@ -37,6 +37,8 @@ bool fake_kubo_woken(struct kubo *client);
 
 /* When the next thing happens by itself, in mono time; INT64_MAX: never. */
 int64_t fake_kubo_due(struct fake_kubo *fake);
+/* The same for the calls of one client. */
+int64_t fake_kubo_client_due(struct kubo *client);
 
 /* How a node behaves from now on; all zero is an instant and perfect node. */
 struct fake_kubo_knobs {

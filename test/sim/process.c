@@ -259,6 +259,13 @@ void sim_process_kill(struct sim *sim, struct process *p)
 	p->killed = true;
 }
 
+void sim_knock(struct process *p, const char *role)
+{
+	for (unsigned i = 0; i < p->n_roles; i++)
+		if (strcmp(p->roles[i].name, role) == 0)
+			p->roles[i].knocked = true;
+}
+
 void sim_resume(struct sim *sim, struct role_fiber *rf)
 {
 	struct process *p = rf->process;

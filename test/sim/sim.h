@@ -90,6 +90,7 @@ struct process {
 	bool fresh_bus; /* nothing was taken since the start: the bus says "overflowed" once */
 	struct store *store;
 	struct bus *bus;
+	struct kubo *kubo; /* of a worker that runs; else NULL */
 	struct cluster *cluster;
 	struct peer_watch *watch;
 	struct role_fiber roles[4];
@@ -154,6 +155,8 @@ struct sim {
 void sim_trace(struct sim *sim, const char *fmt, ...) PRINTF(2, 3);
 void sim_violated(struct sim *sim, const char *fmt, ...) PRINTF(2, 3);
 
+/* There is something to do for a role of that process, if it has it. */
+void sim_knock(struct process *p, const char *role);
 /* From inside a role: lets others run. */
 void sim_yield(struct sim *sim);
 /* The world's wall clock. */
@@ -172,8 +175,11 @@ struct sim_bus *sim_bus_new(struct sim *sim);
 void sim_bus_free(struct sim_bus *bus);
 struct bus *sim_bus_attach(struct sim_bus *bus, struct process *process);
 
-/* A Kubo client of one process: yields, dies with the process, tells of removals. */
+/* A Kubo client of one process, which it keeps in process->kubo: yields, dies with the process,
+ * tells of removals. */
 struct kubo *sim_kubo_attach(struct process *process);
+/* When something happens to a call of the process, in mono time; INT64_MAX: never. */
+int64_t sim_kubo_due(const struct process *process);
 
 /* The body of a user's fiber: asks for pins, changes and ends them. */
 void sim_user(struct role_fiber *rf);

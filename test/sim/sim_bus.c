@@ -1,4 +1,7 @@
 /* sim_bus.c -- a bus that loses, repeats, delays and reorders, and tells nobody. */
+#include <assert.h>
+#include <sys/queue.h>
+
 #include "base/alloc.h"
 #include "bus/bus_ops.h"
 #include "sim.h"
@@ -13,12 +16,16 @@ struct sim_msg {
 struct sim_bus {
 	struct sim *sim;
 	struct sim_msg *msgs;
+	LIST_HEAD(, sim_bus_handle) handles;
 };
 
 struct sim_bus_handle {
 	struct bus base;
+	LIST_ENTRY(sim_bus_handle) entry;
 	struct sim_bus *bus;
 	struct process *process;
+	uint32_t peers[2 * SIM_NODES]; /* whose assignments it is told of */
+	unsigned n_peers;
 };
 
 static struct sim_bus_handle *downcast(struct bus *bus)
@@ -49,7 +56,15 @@ static void put(struct sim_bus *b, const struct bus_msg *msg)
 	b->msgs = m;
 }
 
-static void knock_takers(struct sim *sim, enum bus_topic topic)
+static bool takes(const struct sim_bus_handle *h, const struct bus_msg *m)
+{
+	for (unsigned i = 0; i < h->n_peers; i++)
+		if (h->peers[i] == m->peer_no)
+			return true;
+	return m->topic != BUS_PIN_ASSIGN;
+}
+
+static void knock_takers(struct sim_bus *bus, const struct bus_msg *m)
 {
 	static const char *const takers[] = {
 		[BUS_PIN_REQUEST] = "planner",
@@ -57,10 +72,13 @@ static void knock_takers(struct sim *sim, enum bus_topic topic)
 		[BUS_PIN_STATUS] = "reconciler",
 	};
 
-	for (unsigned i = 0; i < SIM_PROCESSES; i++)
-		for (unsigned k = 0; k < sim->processes[i].n_roles; k++)
-			if (strcmp(sim->processes[i].roles[k].name, takers[topic]) == 0)
-				sim->processes[i].roles[k].knocked = true;
+	struct sim_bus_handle *h;
+
+	LIST_FOREACH(h, &bus->handles, entry)
+	{
+		if (takes(h, m))
+			sim_knock(h->process, takers[m->topic]);
+	}
 }
 
 static void tell(struct sim *sim, const struct bus_msg *m)
@@ -96,16 +114,25 @@ static bool sim_publish(struct bus *bus, const struct bus_msg *msgs, size_t n, s
 		tell(sim, &msgs[i]);
 		if (!sim_chance(sim, sim->fault.drop))
 			put(h->bus, &msgs[i]);
-		knock_takers(sim, msgs[i].topic);
+		knock_takers(h->bus, &msgs[i]);
 	}
 	return pass(h, err);
 }
 
-static bool sim_subscribe(struct bus *bus UNUSED, enum bus_topic topic UNUSED,
-			  uint32_t peer_no UNUSED, void (*notify)(void *ctx) UNUSED,
-			  void *ctx UNUSED, struct err *err UNUSED)
+/* Planners and reconcilers are knocked at without. */
+static bool sim_subscribe(struct bus *bus, enum bus_topic topic, uint32_t peer_no,
+			  void (*notify)(void *ctx) UNUSED, void *ctx UNUSED,
+			  struct err *err UNUSED)
 {
-	return true; /* everybody is knocked at */
+	struct sim_bus_handle *h = downcast(bus);
+
+	assert(topic == BUS_PIN_ASSIGN);
+	for (unsigned i = 0; i < h->n_peers; i++)
+		if (h->peers[i] == peer_no)
+			return true;
+	assert(h->n_peers < ARRAY_LEN(h->peers));
+	h->peers[h->n_peers++] = peer_no;
+	return true;
 }
 
 /* Some message that is due for the taker, not the first one. */
@@ -174,7 +201,10 @@ static void sim_counters(struct bus *bus UNUSED, struct bus_counters *out)
 
 static void sim_close(struct bus *bus)
 {
-	xfree(downcast(bus));
+	struct sim_bus_handle *h = downcast(bus);
+
+	LIST_REMOVE(h, entry);
+	xfree(h);
 }
 
 static const struct bus_ops sim_ops = {
@@ -212,5 +242,6 @@ struct bus *sim_bus_attach(struct sim_bus *bus, struct process *process)
 	struct sim_bus_handle *h = xcalloc(1, sizeof(*h));
 
 	*h = (struct sim_bus_handle){ .base.ops = &sim_ops, .bus = bus, .process = process };
+	LIST_INSERT_HEAD(&bus->handles, h, entry);
 	return &h->base;
 }

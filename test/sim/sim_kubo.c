@@ -78,6 +78,7 @@ static void sim_free(struct kubo *kubo)
 {
 	struct sim_kubo *k = downcast(kubo);
 
+	k->process->kubo = NULL;
 	kubo_free(k->fake);
 	xfree(k);
 }
@@ -100,5 +101,11 @@ struct kubo *sim_kubo_attach(struct process *process)
 	k->base.ops = &sim_ops;
 	k->process = process;
 	k->fake = fake_kubo_client(process->sim->kubos);
+	process->kubo = &k->base;
 	return &k->base;
+}
+
+int64_t sim_kubo_due(const struct process *process)
+{
+	return process->kubo ? fake_kubo_client_due(downcast(process->kubo)->fake) : INT64_MAX;
 }
