@@ -628,6 +628,88 @@ static void what_could_not_be_begun_waits(void **state UNUSED)
 	assert_non_null(task);
 }
 
+static void run_and_count_collections(struct roles *r, int64_t us, unsigned want)
+{
+	roles_run(r, us);
+	assert_int_equal(fake_kubo_seen(r->fake, 0)->calls[KUBO_REPO_GC], want);
+}
+
+/* Each CID has 1,000 bytes, the node room for 100 of them. */
+static void a_node_collects_when_more_of_it_is_used_than_the_threshold(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+	struct ulid ids[50];
+
+	fake_kubo_fetch(r->fake, 0, NULL, US_PER_MS);
+	fake_kubo_knobs(r->fake, 0)->capacity_bytes = 100000;
+	r->worker->policy.gc_permille = 500;
+	r->worker->policy.gc_pause_us = US_PER_H;
+	for (unsigned i = 0; i < 50; i++)
+		ids[i] = roles_pin(r, "ada", i, NULL);
+	run_and_count_collections(r, 10 * US_PER_MIN, 0); /* half of it, and no more */
+	for (unsigned i = 0; i < 50; i++)
+		roles_unpin(r, "ada", ids[i]);
+	run_and_count_collections(r, 10 * US_PER_MIN, 0);
+	assert_true(fake_kubo_has(r->fake, 0, roles_text(r, 0)));
+	for (unsigned i = 50; i < 60; i++)
+		roles_pin(r, "ada", i, NULL);
+	run_and_count_collections(r, 10 * US_PER_MIN, 1);
+	assert_false(fake_kubo_has(r->fake, 0, roles_text(r, 0)));
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 10);
+	for (unsigned i = 60; i < 110; i++)
+		roles_pin(r, "ada", i, NULL);
+	run_and_count_collections(r, 10 * US_PER_MIN, 1); /* it was not long ago */
+	run_and_count_collections(r, US_PER_H, 2);
+	assert_int_equal(fake_kubo_n_pins(r->fake, 0), 60);
+}
+
+static void without_a_threshold_a_full_node_does_not_collect(void **state UNUSED)
+{
+	CLEANUP(roles_free) struct roles *r = start(&(struct roles_options){ .nodes = 1 });
+
+	fake_kubo_fetch(r->fake, 0, NULL, US_PER_MS);
+	fake_kubo_knobs(r->fake, 0)->capacity_bytes = 10000;
+	for (unsigned i = 0; i < 20; i++)
+		roles_pin(r, "ada", i, NULL);
+	run_and_count_collections(r, US_PER_H, 0);
+	assert_in_range(fake_kubo_n_pins(r->fake, 0), 10, 19); /* some found no room */
+}
+
+/* ---- pins that users made themselves ------------------------------------------------------ */
+
+/* Pins what a user has pinned already, for two owners, and ends one request after the other. */
+static bool stays_with(bool take)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .take_adopted = take });
+	const char *cid = roles_text(r, 1);
+	struct ulid first, last;
+
+	fake_kubo_put_pin(r->fake, 0, cid, KUBO_RECURSIVE, "my holiday");
+	first = roles_pin(r, "ada", 1, NULL);
+	last = roles_pin(r, "bob", 1, NULL);
+	roles_run(r, 5 * US_PER_S);
+	assert_true(roles_copy(r, 1, PEER).adopted);
+	assert_int_equal(status(r, first), STATUS_PINNED);
+	roles_unpin(r, "ada", first);
+	roles_run(r, US_PER_MIN);
+	assert_non_null(fake_kubo_pin(r->fake, 0, cid));
+	roles_unpin(r, "bob", last);
+	roles_run(r, US_PER_MIN);
+	assert_false(roles_copy(r, 1, PEER).desired);
+	return fake_kubo_pin(r->fake, 0, cid) != NULL;
+}
+
+static void an_adopted_pin_outlives_the_last_request(void **state UNUSED)
+{
+	assert_true(stays_with(false));
+}
+
+static void a_pin_that_may_be_taken_goes_with_the_last_request(void **state UNUSED)
+{
+	assert_false(stays_with(true));
+}
+
 /* ---- the user's own direct pins ------------------------------------------------------------ */
 
 static void assert_direct(struct roles *r, const char *cid, const char *name)
@@ -950,6 +1032,10 @@ int main(void)
 		cmocka_unit_test(a_collection_waits_for_no_fetch_longer_than_one_may_stall),
 		cmocka_unit_test(a_collection_breaks_off_only_what_got_nothing),
 		cmocka_unit_test(one_node_collects_at_a_time),
+		cmocka_unit_test(a_node_collects_when_more_of_it_is_used_than_the_threshold),
+		cmocka_unit_test(without_a_threshold_a_full_node_does_not_collect),
+		cmocka_unit_test(an_adopted_pin_outlives_the_last_request),
+		cmocka_unit_test(a_pin_that_may_be_taken_goes_with_the_last_request),
 		cmocka_unit_test(what_is_asked_for_anew_never_waits_for_an_older_failure),
 		cmocka_unit_test(what_could_not_be_begun_waits),
 		cmocka_unit_test(a_users_direct_pin_is_put_back_when_ours_over_it_goes),
