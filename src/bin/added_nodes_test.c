@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "store/mem/store_mem.h"
+#include "role/store_test.h"
 
 static bool keep(struct store *store, struct arena *mem, const char *url, struct err *err)
 {
@@ -17,24 +17,19 @@ static bool keep(struct store *store, struct arena *mem, const char *url, struct
 
 static void what_cannot_be_kept_is_refused_with_the_reason(void **state UNUSED)
 {
-	CLEANUP(store_mem_free) struct store_mem *data = store_mem_new();
-	CLEANUP(arena_free) struct arena *mem = arena_new();
+	CLEANUP(test_store_close) struct test_store t;
 	char most[ADDED_URL_MAX + 2] = "http://h/";
 	struct buf full = { 0 };
 	struct setting row = { .name = SLICE_LIT("kubo.added") };
 	struct slice_list list;
 	struct store *store;
-	struct clock clock;
-	struct rand rand;
+	struct arena *mem;
 	struct err err;
 	bool done;
 
-	clock_init_system(&clock);
-	rand_init_system(&rand);
-	assert_true(
-		store_open(store_mem_attach(data, &clock, 0, NULL),
-			   &(struct store_options){ .instance = 1, .clock = &clock, .rand = &rand },
-			   &store, &err));
+	test_store_open(&t, NULL);
+	store = t.store;
+	mem = t.mem;
 	memset(most + 9, 'x', sizeof(most) - 10);
 	assert_false(keep(store, mem, most, &err));
 	assert_int_equal(err.code, ERR_INVALID);
@@ -62,7 +57,6 @@ static void what_cannot_be_kept_is_refused_with_the_reason(void **state UNUSED)
 	assert_int_equal(err.code, ERR_INVALID);
 	assert_non_null(strstr(err.text, "10000"));
 	buf_free(&full);
-	store_close(store);
 }
 
 int main(void)

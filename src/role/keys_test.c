@@ -12,37 +12,20 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "store/mem/store_mem.h"
+#include "role/store_test.h"
 
 struct fixture {
-	struct clock clock; /* first */
-	int64_t now;
-	struct rand_seeded rand;
-	struct store_mem *data;
-	struct store *store;
+	struct test_store s;
 	struct keys *keys;
-	struct arena *mem;
 };
-
-static int64_t test_time(struct clock *clock)
-{
-	return ((struct fixture *)(void *)clock)->now;
-}
 
 static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct store_options options = { .instance = 1, .clock = &f->clock, .rand = &f->rand.base };
 	struct err err;
 
-	f->now = INT64_C(1800000000000000);
-	f->clock = (struct clock){ test_time, test_time };
-	rand_init_seeded(&f->rand, 1);
-	f->data = store_mem_new();
-	assert_true(store_open(store_mem_attach(f->data, &f->clock, 0, NULL), &options, &f->store,
-			       &err));
-	assert_true(keys_open(f->store, &f->clock, &f->rand.base, &f->keys, &err));
-	f->mem = arena_new();
+	test_store_open(&f->s, NULL);
+	assert_true(keys_open(f->s.store, &f->s.clock, &f->s.rand.base, &f->keys, &err));
 	*state = f;
 	return 0;
 }
@@ -52,9 +35,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	keys_free(f->keys);
-	store_close(f->store);
-	store_mem_free(f->data);
-	arena_free(f->mem);
+	test_store_close(&f->s);
 	xfree(f);
 	return 0;
 }
@@ -68,7 +49,7 @@ static const struct api_key *make(struct fixture *f, enum key_scope scope, int64
 	const struct api_key *row;
 	struct err err;
 
-	assert_true(keys_create(f->keys, &wish, f->mem, text, &row, &err));
+	assert_true(keys_create(f->keys, &wish, f->s.mem, text, &row, &err));
 	return row;
 }
 
@@ -109,9 +90,9 @@ static void another_secret_under_a_known_id_is_refused(void **state)
 
 	make(f, SCOPE_WRITE, 0, &text);
 	assert_true(good(f->keys, text.text));
-	api_key_make(&f->rand.base, &text.id, &forged);
+	api_key_make(&f->s.rand.base, &text.id, &forged);
 	assert_false(good(f->keys, forged.text));
-	api_key_make(&f->rand.base, NULL, &forged);
+	api_key_make(&f->s.rand.base, NULL, &forged);
 	assert_false(good(f->keys, forged.text));
 	assert_false(good(f->keys, ""));
 	assert_true(good(f->keys, text.text));
@@ -122,11 +103,11 @@ static void an_expired_key_is_refused_at_that_moment(void **state)
 	struct fixture *f = *state;
 	struct api_key_text text;
 
-	make(f, SCOPE_READ, f->now + 1000, &text);
+	make(f, SCOPE_READ, f->s.now + 1000, &text);
 	assert_true(good(f->keys, text.text));
-	f->now += 999;
+	f->s.now += 999;
 	assert_true(good(f->keys, text.text));
-	f->now += 1;
+	f->s.now += 1;
 	assert_false(good(f->keys, text.text));
 }
 
@@ -139,18 +120,18 @@ static void a_rotated_key_keeps_its_old_secret_for_the_overlap(void **state)
 	struct err err;
 
 	assert_true(good(f->keys, first.text));
-	assert_true(keys_rotate(f->keys, owner, id, 1000, f->mem, &second, &row, &err));
+	assert_true(keys_rotate(f->keys, owner, id, 1000, f->s.mem, &second, &row, &err));
 	assert_non_null(row);
 	assert_true(good(f->keys, first.text));
 	assert_true(good(f->keys, second.text));
-	f->now += 1000;
+	f->s.now += 1000;
 	assert_false(good(f->keys, first.text));
 	assert_true(good(f->keys, second.text));
-	assert_true(keys_rotate(f->keys, owner, id, US_PER_H, f->mem, &third, &row, &err));
+	assert_true(keys_rotate(f->keys, owner, id, US_PER_H, f->s.mem, &third, &row, &err));
 	assert_false(good(f->keys, first.text));
 	assert_true(good(f->keys, second.text));
 	assert_true(good(f->keys, third.text));
-	assert_true(keys_rotate(f->keys, SLICE_LIT("bob"), id, 0, f->mem, &third, &row, &err));
+	assert_true(keys_rotate(f->keys, SLICE_LIT("bob"), id, 0, f->s.mem, &third, &row, &err));
 	assert_null(row);
 }
 
@@ -163,16 +144,16 @@ static void a_revoked_key_is_refused_here_at_once_and_elsewhere_soon(void **stat
 	struct err err;
 	bool found;
 
-	assert_true(keys_open(f->store, &f->clock, &f->rand.base, &elsewhere, &err));
+	assert_true(keys_open(f->s.store, &f->s.clock, &f->s.rand.base, &elsewhere, &err));
 	assert_true(good(f->keys, text.text) && good(elsewhere, text.text));
-	assert_true(keys_revoke(f->keys, SLICE_LIT("bob"), row->key_id, f->mem, &found, &err));
+	assert_true(keys_revoke(f->keys, SLICE_LIT("bob"), row->key_id, f->s.mem, &found, &err));
 	assert_false(found);
-	assert_true(keys_revoke(f->keys, SLICE_LIT("alice"), row->key_id, f->mem, &found, &err));
+	assert_true(keys_revoke(f->keys, SLICE_LIT("alice"), row->key_id, f->s.mem, &found, &err));
 	assert_true(found);
 	assert_false(good(f->keys, text.text));
-	f->now += 30 * US_PER_S;
+	f->s.now += 30 * US_PER_S;
 	assert_false(good(elsewhere, text.text));
-	assert_true(keys_revoke(f->keys, SLICE_LIT("alice"), row->key_id, f->mem, &found, &err));
+	assert_true(keys_revoke(f->keys, SLICE_LIT("alice"), row->key_id, f->s.mem, &found, &err));
 	assert_false(found);
 }
 
@@ -181,15 +162,15 @@ static void a_key_made_elsewhere_is_good_once_its_absence_is_forgotten(void **st
 	CLEANUP(keys_free) struct keys *elsewhere = NULL;
 	struct fixture *f = *state;
 	struct api_key_text text, early;
-	struct rand_seeded same = f->rand;
+	struct rand_seeded same = f->s.rand;
 	struct err err;
 
-	assert_true(keys_open(f->store, &f->clock, &f->rand.base, &elsewhere, &err));
+	assert_true(keys_open(f->s.store, &f->s.clock, &f->s.rand.base, &elsewhere, &err));
 	api_key_make(&same.base, NULL, &early); /* the key that will be made next */
 	assert_false(good(elsewhere, early.text));
 	make(f, SCOPE_READ, 0, &text);
 	assert_string_equal(text.text, early.text);
-	f->now += 5 * US_PER_S;
+	f->s.now += 5 * US_PER_S;
 	assert_true(good(elsewhere, text.text));
 }
 
@@ -206,10 +187,10 @@ static void keys_are_listed_by_owner_in_pages(void **state)
 
 	for (int i = 0; i < 7; i++) {
 		make(f, SCOPE_READ, 0, &text);
-		assert_true(keys_create(f->keys, &other, f->mem, &text, &row, &err));
+		assert_true(keys_create(f->keys, &other, f->s.mem, &text, &row, &err));
 	}
 	while (more) {
-		assert_true(keys_list(f->keys, SLICE_LIT("alice"), after, 3, f->mem, &rows, &n,
+		assert_true(keys_list(f->keys, SLICE_LIT("alice"), after, 3, f->s.mem, &rows, &n,
 				      &more, &err));
 		for (size_t i = 0; i < n; i++) {
 			assert_true(slice_eq_str(rows[i]->owner, "alice"));

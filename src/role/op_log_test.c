@@ -7,45 +7,26 @@
 
 #include <cmocka.h>
 
-#include "store/mem/store_mem.h"
-
-struct fixture {
-	struct clock clock;
-	struct rand rand;
-	struct store_mem *data;
-	struct store *store;
-	struct arena *mem;
-};
+#include "role/store_test.h"
 
 static int set_up(void **state)
 {
-	static struct fixture f;
-	struct err err;
+	static struct test_store t;
 
-	clock_init_system(&f.clock);
-	rand_init_system(&f.rand);
-	f.data = store_mem_new();
-	f.mem = arena_new();
-	*state = &f;
-	return !store_open(
-		store_mem_attach(f.data, &f.clock, 0, NULL),
-		&(struct store_options){ .instance = 1, .clock = &f.clock, .rand = &f.rand },
-		&f.store, &err);
+	test_store_open(&t, NULL);
+	*state = &t;
+	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *f = *state;
-
-	arena_free(f->mem);
-	store_close(f->store);
-	store_mem_free(f->data);
+	test_store_close(*state);
 	return 0;
 }
 
 #define NOW (100 * US_PER_DAY)
 
-static enum op_claim claim(struct fixture *f, int64_t now_us, struct op_dedup *row)
+static enum op_claim claim(struct test_store *f, int64_t now_us, struct op_dedup *row)
 {
 	enum op_claim out;
 	struct err err;
@@ -59,7 +40,7 @@ static enum op_claim claim(struct fixture *f, int64_t now_us, struct op_dedup *r
 
 static void what_was_done_stands_though_it_was_taken_over(void **state)
 {
-	struct fixture *f = *state;
+	struct test_store *f = *state;
 	struct op_dedup first, second, third;
 	struct err err;
 
@@ -76,7 +57,7 @@ static void what_was_done_stands_though_it_was_taken_over(void **state)
 
 static void of_two_who_finish_the_first_answer_stands(void **state)
 {
-	struct fixture *f = *state;
+	struct test_store *f = *state;
 	struct op_dedup first, second, third;
 	struct err err;
 

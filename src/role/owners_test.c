@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "store/mem/store_mem.h"
+#include "role/store_test.h"
 
 static void an_owner_without_a_bound_has_none_whatever_holds_for_the_others(void **state UNUSED)
 {
@@ -36,20 +36,12 @@ static void an_owner_without_a_bound_has_none_whatever_holds_for_the_others(void
 		  { .max_pins = 2, .max_requests_per_s = 5, .max_fetches = 1 },
 		  OWNERS_NO_PINS },
 	};
-	CLEANUP(store_mem_free) struct store_mem *data = store_mem_new();
+	CLEANUP(test_store_close) struct test_store t;
 	struct owners *owners;
-	struct store *store;
-	struct clock clock;
-	struct rand rand;
 	struct err err;
 
-	clock_init_system(&clock);
-	rand_init_system(&rand);
-	assert_true(
-		store_open(store_mem_attach(data, &clock, 0, NULL),
-			   &(struct store_options){ .instance = 1, .clock = &clock, .rand = &rand },
-			   &store, &err));
-	owners = owners_new(store, &clock, &all);
+	test_store_open(&t, NULL);
+	owners = owners_new(t.store, &t.clock, &all);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct owner_bounds b = owners_bounds(owners, &cases[i].row);
 		enum owners_room room;
@@ -61,7 +53,6 @@ static void an_owner_without_a_bound_has_none_whatever_holds_for_the_others(void
 		assert_int_equal(room, cases[i].for_ten);
 	}
 	owners_free(owners);
-	store_close(store);
 }
 
 int main(void)

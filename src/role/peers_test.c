@@ -9,29 +9,14 @@
 
 #include "base/attr.h"
 #include "base/rand.h"
-#include "store/mem/store_mem.h"
+#include "role/store_test.h"
 
 struct world {
-	struct clock clock; /* first */
-	int64_t wall, mono;
-	struct rand_seeded rand;
-	struct store_mem *data;
-	struct store *store;
+	struct test_store s;
 	struct peer_watch *watch;
-	struct arena *mem;
 	uint64_t version;
 	uint32_t peer_no;
 };
-
-static int64_t wall_of(struct clock *clock)
-{
-	return ((struct world *)(void *)clock)->wall;
-}
-
-static int64_t mono_of(struct clock *clock)
-{
-	return ((struct world *)(void *)clock)->mono;
-}
 
 static const struct health_policy policy = { .suspect_us = 30 * US_PER_S,
 					     .down_us = 2 * US_PER_MIN,
@@ -40,7 +25,7 @@ static const struct health_policy policy = { .suspect_us = 30 * US_PER_S,
 static void restart(struct world *w)
 {
 	peer_watch_free(w->watch);
-	w->watch = peer_watch_new(&policy, &w->clock);
+	w->watch = peer_watch_new(&policy, &w->s.clock);
 }
 
 static int set_up(void **state)
@@ -49,18 +34,9 @@ static int set_up(void **state)
 	struct world *w = &world;
 	struct err err;
 
-	*w = (struct world){ .clock = { wall_of, mono_of },
-			     .wall = INT64_C(1800000000000000),
-			     .mono = US_PER_DAY,
-			     .version = 1000 };
-	rand_init_seeded(&w->rand, 1);
-	w->mem = arena_new();
-	w->data = store_mem_new();
-	assert_true(store_open(
-		store_mem_attach(w->data, &w->clock, 0, NULL),
-		&(struct store_options){ .instance = 1, .clock = &w->clock, .rand = &w->rand.base },
-		&w->store, &err));
-	assert_true(store_peer_no(w->store, SLICE_LIT("12D3KooWpeer"), &w->peer_no, &err));
+	*w = (struct world){ .version = 1000 };
+	test_store_open(&w->s, NULL);
+	assert_true(store_peer_no(w->s.store, SLICE_LIT("12D3KooWpeer"), &w->peer_no, &err));
 	restart(w);
 	*state = w;
 	return 0;
@@ -71,9 +47,7 @@ static int tear_down(void **state)
 	struct world *w = *state;
 
 	peer_watch_free(w->watch);
-	store_close(w->store);
-	store_mem_free(w->data);
-	arena_free(w->mem);
+	test_store_close(&w->s);
 	return 0;
 }
 
@@ -82,10 +56,10 @@ static void answer(struct world *w)
 	struct err err;
 
 	w->version += 1000;
-	assert_true(store_peer_report(w->store,
+	assert_true(store_peer_report(w->s.store,
 				      &(struct peer_row){ .peer_no = w->peer_no,
 							  .report_version = w->version,
-							  .last_seen = w->wall },
+							  .last_seen = w->s.now },
 				      &err));
 }
 
@@ -94,21 +68,20 @@ static enum peer_health look(struct world *w)
 	struct peers peers;
 	struct err err;
 
-	assert_true(peers_load(w->store, w->watch, w->mem, &peers, &err));
+	assert_true(peers_load(w->s.store, w->watch, w->s.mem, &peers, &err));
 	assert_int_equal(peers.n, 1);
 	return peers.at[0].health;
 }
 
 static void pass(struct world *w, int64_t us)
 {
-	w->wall += us;
-	w->mono += us;
+	w->s.now += us;
 }
 
 /* Looks every few seconds meanwhile, as the reconciler does. */
 static void watch_for(struct world *w, int64_t us)
 {
-	for (int64_t end = w->mono + us; w->mono < end; look(w))
+	for (int64_t end = w->s.now + us; w->s.now < end; look(w))
 		pass(w, 5 * US_PER_S);
 }
 
@@ -159,7 +132,8 @@ static void a_clock_that_is_set_changes_nothing_about_peers_that_were_seen(void 
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		lively(w);
-		w->wall += steps[i];
+		w->s.now += steps[i];
+		w->s.set += steps[i];
 		assert_int_equal(look(w), HEALTH_UP);
 		watch_for(w, 40 * US_PER_S);
 		assert_int_equal(look(w), HEALTH_SUSPECT);

@@ -14,25 +14,15 @@
 #include "role/deny.h"
 #include "role/op_log.h"
 #include "role/pin_ask.h"
-#include "store/mem/store_mem.h"
+#include "role/store_test.h"
 
 struct fixture {
-	struct clock clock; /* first: the clock's functions get the fixture */
-	int64_t now;
-	struct rand_seeded rand;
-	struct store_mem *data;
-	struct store *store;
+	struct test_store s;
 	struct bus *bus;
 	struct pins *pins;
-	struct arena *mem;
 	enum store_mem_fate next_fate; /* of the next write in loose mode */
 	unsigned fate_in;              /* calls until then */
 };
-
-static int64_t test_time(struct clock *clock)
-{
-	return ((struct fixture *)(void *)clock)->now;
-}
 
 static enum store_mem_fate fate(void *ctx, void *instance UNUSED, enum store_mem_call call UNUSED,
 				const struct store_write *write UNUSED)
@@ -47,22 +37,14 @@ static enum store_mem_fate fate(void *ctx, void *instance UNUSED, enum store_mem
 static void build(struct fixture *f, bool loose)
 {
 	const struct store_mem_loose knobs = { .fate = fate, .ctx = f };
-	struct store_options store = { .instance = 1, .clock = &f->clock, .rand = &f->rand.base };
 	struct bus_local_options bus = { .queue_max = 100 };
-	struct pins_options pins = { .clock = &f->clock, .instance = 1 };
-	struct err err;
+	struct pins_options pins = { .clock = &f->s.clock, .instance = 1 };
 
-	f->now = INT64_C(1800000000000000);
-	f->clock = (struct clock){ test_time, test_time };
-	rand_init_seeded(&f->rand, 1);
-	f->data = loose ? store_mem_new_loose(&knobs) : store_mem_new();
-	if (!store_open(store_mem_attach(f->data, &f->clock, 0, NULL), &store, &f->store, &err))
-		fail_msg("%s", err.text);
+	test_store_open(&f->s, loose ? &knobs : NULL);
 	f->bus = bus_local_new(&bus);
-	pins.store = f->store;
+	pins.store = f->s.store;
 	pins.bus = f->bus;
 	f->pins = pins_new(&pins);
-	f->mem = arena_new();
 }
 
 static int setup(void **state)
@@ -88,10 +70,8 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	pins_free(f->pins);
-	store_close(f->store);
 	bus_close(f->bus);
-	store_mem_free(f->data);
-	arena_free(f->mem);
+	test_store_close(&f->s);
 	xfree(f);
 	return 0;
 }
@@ -102,7 +82,7 @@ static const struct pins_call alice = { .owner = { (const uint8_t *)"alice", 5 }
 /* A raw CID of sha2-256, distinct for each n. */
 static struct pin_ask ask_for(struct fixture *f, unsigned n, const char *key)
 {
-	uint8_t *cid = arena_alloc(f->mem, 36);
+	uint8_t *cid = arena_alloc(f->s.mem, 36);
 
 	memcpy(cid, "\x01\x55\x12\x20", 4);
 	memcpy(cid + 4, &n, sizeof(n));
@@ -115,7 +95,7 @@ static struct pins_result create(struct fixture *f, struct pin_ask ask)
 	struct err err = { 0 };
 	uint64_t mark;
 
-	if (!pins_create(f->pins, &alice, &ask, 1, f->mem, &result, &mark, &err))
+	if (!pins_create(f->pins, &alice, &ask, 1, f->s.mem, &result, &mark, &err))
 		fail_msg("%s", err.text);
 	return result;
 }
@@ -127,7 +107,7 @@ static enum pins_outcome remove_pin(struct fixture *f, struct ulid id, const cha
 	struct err err = { 0 };
 	uint64_t mark;
 
-	if (!pins_remove(f->pins, &alice, &target, 1, f->mem, &result, &mark, &err))
+	if (!pins_remove(f->pins, &alice, &target, 1, f->s.mem, &result, &mark, &err))
 		fail_msg("%s", err.text);
 	return result.outcome;
 }
@@ -139,7 +119,7 @@ static size_t count(struct fixture *f)
 	size_t n;
 	bool cut;
 
-	assert_true(store_count(f->store, alice.owner, &all, 1000, &n, &cut, &err));
+	assert_true(store_count(f->s.store, alice.owner, &all, 1000, &n, &cut, &err));
 	return n;
 }
 
@@ -162,11 +142,11 @@ static void a_creation_leaves_a_request_a_wake_row_and_a_hint(void **state)
 
 	assert_int_equal(result.outcome, PINS_DONE);
 	assert_int_equal(result.pin->created_at, ulid_us(&result.request_id));
-	assert_true(
-		store_wakes(f->store, f->now + PINS_WAKE_US, NULL, 10, f->mem, &wakes, &n, &err));
+	assert_true(store_wakes(f->s.store, f->s.now + PINS_WAKE_US, NULL, 10, f->s.mem, &wakes, &n,
+				&err));
 	assert_int_equal(n, 1);
 	assert_int_equal(wakes[0].cause, WAKE_REQUEST);
-	assert_int_equal(wakes[0].due_at, f->now + PINS_WAKE_US);
+	assert_int_equal(wakes[0].due_at, f->s.now + PINS_WAKE_US);
 	assert_true(bus_take(f->bus, BUS_PIN_REQUEST, 0, 10, take, &msg, &n, &err));
 	assert_int_equal(n, 1);
 	assert_int_equal(msg.due_at, wakes[0].due_at);
@@ -185,7 +165,7 @@ static void a_batch_tells_of_each_item(void **state)
 
 	asks[1].given = ASK_PRIORITY;
 	asks[1].priority = 1000;
-	assert_true(pins_create(f->pins, &alice, asks, 4, f->mem, results, &mark, &err));
+	assert_true(pins_create(f->pins, &alice, asks, 4, f->s.mem, results, &mark, &err));
 	assert_int_equal(results[0].outcome, PINS_DONE);
 	assert_int_equal(results[1].outcome, PINS_INVALID);
 	assert_non_null(strstr(results[1].why, "priority is 1000"));
@@ -194,7 +174,7 @@ static void a_batch_tells_of_each_item(void **state)
 	assert_int_equal(count(f), 3);
 	for (size_t i = 0; i < 3; i++)
 		targets[i] = (struct pin_target){ .id = results[i == 2 ? 0 : i * 2].request_id };
-	assert_true(pins_remove(f->pins, &alice, targets, 3, f->mem, results, &mark, &err));
+	assert_true(pins_remove(f->pins, &alice, targets, 3, f->s.mem, results, &mark, &err));
 	assert_int_equal(results[0].outcome, PINS_DONE);
 	assert_int_equal(results[1].outcome, PINS_DONE);
 	assert_int_equal(results[2].outcome, PINS_NOT_FOUND);
@@ -208,7 +188,7 @@ static void set_owner(struct fixture *f, const struct owner_row *row)
 	struct err err;
 	bool done;
 
-	assert_true(store_row(f->store, TABLE_OWNERS, row, f->mem, &old, &err));
+	assert_true(store_row(f->s.store, TABLE_OWNERS, row, f->s.mem, &old, &err));
 	assert_true(pins_set_owner(f->pins, old, row, &done, &err) && done);
 }
 
@@ -224,7 +204,7 @@ static void a_row_of_an_owner_is_only_replaced_by_who_has_seen_it(void **state)
 	row.max_pins = 4;
 	assert_true(pins_set_owner(f->pins, NULL, &row, &done, &err));
 	assert_false(done);
-	assert_true(pins_owner(f->pins, alice.owner, f->mem, &shown, &err));
+	assert_true(pins_owner(f->pins, alice.owner, f->s.mem, &shown, &err));
 	assert_int_equal(shown->max_pins, 3);
 }
 
@@ -240,13 +220,13 @@ static void quotas_hold_exactly_for_a_batch(void **state)
 	set_owner(f, &row);
 	for (unsigned i = 0; i < 5; i++)
 		asks[i] = ask_for(f, i, "");
-	assert_true(pins_create(f->pins, &alice, asks, 5, f->mem, results, &mark, &err));
+	assert_true(pins_create(f->pins, &alice, asks, 5, f->s.mem, results, &mark, &err));
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(results[i].outcome, i < 3 ? PINS_DONE : PINS_QUOTA);
 	assert_int_equal(remove_pin(f, results[0].request_id, ""), PINS_DONE);
 	assert_int_equal(create(f, ask_for(f, 9, "")).outcome, PINS_DONE);
 	assert_int_equal(create(f, ask_for(f, 10, "")).outcome, PINS_QUOTA);
-	f->now += 5 * US_PER_S; /* what was cached is read anew */
+	f->s.now += 5 * US_PER_S; /* what was cached is read anew */
 	assert_int_equal(create(f, ask_for(f, 11, "")).outcome, PINS_QUOTA);
 	assert_int_equal(remove_pin(f, results[1].request_id, ""), PINS_DONE);
 	assert_int_equal(create(f, ask_for(f, 12, "")).outcome, PINS_DONE);
@@ -266,15 +246,15 @@ static void what_was_denied_since_is_not_tried_again_but_may_go(void **state)
 	uint64_t mark;
 	bool added;
 
-	assert_true(pins_retry(f->pins, &alice, &target, f->mem, &result, &mark, &err));
+	assert_true(pins_retry(f->pins, &alice, &target, f->s.mem, &result, &mark, &err));
 	assert_int_equal(result.outcome, PINS_DONE);
 	assert_true(cid_decode(ask.cid, &cid, &err));
 	deny_digest(&cid, digest);
-	assert_true(deny_add(f->store, &deny, f->mem, &added, &err));
-	assert_true(pins_retry(f->pins, &alice, &target, f->mem, &result, &mark, &err));
+	assert_true(deny_add(f->s.store, &deny, f->s.mem, &added, &err));
+	assert_true(pins_retry(f->pins, &alice, &target, f->s.mem, &result, &mark, &err));
 	assert_int_equal(result.outcome, PINS_DENIED);
 	target.id = (struct ulid){ { 1 } };
-	assert_true(pins_retry(f->pins, &alice, &target, f->mem, &result, &mark, &err));
+	assert_true(pins_retry(f->pins, &alice, &target, f->s.mem, &result, &mark, &err));
 	assert_int_equal(result.outcome, PINS_NOT_FOUND);
 	assert_int_equal(remove_pin(f, create(f, ask_for(f, 2, "")).request_id, ""), PINS_DONE);
 }
@@ -294,7 +274,7 @@ static void denied_content_and_disabled_owners_are_refused(void **state)
 
 	assert_true(cid_decode(ask.cid, &cid, &err));
 	deny_digest(&cid, digest);
-	assert_true(deny_add(f->store, &deny, f->mem, &added, &err));
+	assert_true(deny_add(f->s.store, &deny, f->s.mem, &added, &err));
 	assert_true(added);
 	result = create(f, ask);
 	assert_int_equal(result.outcome, PINS_DENIED);
@@ -326,18 +306,18 @@ static void under_a_key_a_repetition_gets_the_first_result(void **state)
 	uint64_t mark;
 
 	call.encode = encode_id;
-	assert_true(pins_create(f->pins, &call, &ask, 1, f->mem, &first, &mark, &err));
-	f->now += 6 * US_PER_DAY;
-	assert_true(pins_create(f->pins, &call, &ask, 1, f->mem, &second, &mark, &err));
+	assert_true(pins_create(f->pins, &call, &ask, 1, f->s.mem, &first, &mark, &err));
+	f->s.now += 6 * US_PER_DAY;
+	assert_true(pins_create(f->pins, &call, &ask, 1, f->s.mem, &second, &mark, &err));
 	assert_false(first.replayed);
 	assert_true(second.replayed);
 	assert_int_equal(second.http_status, 202);
 	assert_int_equal(second.body.len, ULID_TEXT_LEN);
 	assert_int_equal(ulid_cmp(&first.request_id, &second.request_id), 0);
-	assert_true(pins_create(f->pins, &call, &changed, 1, f->mem, &other, &mark, &err));
+	assert_true(pins_create(f->pins, &call, &changed, 1, f->s.mem, &other, &mark, &err));
 	assert_int_equal(other.outcome, PINS_KEY_REUSED);
-	f->now += 2 * US_PER_DAY; /* the key has expired */
-	assert_true(pins_create(f->pins, &call, &changed, 1, f->mem, &other, &mark, &err));
+	f->s.now += 2 * US_PER_DAY; /* the key has expired */
+	assert_true(pins_create(f->pins, &call, &changed, 1, f->s.mem, &other, &mark, &err));
 	assert_int_equal(other.outcome, PINS_DONE);
 	assert_false(other.replayed);
 	assert_int_equal(count(f), 2);
@@ -353,12 +333,12 @@ static struct ulid claim_and_die(struct fixture *f, const struct pin_ask *ask)
 	struct err err;
 	int64_t created;
 
-	assert_true(pin_ask_check(ask, true, f->mem, &checked, &err));
-	row.op_id = slice_str(arena_printf(f->mem, "create %.*s", SLICE_FMT(ask->key)));
-	row.fingerprint = pin_ask_fingerprint(&checked, none, 0, f->mem);
-	assert_true(store_new_request_id(f->store, alice.owner, &row.request_id, &created, &err));
+	assert_true(pin_ask_check(ask, true, f->s.mem, &checked, &err));
+	row.op_id = slice_str(arena_printf(f->s.mem, "create %.*s", SLICE_FMT(ask->key)));
+	row.fingerprint = pin_ask_fingerprint(&checked, none, 0, f->s.mem);
+	assert_true(store_new_request_id(f->s.store, alice.owner, &row.request_id, &created, &err));
 	assert_int_equal(created, ulid_us(&row.request_id));
-	assert_true(op_claim(f->store, &row, f->now, 0, f->mem, &claim, &err));
+	assert_true(op_claim(f->s.store, &row, f->s.now, 0, f->s.mem, &claim, &err));
 	assert_int_equal(claim, OP_CLAIMED);
 	return row.request_id;
 }
@@ -371,7 +351,7 @@ static void a_claim_left_behind_is_taken_over_with_the_same_id(void **state)
 	struct pins_result result;
 
 	assert_int_equal(create(f, ask).outcome, PINS_KEY_IN_USE);
-	f->now += OP_RUN_US + 1;
+	f->s.now += OP_RUN_US + 1;
 	result = create(f, ask);
 	assert_int_equal(result.outcome, PINS_DONE);
 	assert_false(result.replayed);
@@ -391,7 +371,7 @@ static void a_claim_that_was_taken_over_in_vain_keeps_its_id(void **state)
 	struct ulid id = claim_and_die(f, &ask);
 	struct pins_result result;
 
-	f->now += OP_RUN_US + 1;
+	f->s.now += OP_RUN_US + 1;
 	set_owner(f, &none);
 	assert_int_not_equal(create(f, ask).outcome, PINS_DONE);
 	set_owner(f, &any);
@@ -404,15 +384,15 @@ static void the_only_process_takes_claims_of_those_before_it_over_at_once(void *
 {
 	struct fixture *f = *state;
 	struct pins_options only = {
-		.clock = &f->clock, .store = f->store, .bus = f->bus, .instance = 1
+		.clock = &f->s.clock, .store = f->s.store, .bus = f->bus, .instance = 1
 	};
 	struct pin_ask ask = ask_for(f, 1, "key"), changed = ask_for(f, 2, "key"),
 		       own = ask_for(f, 3, "own");
 	struct ulid id = claim_and_die(f, &ask);
 	struct pins_result result;
 
-	f->now++;
-	only.sole_since_us = f->now;
+	f->s.now++;
+	only.sole_since_us = f->s.now;
 	pins_free(f->pins);
 	f->pins = pins_new(&only);
 	assert_int_equal(create(f, changed).outcome, PINS_KEY_REUSED);
@@ -454,16 +434,16 @@ static void replacing_ends_the_old_in_favour_of_the_new(void **state)
 		uint64_t mark;
 		size_t n;
 
-		assert_true(pins_replace(f->pins, &alice, old.request_id, &new_ask, f->mem, &new,
+		assert_true(pins_replace(f->pins, &alice, old.request_id, &new_ask, f->s.mem, &new,
 					 &mark, &err));
 		assert_int_equal(new.outcome, PINS_DONE);
-		assert_true(store_view(f->store, old_ask.cid, f->mem, &view, &err));
-		n = requests_fold(view.facts, view.n_facts, f->mem, &requests);
+		assert_true(store_view(f->s.store, old_ask.cid, f->s.mem, &view, &err));
+		n = requests_fold(view.facts, view.n_facts, f->s.mem, &requests);
 		assert_int_equal(n, 1 + same);
 		assert_int_equal(requests[0].life, REQUEST_REPLACED);
 		assert_int_equal(ulid_cmp(&requests[0].end->replaced_by, &new.request_id), 0);
-		assert_true(pins_replace(f->pins, &alice, old.request_id, &new_ask, f->mem, &third,
-					 &mark, &err));
+		assert_true(pins_replace(f->pins, &alice, old.request_id, &new_ask, f->s.mem,
+					 &third, &mark, &err));
 		assert_int_equal(third.outcome, PINS_NOT_FOUND);
 		assert_int_equal(count(f), 1 + same);
 	}
@@ -479,15 +459,15 @@ static void another_owner_sees_and_touches_nothing(void **state)
 	struct err err;
 	uint64_t mark;
 
-	assert_true(pins_remove(f->pins, &mallory, &target, 1, f->mem, &result, &mark, &err));
+	assert_true(pins_remove(f->pins, &mallory, &target, 1, f->s.mem, &result, &mark, &err));
 	assert_int_equal(result.outcome, PINS_NOT_FOUND);
-	assert_true(pins_revise(f->pins, &mallory, made.request_id, 0, &ask, f->mem, &result, &mark,
-				&err));
+	assert_true(pins_revise(f->pins, &mallory, made.request_id, 0, &ask, f->s.mem, &result,
+				&mark, &err));
 	assert_int_equal(result.outcome, PINS_NOT_FOUND);
-	assert_true(pins_replace(f->pins, &mallory, made.request_id, &ask, f->mem, &result, &mark,
+	assert_true(pins_replace(f->pins, &mallory, made.request_id, &ask, f->s.mem, &result, &mark,
 				 &err));
 	assert_int_equal(result.outcome, PINS_NOT_FOUND);
-	assert_true(pins_retry(f->pins, &mallory, &target, f->mem, &result, &mark, &err));
+	assert_true(pins_retry(f->pins, &mallory, &target, f->s.mem, &result, &mark, &err));
 	assert_int_equal(result.outcome, PINS_NOT_FOUND);
 	assert_int_equal(count(f), 1);
 }
@@ -559,14 +539,14 @@ static void one_effect_whatever_call_fails(void **state)
 			struct err err;
 			uint64_t mark;
 
-			ask.key = slice_str(arena_printf(f->mem, "k%u", n++));
+			ask.key = slice_str(arena_printf(f->s.mem, "k%u", n++));
 			f->next_fate = fates[kind];
 			f->fate_in = call;
-			if (pins_create(f->pins, &alice, &ask, 1, f->mem, &result, &mark, &err))
+			if (pins_create(f->pins, &alice, &ask, 1, f->s.mem, &result, &mark, &err))
 				assert_int_equal(result.outcome, PINS_DONE);
 			reached = f->fate_in == 0;
 			f->fate_in = 0;
-			f->now += OP_RUN_US + US_PER_S;
+			f->s.now += OP_RUN_US + US_PER_S;
 			result = create(f, ask);
 			assert_int_equal(result.outcome, PINS_DONE);
 			if (count(f) != n)

@@ -10,18 +10,14 @@
 #include "base/attr.h"
 #include "base/rand.h"
 #include "model/cid.h"
-#include "store/mem/store_mem.h"
+#include "role/store_test.h"
 
-#define NOW INT64_C(1800000000000000)
+#define NOW TEST_START_US
 
 struct world {
-	struct clock clock; /* first */
-	struct rand_seeded rand;
-	struct store_mem *data;
-	struct store *store;
+	struct test_store s;
 	struct peer_watch *watch;
 	struct replan_policy policy;
-	struct arena *mem;
 	struct slice cid;
 	struct ulid id;
 	uint32_t peer_no;
@@ -30,11 +26,6 @@ struct world {
 	int32_t replicas;
 	bool held;
 };
-
-static int64_t now_of(struct clock *clock UNUSED)
-{
-	return NOW;
-}
 
 static int set_up(void **state)
 {
@@ -46,25 +37,19 @@ static int set_up(void **state)
 	struct cid cid;
 	struct err err;
 
-	*w = (struct world){ .clock = { now_of, now_of }, .replicas = 1, .id = { .bytes = { 1 } } };
+	*w = (struct world){ .replicas = 1, .id = { .bytes = { 1 } } };
 	w->policy = (struct replan_policy){ .reconcile = { .republish_us = US_PER_H,
 							   .forget_us = US_PER_H,
 							   .recheck_us = US_PER_H } };
-	rand_init_seeded(&w->rand, 1);
-	w->mem = arena_new();
-	w->data = store_mem_new();
-	w->watch = peer_watch_new(&health, &w->clock);
-	assert_true(store_open(
-		store_mem_attach(w->data, &w->clock, 0, NULL),
-		&(struct store_options){ .instance = 1, .clock = &w->clock, .rand = &w->rand.base },
-		&w->store, &err));
-	assert_true(store_peer_no(w->store, SLICE_LIT("12D3KooWpeer"), &w->peer_no, &err));
+	test_store_open(&w->s, NULL);
+	w->watch = peer_watch_new(&health, &w->s.clock);
+	assert_true(store_peer_no(w->s.store, SLICE_LIT("12D3KooWpeer"), &w->peer_no, &err));
 	assert_true(store_peer_report(
-		w->store,
+		w->s.store,
 		&(struct peer_row){ .peer_no = w->peer_no, .report_version = 1, .last_seen = NOW },
 		&err));
 	assert_true(cid_parse(SLICE_LIT("bafkqaaik"), &cid, NULL, &err));
-	w->cid = arena_copy(w->mem, cid_slice(&cid));
+	w->cid = arena_copy(w->s.mem, cid_slice(&cid));
 	*state = w;
 	return 0;
 }
@@ -74,9 +59,7 @@ static int tear_down(void **state)
 	struct world *w = *state;
 
 	peer_watch_free(w->watch);
-	store_close(w->store);
-	store_mem_free(w->data);
-	arena_free(w->mem);
+	test_store_close(&w->s);
 	return 0;
 }
 
@@ -113,16 +96,16 @@ static bool decide(void *ctx, const struct cid_view *view, int64_t now_us UNUSED
 static struct shortage ask(struct world *w)
 {
 	const struct replan_options options = {
-		.store = w->store, .clock = &w->clock, .watch = w->watch, .policy = &w->policy
+		.store = w->s.store, .clock = &w->s.clock, .watch = w->watch, .policy = &w->policy
 	};
 	struct shortage out;
 	struct cid_view view;
 	void *ctx = w;
 	struct err err;
 
-	assert_true(store_change(w->store, &w->cid, &ctx, 1, decide, w->mem, &err));
-	assert_true(store_view(w->store, w->cid, w->mem, &view, &err));
-	assert_true(shortage_find(&options, &view, &w->id, w->mem, &out, &err));
+	assert_true(store_change(w->s.store, &w->cid, &ctx, 1, decide, w->s.mem, &err));
+	assert_true(store_view(w->s.store, w->cid, w->s.mem, &view, &err));
+	assert_true(shortage_find(&options, &view, &w->id, w->s.mem, &out, &err));
 	return out;
 }
 

@@ -11,40 +11,22 @@
 
 #include "base/alloc.h"
 #include "role/api/pin_json.h"
-#include "store/mem/store_mem.h"
+#include "role/store_test.h"
 
 #define ID "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X"
 
 struct fixture {
-	struct clock clock; /* first: the clock's functions get the fixture */
-	int64_t now;
-	struct rand_seeded rand;
-	struct store_mem *data;
-	struct store *store;
+	struct test_store s;
 	struct delegates *delegates;
 	struct buf json;
 };
 
-static int64_t test_time(struct clock *clock)
-{
-	return ((struct fixture *)(void *)clock)->now;
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct err err;
 
-	f->now = INT64_C(1800000000000000);
-	f->clock = (struct clock){ test_time, test_time };
-	rand_init_seeded(&f->rand, 1);
-	f->data = store_mem_new();
-	if (!store_open(store_mem_attach(f->data, &f->clock, 0, NULL),
-			&(struct store_options){
-				.instance = 1, .clock = &f->clock, .rand = &f->rand.base },
-			&f->store, &err))
-		fail_msg("%s", err.text);
-	f->delegates = delegates_new(f->store, &f->clock, 60 * US_PER_S);
+	test_store_open(&f->s, NULL);
+	f->delegates = delegates_new(f->s.store, &f->s.clock, 60 * US_PER_S);
 	*state = f;
 	return 0;
 }
@@ -54,8 +36,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	delegates_free(f->delegates);
-	store_close(f->store);
-	store_mem_free(f->data);
+	test_store_close(&f->s);
 	buf_free(&f->json);
 	xfree(f);
 	return 0;
@@ -75,10 +56,10 @@ static void add_peer(struct fixture *f, unsigned n, int64_t ago)
 	addresses[0] = slice_str(private);
 	addresses[1] = slice_str(public);
 	row.addresses = (struct slice_list){ .at = addresses, .n = 2 };
-	row.last_seen = f->now - ago;
+	row.last_seen = f->s.now - ago;
 	row.zone = n % 2 ? SLICE_LIT("odd") : SLICE_LIT("even");
-	if (!store_peer_no(f->store, slice_str(id), &row.peer_no, &err) ||
-	    !store_peer_report(f->store, &row, &err) || !store_peer_wish(f->store, &row, &err))
+	if (!store_peer_no(f->s.store, slice_str(id), &row.peer_no, &err) ||
+	    !store_peer_report(f->s.store, &row, &err) || !store_peer_wish(f->s.store, &row, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(row.peer_no, n);
 }
@@ -91,7 +72,7 @@ static const char *written(struct fixture *f, const struct owner_pin *pin,
 	struct err err;
 
 	f->json.len = 0;
-	f->now += 2 * US_PER_S;
+	f->s.now += 2 * US_PER_S;
 	if (!delegates_refresh(f->delegates, &err))
 		fail_msg("%s", err.text);
 	delegates_write(f->delegates, pin, copies ? &view : NULL, &w);
