@@ -6,18 +6,6 @@
 #define SETTING   SLICE_LIT("kubo.added")
 #define SWAPS_MAX 100 /* each lost one is somebody else's */
 
-static bool load_row(struct store *store, struct arena *mem, const struct setting **out,
-		     struct err *err)
-{
-	const struct setting key = { .name = SETTING };
-	const void *row;
-
-	if (!store_row(store, TABLE_SETTINGS, &key, mem, &row, err))
-		return false;
-	*out = row;
-	return true;
-}
-
 static struct slice_list lines(struct slice text, struct arena *mem)
 {
 	struct slice_list list = { .at = arena_new_array(mem, struct slice, ADDED_NODES_MAX) };
@@ -40,7 +28,7 @@ bool added_nodes_load(struct store *store, struct arena *mem, struct slice_list 
 	const struct setting *row;
 
 	*out = (struct slice_list){ 0 };
-	if (!load_row(store, mem, &row, err))
+	if (!store_setting(store, SETTING, mem, &row, err))
 		return false;
 	if (row)
 		*out = lines(row->value, mem);
@@ -76,7 +64,7 @@ bool added_nodes_keep(struct store *store, struct slice url, struct arena *mem, 
 		const struct setting *old;
 		bool done;
 
-		if (!load_row(store, mem, &old, err))
+		if (!store_setting(store, SETTING, mem, &old, err))
 			return false;
 		if (old)
 			list = lines(old->value, mem);

@@ -49,12 +49,10 @@ static bool load_pepper(struct keys *k, struct err *err)
 	while (!row) {
 		struct setting want = { .name = SLICE_LIT(PEPPER) };
 		uint8_t fresh[API_KEY_PEPPER_LEN];
-		const void *found;
 		bool done;
 
-		if (!store_row(k->store, TABLE_SETTINGS, &want, mem, &found, err))
+		if (!store_setting(k->store, want.name, mem, &row, err))
 			return false;
-		row = found;
 		if (row)
 			break;
 		rand_fill(k->rand, fresh, sizeof(fresh));

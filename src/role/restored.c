@@ -9,12 +9,8 @@
 static bool find(struct store *store, struct arena *mem, const struct setting **out,
 		 struct err *err)
 {
-	const struct setting key = { .name = SETTING };
-	const void *row;
-
-	if (!store_row(store, TABLE_SETTINGS, &key, mem, &row, err))
+	if (!store_setting(store, SETTING, mem, out, err))
 		return false;
-	*out = row;
 	if (*out && (*out)->value.len != VALUE_LEN)
 		return err_set(err, ERR_CORRUPT, "setting restored has %zu bytes, not %d",
 			       (*out)->value.len, VALUE_LEN);

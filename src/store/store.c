@@ -21,15 +21,13 @@ static bool setting(struct store *store, const char *name, uint8_t *out, size_t 
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	struct setting want = { .name = slice_str(name) };
-	const void *row;
 	bool done;
 
 	for (;;) {
 		const struct setting *found;
 
-		if (!store_row(store, TABLE_SETTINGS, &want, mem, &row, err))
+		if (!store_setting(store, want.name, mem, &found, err))
 			return false;
-		found = row;
 		if (found && found->value.len != n)
 			return err_set(err, ERR_CORRUPT, "setting %s has %zu bytes, not %zu", name,
 				       found->value.len, n);
@@ -168,6 +166,18 @@ bool store_row(struct store *store, enum table table, const void *key, struct ar
 	if (!store_read(store, &query, on_one_row, &one, err))
 		return false;
 	*out = one.row;
+	return true;
+}
+
+bool store_setting(struct store *store, struct slice name, struct arena *mem,
+		   const struct setting **out, struct err *err)
+{
+	const struct setting key = { .name = name };
+	const void *row;
+
+	if (!store_row(store, TABLE_SETTINGS, &key, mem, &row, err))
+		return false;
+	*out = row;
 	return true;
 }
 

@@ -327,6 +327,10 @@ struct peer_zones store_zones(struct store *store, struct arena *mem);
 /* Small tables that are compared and set as whole rows: owners, api_keys, leases,
  * op_dedup, job_cursor, deny_list, settings. */
 
+/* The setting of that name, or NULL. */
+bool store_setting(struct store *store, struct slice name, struct arena *mem,
+		   const struct setting **out, struct err *err) MUST_CHECK;
+
 /* The row with the key columns of `key`, or NULL. */
 bool store_row(struct store *store, enum table table, const void *key, struct arena *mem,
 	       const void **out, struct err *err) MUST_CHECK;
