@@ -116,10 +116,8 @@ static void print_pin(struct client *client, const json_t *pin)
 	static const struct {
 		const char *name, *head;
 	} lists[] = {
-		{ "tags", "tags" },
-		{ "zones", "zones" },
-		{ "peer_tags", "peer tags" },
-		{ "origins", "origins" },
+		{ "tags", "tags" },           { "zones", "zones" },
+		{ "peer_tags", "peer tags" }, { "origins", "origins" },
 		{ "allocations", "prefers" },
 	};
 	struct arena *mem = client->in->mem;
