@@ -217,17 +217,6 @@ bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, ui
 			       err);
 }
 
-bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_no,
-		       struct arena *mem, bool *holder, struct err *err)
-{
-	const struct peer_pin *row;
-
-	if (!store_peer_pin(cluster->store, peer_no, cid, mem, &row, err))
-		return false;
-	*holder = row && row->desired;
-	return true;
-}
-
 bool cluster_denied(struct cluster *cluster, const struct cid *cid, struct arena *mem,
 		    const struct deny **out, struct err *err)
 {

@@ -63,11 +63,6 @@ bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, ui
 		      struct slice after, size_t limit, struct arena *mem, struct peer_pin **out,
 		      size_t *n, struct err *err) MUST_CHECK;
 
-/* Is the peer to hold this CID, as far as the listing of its holdings tells?  Quicker than its
- * assignment; sweeps mend the listing. */
-bool cluster_is_holder(struct cluster *cluster, struct slice cid, uint32_t peer_no,
-		       struct arena *mem, bool *holder, struct err *err) MUST_CHECK;
-
 /* The entry of the deny list that forbids to fetch this CID, in `mem`, or NULL. */
 bool cluster_denied(struct cluster *cluster, const struct cid *cid, struct arena *mem,
 		    const struct deny **out, struct err *err) MUST_CHECK;

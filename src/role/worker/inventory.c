@@ -1,4 +1,11 @@
-/* inventory.c -- a node's whole list of pins against what it should hold. */
+/*
+ * inventory.c -- a node's whole list of pins against what it should hold.
+ *
+ * Of each pin listed a hash is kept, and the rows of the node are walked in their order: a row
+ * whose hash is not there is missing.  Pins under our name that no row told of are suspects; if
+ * there are any, the list is read a second time for their CIDs.  So nothing is read from the store
+ * for each pin, which in the list's order would be as many reads from all over it.
+ */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -15,14 +22,20 @@ enum phase {
 	LISTING_RECURSIVE,
 	LISTING_DIRECT,
 	COMPARING,
+	ASKING_RECURSIVE, /* for the suspects */
+	ASKING_DIRECT,
 };
+
+#define UNDER_OUR_NAME 1U /* the lowest bit of what is kept of a pin */
 
 struct inventory {
 	enum phase phase;
 	uint64_t op; /* the list being read */
 	uint64_t salt;
 	uint32_t *seen; /* hashes of the CIDs listed; sorted before comparing: 4 bytes a pin */
+	uint8_t *held;  /* a bit for each of them: a row told of it */
 	size_t n, cap;
+	size_t suspects;
 	uint64_t foreign, surplus;
 	unsigned pb;       /* compared up to this bucket, and in it ... */
 	struct cid after;  /* ... up to this CID */
@@ -35,12 +48,14 @@ void inventory_free(struct inventory *inventory)
 	if (!inventory)
 		return;
 	xfree(inventory->seen);
+	xfree(inventory->held);
 	arena_free(inventory->mem);
 	xfree(inventory);
 }
 
-/* FNV-1a with a final mix.  With a chance of 2^-32 for each pin of the node (1 in 400 with
- * 10^7) a lost pin is hidden by another one; not again the next time, for the salt is new. */
+/* FNV-1a with a final mix; without the lowest bit.  With a chance of 2^-31 for each pin of the node
+ * (1 in 200 with 10^7) a lost pin is hidden by another one; not again the next time, for the salt
+ * is new. */
 static uint32_t hash(const struct inventory *inv, struct slice cid)
 {
 	uint64_t h = 14695981039346656037u ^ inv->salt;
@@ -49,7 +64,7 @@ static uint32_t hash(const struct inventory *inv, struct slice cid)
 		h = (h ^ cid.ptr[i]) * 1099511628211u;
 	h ^= h >> 33;
 	h *= UINT64_C(0xff51afd7ed558ccd);
-	return (uint32_t)(h >> 32);
+	return (uint32_t)(h >> 32) & ~UNDER_OUR_NAME;
 }
 
 static int hash_cmp(const void *a, const void *b)
@@ -57,6 +72,63 @@ static int hash_cmp(const void *a, const void *b)
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
 	return x < y ? -1 : x > y;
+}
+
+/* The first of those listed that have this hash; n or another one if there is none. */
+static size_t first_of(const struct inventory *inv, uint32_t h)
+{
+	size_t low = 0, high = inv->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (inv->seen[middle] < h)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool has_hash(const struct inventory *inv, size_t i, uint32_t h)
+{
+	return i < inv->n && (inv->seen[i] & ~UNDER_OUR_NAME) == h;
+}
+
+static bool is_held(const struct inventory *inv, size_t i)
+{
+	return inv->held[i / 8] >> i % 8 & 1;
+}
+
+static bool is_listed(const struct inventory *inv, struct slice cid)
+{
+	uint32_t h = hash(inv, cid);
+
+	return has_hash(inv, first_of(inv, h), h);
+}
+
+static void mark_held(struct inventory *inv, struct slice cid)
+{
+	uint32_t h = hash(inv, cid);
+
+	for (size_t i = first_of(inv, h); has_hash(inv, i, h); i++)
+		inv->held[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
+static bool is_suspect(const struct inventory *inv, struct slice cid)
+{
+	uint32_t h = hash(inv, cid);
+
+	for (size_t i = first_of(inv, h); has_hash(inv, i, h); i++)
+		if (inv->seen[i] & UNDER_OUR_NAME && !is_held(inv, i))
+			return true;
+	return false;
+}
+
+static void count_suspects(struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->n; i++)
+		inv->suspects += inv->seen[i] & UNDER_OUR_NAME && !is_held(inv, i);
 }
 
 static bool start_list(struct node *node, enum kubo_type type, uint64_t *op, struct err *err)
@@ -106,23 +178,19 @@ static bool journal_is_full(const struct node *node)
 	return node->journal.n >= node->worker->policy.journal_max;
 }
 
-/* A pin under our name: is it known, and to stay?  What was taken away and is there again (two
- * workers of one node, a pin/add that ended late) is taken away again. */
-static bool check_ours(struct node *node, const struct cid *cid, struct err *err)
+/* A pin under our name that no row told of: is it known, and to stay?  What was taken away and is
+ * there again (two workers of one node, a pin/add that ended late) is taken away again. */
+static bool check_suspect(struct node *node, const struct cid *cid, struct err *err)
 {
-	struct cluster *cluster = node->worker->options.cluster;
 	struct arena *mem = node->inventory->mem;
 	struct bus_msg msg;
-	bool holder, found;
+	bool found;
 
 	if (journal_find(&node->journal, cid_slice(cid)))
 		return true;
 	arena_reset(mem);
-	if (!cluster_is_holder(cluster, cid_slice(cid), node->peer_no, mem, &holder, err))
-		return false;
-	if (holder)
-		return true;
-	if (!cluster_assignment(cluster, cid_slice(cid), node->peer_no, mem, &msg, &found, err))
+	if (!cluster_assignment(node->worker->options.cluster, cid_slice(cid), node->peer_no, mem,
+				&msg, &found, err))
 		return false;
 	if (!found)
 		return report_surplus(node, cid, err);
@@ -131,27 +199,32 @@ static bool check_ours(struct node *node, const struct cid *cid, struct err *err
 	return true;
 }
 
+static void note_pin(struct inventory *inv, const struct cid *cid, bool ours)
+{
+	if (inv->n == inv->cap) {
+		inv->cap = inv->cap ? 2 * inv->cap : 1024;
+		inv->seen = xrealloc(inv->seen, inv->cap * sizeof(inv->seen[0]));
+	}
+	inv->seen[inv->n++] = hash(inv, cid_slice(cid)) | (ours ? UNDER_OUR_NAME : 0);
+	inv->foreign += !ours;
+}
+
 static bool take_pin(struct node *node, const struct kubo_pin *pin, struct err *err)
 {
 	struct inventory *inv = node->inventory;
+	bool first = inv->phase < COMPARING, ours;
 	struct err why = { 0 };
 	struct cid cid;
 
 	if (!cid_parse(slice_str(pin->cid), &cid, NULL, &why)) {
 		log_err(LOG_DEBUG, &why, "pin of a CID that is not ours to read");
-		inv->foreign++;
+		inv->foreign += first;
 		return true;
 	}
-	if (inv->n == inv->cap) {
-		inv->cap = inv->cap ? 2 * inv->cap : 1024;
-		inv->seen = xrealloc(inv->seen, inv->cap * sizeof(inv->seen[0]));
-	}
-	inv->seen[inv->n++] = hash(inv, cid_slice(&cid));
-	if (!pin_name_is_ours(node->worker->pin_name, pin->name)) {
-		inv->foreign++;
-		return true;
-	}
-	if (check_ours(node, &cid, err))
+	ours = pin_name_is_ours(node->worker->pin_name, pin->name);
+	if (first)
+		note_pin(inv, &cid, ours);
+	if (first || !ours || !is_suspect(inv, cid_slice(&cid)) || check_suspect(node, &cid, err))
 		return true;
 	if (!row_at_fault(err))
 		return false;
@@ -170,6 +243,45 @@ static bool break_off(struct node *node)
 	return false;
 }
 
+static void conclude(struct node *node)
+{
+	node->foreign = node->inventory->foreign;
+	node->surplus = node->inventory->surplus;
+	node->compared_at = clock_wall_us(node->worker->options.clock);
+	node->news = true;
+	end(node);
+}
+
+/* What follows a phase that is over; a comparison without suspects is whole. */
+static bool next_phase(struct node *node, struct err *err)
+{
+	struct inventory *inv = node->inventory;
+
+	switch (inv->phase) {
+	case LISTING_RECURSIVE:
+	case ASKING_RECURSIVE:
+		inv->phase++;
+		return start_list(node, KUBO_DIRECT, &inv->op, err);
+	case LISTING_DIRECT:
+		inv->phase = COMPARING;
+		if (inv->n > 0)
+			qsort(inv->seen, inv->n, sizeof(inv->seen[0]), hash_cmp);
+		inv->held = xcalloc(1, inv->n / 8 + 1);
+		return true;
+	case COMPARING:
+		count_suspects(inv);
+		if (inv->suspects > 0) {
+			inv->phase = ASKING_RECURSIVE;
+			return start_list(node, KUBO_RECURSIVE, &inv->op, err);
+		}
+		break;
+	case ASKING_DIRECT:
+		break;
+	}
+	conclude(node);
+	return true;
+}
+
 bool inventory_take(struct node *node, const struct kubo_done *done, struct err *err)
 {
 	struct inventory *inv = node->inventory;
@@ -184,16 +296,7 @@ bool inventory_take(struct node *node, const struct kubo_done *done, struct err 
 	for (unsigned i = 0; i < done->list.n; i++)
 		if (!take_pin(node, &done->list.pins[i], err))
 			return break_off(node);
-	if (done->more)
-		return true;
-	if (inv->phase == LISTING_RECURSIVE) {
-		inv->phase = LISTING_DIRECT;
-		return start_list(node, KUBO_DIRECT, &inv->op, err) || break_off(node);
-	}
-	inv->phase = COMPARING;
-	if (inv->n > 0)
-		qsort(inv->seen, inv->n, sizeof(inv->seen[0]), hash_cmp);
-	return true;
+	return done->more || next_phase(node, err) || break_off(node);
 }
 
 /* The store counts it as pinned, the node does not list it: look again, then fetch. */
@@ -216,10 +319,7 @@ static bool chase(struct node *node, struct slice cid, struct err *err)
 
 static bool is_missing(const struct inventory *inv, const struct peer_pin *row)
 {
-	uint32_t h = hash(inv, row->cid);
-
-	return row->desired && row->state == COPY_PINNED &&
-	       !(inv->n > 0 && bsearch(&h, inv->seen, inv->n, sizeof(h), hash_cmp));
+	return row->desired && row->state == COPY_PINNED && !is_listed(inv, row->cid);
 }
 
 static void go_on_at(struct inventory *inv, unsigned pb)
@@ -269,6 +369,9 @@ static bool compare_page(struct node *node, size_t *looked, bool *full, struct e
 				return false;
 			log_err(LOG_ERROR, err, "a pin is passed over");
 		}
+		/* What is still to be removed is under way. */
+		if (rows[i].desired || rows[i].state != COPY_UNPINNED)
+			mark_held(inv, rows[i].cid);
 		inv->pb = rows[i].pb;
 		inv->after.len = (uint8_t)rows[i].cid.len;
 		memcpy(inv->after.bytes, rows[i].cid.ptr, inv->after.len);
@@ -297,12 +400,5 @@ bool inventory_step(struct node *node, bool *more, struct err *err)
 			return true; /* a repository that was lost: bit by bit, as tasks end */
 	}
 	*more = inv->pb < PEER_PIN_BUCKETS;
-	if (*more)
-		return true;
-	node->foreign = inv->foreign;
-	node->surplus = inv->surplus;
-	node->compared_at = clock_wall_us(node->worker->options.clock);
-	node->news = true;
-	end(node);
-	return true;
+	return *more || next_phase(node, err) || break_off(node);
 }

@@ -502,6 +502,37 @@ static void what_can_be_begun_is_found_behind_more_that_wait_than_fit(void **sta
 	assert_non_null(fake_kubo_pin(r->fake, 0, roles_text(r, LAST)));
 }
 
+/* In Kubo's order each would be a read from anywhere in the store. */
+static void a_comparison_reads_pages_of_rows_and_not_a_row_for_each_pin(void **state UNUSED)
+{
+	enum { PINS = 400 };
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .compare_us = US_PER_MIN });
+	uint64_t before;
+
+	for (unsigned i = 1; i <= PINS; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, 30 * US_PER_S);
+	before = r->store_calls;
+	work(r, 90 * US_PER_S); /* one comparison at least, and some reports of the node */
+	assert_in_range(r->store_calls - before, 1, PINS / 2);
+}
+
+/* The second list is read for what the first one and the rows leave in doubt. */
+static void a_pin_under_our_name_that_nobody_asked_for_goes(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .compare_us = US_PER_MIN });
+	const char *kept = roles_text(r, 1), *stray = roles_text(r, 2);
+
+	roles_pin(r, "ada", 1, NULL);
+	roles_run(r, 10 * US_PER_S);
+	fake_kubo_put_pin(r->fake, 0, stray, KUBO_RECURSIVE, fake_kubo_pin(r->fake, 0, kept)->name);
+	roles_run(r, 5 * US_PER_MIN);
+	assert_null(fake_kubo_pin(r->fake, 0, stray));
+	assert_non_null(fake_kubo_pin(r->fake, 0, kept));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,6 +559,8 @@ int main(void)
 		cmocka_unit_test(a_comparison_ends_although_the_journal_is_full),
 		cmocka_unit_test(what_fails_for_ever_is_not_read_for_ever),
 		cmocka_unit_test(what_can_be_begun_is_found_behind_more_that_wait_than_fit),
+		cmocka_unit_test(a_comparison_reads_pages_of_rows_and_not_a_row_for_each_pin),
+		cmocka_unit_test(a_pin_under_our_name_that_nobody_asked_for_goes),
 	};
 	return cmocka_run_group_tests_name("role/worker_removals", tests, NULL, NULL);
 }
