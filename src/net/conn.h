@@ -30,7 +30,7 @@ struct conn {
 	struct deadline due, write_due;
 	uint64_t queued;     /* bytes for the client that had to wait, so far */
 	uint64_t taken_then; /* how many of them it had taken when write_due was set */
-	uint64_t body_came;  /* bytes of a body since `due` was set for it */
+	bool body_came;      /* anything of a body since `due` was set for it */
 	struct exchange *x;
 	struct tls *tls; /* NULL: plain */
 	struct buf tail; /* received, not yet parsed: from tail_at on */

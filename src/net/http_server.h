@@ -117,16 +117,16 @@ struct http_server_options {
 	unsigned max_queued;      /* requests waiting for a worker before reading stops; 1024 */
 
 	/* Deadlines in ms.  Those of a head, of a whole body, between requests and in the queue
-	 * are absolute: sending a byte now and then does not help.  What may be of any size, a
-	 * streamed body and a reply, has a least rate instead, over as long as its deadline. */
+	 * are absolute: sending a byte now and then does not help.  A streamed body only must not
+	 * stop: who makes it may be slow.  A reply has a least rate, for it holds memory. */
 	unsigned head_ms;  /* TLS handshake; then first byte to end of the headers; 10,000 */
 	unsigned body_ms;  /* a whole body; a streamed one: in each such time in which it is read
-			    * it brings `min_rate` (framing included), else 408; 60,000 */
+			    * it brings a byte, else 408; 60,000 */
 	unsigned idle_ms;  /* between requests; 75,000 */
 	unsigned write_ms; /* in each such time the client takes `min_rate`, or all there is,
 			    * else the connection is cut; 30,000 */
 	unsigned queue_ms; /* a request waits for a worker, else 503; 10,000 */
-	uint32_t min_rate; /* bytes a second; 0: a single byte in that time will do */
+	uint32_t min_rate; /* bytes a second of a reply; 0: a single byte in that time will do */
 };
 
 struct http_server;

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 from servers import PATIENCE, PROGRAM, FakeKubo, Pinfold, Story, ask, cid_of, end_process, free_port, main, until
 
@@ -330,6 +331,22 @@ class Orders(Case):
         p.stop()
         elsewhere.start()
         self.assertEqual([x["id"] for x in elsewhere.ask("GET", "/v1/pins", key=alice).json["pins"]], [pin])
+
+    def test_lines_may_come_as_slowly_as_somebody_makes_them(self):
+        self.pinfold.stop()
+        slow = Pinfold(self.dir / "slow", [self.kubo.url], http_body_timeout="2s").start()
+        self.addCleanup(lambda: end_process(slow.process))
+        child = subprocess.Popen([PROGRAM, "pin", "add", "-", "--json"], env=slow.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: end_process(child))
+        self.addCleanup(child.stdin.close)
+        self.addCleanup(child.stdout.close)
+        for n in range(8):  # about 100 bytes a second, for three times as long
+            child.stdin.write(cid_of(n) + "\n")
+            child.stdin.flush()
+            self.assertEqual(json.loads(child.stdout.readline())["status"], 202)
+            time.sleep(0.8)
+        child.stdin.close()
+        self.assertEqual(child.wait(PATIENCE), 0)
 
     def test_who_cannot_see_whether_a_server_runs_does_not_start_one(self):
         self.pinfold.stop()
