@@ -286,6 +286,7 @@ static void tell_ended(const struct conn *c, unsigned status)
 	a = answer_of(c, status);
 	if (x) {
 		a.cut = !x->sent_all;
+		a.stopped = a.cut && c->loop->stop == STOP_CUT;
 		pthread_mutex_lock(&x->lock);
 		a.failed = x->failed;
 		if (!x->busy || (x->job != JOB_HANDLER && x->job != JOB_RESUME))

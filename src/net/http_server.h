@@ -56,12 +56,13 @@ struct http_answer { /* to one request, so far */
 	struct slice path; /* empty: neither it nor the method is known */
 	struct http_peer peer;
 	void *call;      /* http_request.call; NULL also while a handler still runs */
-	unsigned status; /* 0: none; the client left, or the server was stopped */
+	unsigned status; /* 0: none; the client left, or `stopped` */
 	uint64_t bytes;  /* of its body; 0 of what the server answers by itself */
 	int64_t us;      /* since the last byte of the request (of a streamed one: since its
 			  * head), -1 if it was never whole */
 	bool cut;        /* of ended(): the client has not got all of it */
 	bool failed;     /* what made the body failed, so it was cut */
+	bool stopped;    /* it was cut since the server's time to drain was over */
 };
 
 /* All functions but handler() run on a loop's thread: they must not block.  NULL: the default. */

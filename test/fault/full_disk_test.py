@@ -2,6 +2,7 @@
 else is acknowledged, reading goes on, and it goes on by itself once there is room."""
 import os
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
@@ -79,6 +80,24 @@ class FullDisk(Story):
         self.assert_told_is_there()
         until(lambda: all(p.status(i) == "pinned" for i in self.told.values()), "all that was acknowledged is pinned")
         self.assert_sound_after_kill()
+
+    def test_who_asks_while_the_disk_is_full_does_not_fill_the_log(self):
+        p = self.pinfold
+        p.stop()  # its log is a file, and files are full
+        p.process = child = subprocess.Popen(p.command, env=p.up_env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(child.stderr.close)
+        p.wait_ready()
+        self.switch.write_text("full")
+        until(lambda: self.add("trigger").status != 202, "a write is refused")
+        for n in range(5):
+            self.assertEqual(self.add(n).status, 507)
+            self.assertEqual(p.ask("GET", "/readyz", key="").status, 503)
+        self.switch.unlink()
+        until(lambda: self.add("room").status == 202, "there is room again")
+        p.stop()
+        logged = child.stderr.read()
+        self.assertEqual(logged.count("no writes until the disk takes them again"), 1, logged)
+        self.assertNotRegex(logged, r'msg="?(request|/)')
 
     def test_a_disk_that_cannot_sync_acknowledges_nothing(self):
         for n in range(20):

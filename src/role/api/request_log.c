@@ -3,6 +3,8 @@
 /* What went wrong; NULL: nothing. */
 static const char *code_of(const struct http_answer *a, const struct call *c)
 {
+	if (a->stopped)
+		return "cut";
 	if (a->status == 0)
 		return "client_left";
 	if (c && c->refused)

@@ -207,7 +207,8 @@ static void reply_fault(struct call *c, const struct err *err)
 {
 	enum api_error error = api_error_fault(err->code);
 
-	if (error != API_INVALID)
+	/* That the disk is full the store has said once. */
+	if (error != API_INVALID && error != API_NO_SPACE)
 		log_err(error == API_INTERNAL ? LOG_ERROR : LOG_WARN, err, c->route->pattern);
 	reply_error(c, error, api_error_detail(error, err));
 }
@@ -552,22 +553,24 @@ static void answered(void *ctx, const struct http_answer *answer)
 		metrics_observe(m, METRIC_HTTP_SECONDS, api, 0, answer->us);
 }
 
-/* Did the server fail?  501 and 505 are of clients that ask for what it has not. */
+/* Did the server fail, and nobody has said so yet?  A full disk (507, and /readyz) and overload
+ * (503) last, anybody may ask meanwhile, and who noticed them has said it once. */
 static bool is_fault(const struct http_answer *a)
 {
-	return a->failed || (a->status >= 500 && a->status != 501 && a->status != 505);
+	return a->failed || a->stopped || a->status == 500 || a->status == 504;
 }
 
 static void ended(void *ctx UNUSED, const struct http_answer *answer)
 {
 	enum log_level level = is_fault(answer) ? LOG_ERROR : LOG_DEBUG;
-	const struct route *route = NULL;
+	const struct call *call = answer->call;
+	const struct route *route = call ? call->route : NULL;
 	struct slice params[ROUTE_PARAMS];
 	unsigned allowed;
 
 	if (!log_enabled(level))
 		return;
-	if (answer->path.len > 0)
+	if (!call && answer->path.len > 0)
 		route = find_route(answer->method, answer->path, params, &allowed);
 	request_log(level, route, answer);
 }

@@ -21,7 +21,7 @@
  * from then on fail, before or after it took effect (0: none), and "1 sync" every wait for
  * durability until the next such line; each is answered by one with the number of calls since the
  * last.  "N clock" lets N seconds pass.  "1 hold" holds what reads peers until "0 hold", and is
- * answered by the number of those who are held by now.
+ * answered by the number of those who are held by now; who is held when stdin ends is cut.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -372,6 +372,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	take_orders(&p);
 	http_server_drain(server, 2000);
+	hold(&p, 0);
 	http_server_free(TAKE(server));
 	if (!failing) {
 		atomic_store(&p.stop, true);

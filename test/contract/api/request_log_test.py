@@ -58,6 +58,8 @@ class RequestLog(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", probe.port)) as s:
                 s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
                 self.assertEqual(s.recv(4096)[:12], b"HTTP/1.1 505")
+            probe.fail(1)
+            self.assertEqual(probe.ask("GET", "/v1/pins").status, 503)
 
         self.assertEqual(self.lines("info", work), [])
 
@@ -115,6 +117,18 @@ class RequestLog(unittest.TestCase):
 
         line, = (line for line in self.lines("debug", work) if line.get("route") == "/v1/pins/{id}")
         self.assertEqual((line["error"], line["bytes"], line.get("status"), line["level"]), ("client_left", "0", None, "debug"))
+
+    def test_what_is_cut_at_the_end_of_the_server_is_an_error_and_no_client_left(self):
+        def work(probe):
+            pin = probe.ask("POST", "/v1/pins", {"cid": cid_of("cut"), "meta": {"test": "queued"}}).json
+            probe.fail(1, "hold")
+            s = socket.create_connection(("127.0.0.1", probe.port))
+            self.addCleanup(s.close)
+            s.sendall(f"GET /v1/pins/{pin['id']} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {probe.key}\r\n\r\n".encode())
+            probe.until(lambda: probe.fail(1, "hold") == 1, "it is in work")
+
+        line, = self.lines("error", work)
+        self.assertEqual((line["error"], line["route"], line.get("status"), line["level"]), ("cut", "/v1/pins/{id}", None, "error"))
 
     def test_no_line_holds_what_is_secret(self):
         hidden = "h1dd3n"
