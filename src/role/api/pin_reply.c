@@ -165,16 +165,20 @@ void pin_reply_etag(struct call *c, uint64_t rev)
 			slice_str(arena_printf(c->mem, "\"%llu\"", (unsigned long long)rev)));
 }
 
-/* Of a reply that was kept: its body tells the revision. */
-static void etag_again(struct call *c, struct slice body)
+/* Of a reply that was kept: its body tells the request and its revision. */
+static void look_again(struct call *c, struct slice body)
 {
 	static const struct json_limits limits = { .max_depth = 8 };
 	CLEANUP(json_doc_free) struct json_doc *doc = NULL;
-	const char *rev;
+	struct ulid request_id;
+	const char *id, *rev;
 	struct err ignored;
 
-	if (c->psa || body.len == 0 || !json_parse(body, &limits, &doc, &ignored))
+	if (body.len == 0 || !json_parse(body, &limits, &doc, &ignored))
 		return;
+	id = json_string_value(json_object_get(json_root(doc), c->psa ? "requestid" : "id"));
+	if (id && ulid_parse(slice_str(id), &request_id, &ignored))
+		c->id = request_id;
 	rev = json_string_value(json_object_get(json_root(doc), "revision"));
 	if (rev)
 		pin_reply_etag(c, strtoull(rev, NULL, 10));
@@ -191,7 +195,7 @@ bool pin_reply_result(struct pin_reply *reply)
 	if (result->replayed) {
 		http_response_header(c->res, "Idempotency-Replayed", SLICE_LIT("true"));
 		buf_add_slice(&c->res->body, result->body);
-		etag_again(c, result->body);
+		look_again(c, result->body);
 		return result->body.len ? reply_json(c, result->http_status)
 					: reply_empty(c, result->http_status);
 	}

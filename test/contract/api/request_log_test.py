@@ -50,6 +50,16 @@ class RequestLog(unittest.TestCase):
                 self.assertEqual((line["level"], line["client"], line.get("error")), ("debug", "127.0.0.1", None))
                 self.assertGreater(int(line["duration_us"]), 0)
 
+    def test_a_repetition_under_a_key_names_the_pin_too(self):
+        def work(probe):
+            for path, name in (("/pins", "requestid"), ("/v1/pins", "id")):
+                replies = [probe.ask("POST", path, {"cid": cid_of(path)}, headers={"Idempotency-Key": "again"}) for _ in range(2)]
+                self.assertEqual(replies[1].headers["Idempotency-Replayed"], "true")
+                self.ids += [reply.json[name] for reply in replies]
+
+        self.ids = []
+        self.assertEqual([line.get("requestid") for line in self.lines("debug", work)], self.ids)
+
     def test_by_default_what_went_well_has_no_line_and_what_clients_did_wrong_neither(self):
         def work(probe):
             self.assertEqual(probe.ask("POST", "/pins", {"cid": cid_of("quiet")}).status, 202)
