@@ -263,7 +263,7 @@ struct api_key {
 	struct slice key_id; /* 12 base62 characters, public */
 	struct slice owner;
 	struct slice name;
-	uint8_t scopes;         /* bits: 1 read, 2 write, 4 admin */
+	uint8_t scopes;         /* bits: 1 read, 2 write, 4 admin, 8 metrics */
 	struct slice hash;      /* HMAC-SHA256(pepper, secret) */
 	struct slice prev_hash; /* of the secret before the last rotation */
 	int64_t prev_until;     /* us; the old secret is good until then */
