@@ -78,7 +78,9 @@ const struct option_row option_rows[] = {
 	ROW("tls.cert_file", PATH, tls.cert_file, "", .help = "PEM, leaf first; empty: no TLS."),
 	ROW("tls.key_file", PATH, tls.key_file, "", .help = "PEM, of the certificate."),
 
-	ENUM("log.level", log.level, "info", levels, "What is logged at least."),
+	ENUM("log.level", log.level, "info", levels,
+	     "What is logged at least; debug writes a line a request, for looking and not for "
+	     "good."),
 	ENUM("log.format", log.format, "logfmt", formats, "One line an event either way."),
 
 	ENUM("store.kind", store.kind, "rocksdb", kinds,

@@ -145,6 +145,17 @@ static void turn_away(struct loop *loop, int fd, unsigned status, const char *wh
 	close(fd);
 }
 
+/* Once: it may be a proxy, whose clients then are all turned away. */
+static void tell_of_address(struct http_server *server, const struct http_peer *peer)
+{
+	char text[HTTP_PEER_TEXT];
+
+	if (!atomic_exchange(&server->told_of_address, true))
+		log_warn("%s has %u connections, more are answered 429; is it a proxy? Further "
+			 "addresses are only counted",
+			 http_peer_text(peer, text), server->options.max_per_address);
+}
+
 static void take(struct loop *loop, int fd, const struct http_peer *peer)
 {
 	struct http_server *server = loop->server;
@@ -159,6 +170,7 @@ static void take(struct loop *loop, int fd, const struct http_peer *peer)
 	}
 	if (counted && !peer_table_enter(server->peers, peer, o->max_per_address)) {
 		atomic_fetch_sub(&server->open, 1);
+		tell_of_address(server, peer);
 		turn_away(loop, fd, 429, "too many connections from this address");
 		return;
 	}

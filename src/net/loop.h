@@ -71,9 +71,10 @@ struct http_server {
 	struct peer_table *peers;
 	struct loop *loops;
 	unsigned n_started;
-	atomic_uint open;     /* connections of all loops */
-	atomic_int stop;      /* enum stop */
-	pthread_mutex_t lock; /* guards the next group */
+	atomic_uint open;            /* connections of all loops */
+	atomic_int stop;             /* enum stop */
+	atomic_bool told_of_address; /* the log: that one has met its limit */
+	pthread_mutex_t lock;        /* guards the next group */
 	pthread_cond_t changed;
 	struct tls_server *tls; /* for new connections; NULL: plain */
 	unsigned n_empty;       /* loops that drained */

@@ -4,6 +4,7 @@ import resource
 import signal
 import socket
 import threading
+import tempfile
 import time
 import unittest.mock
 
@@ -166,6 +167,19 @@ class Limits(ProbeTest):
         probe.until(open=0)
         self.assertEqual(probe.ask("/hello").status, 202)
 
+
+    def test_the_log_tells_once_that_an_address_has_met_its_limit(self):
+        with tempfile.TemporaryFile("w+") as log:
+            probe = self.start(stderr=log, max_per_address=1)
+            with probe.connect() as held:
+                self.assertEqual(held.ask("/hello").status, 202)
+                for _ in range(3):
+                    with probe.connect() as c:
+                        self.assertEqual(c.answer().status, 429)
+            log.seek(0)
+            text = log.read()
+        self.assertEqual(text.count("429"), 1, text)
+        self.assertRegex(text, "level=warn .*127.0.0.1 has 1 connections")
 
     def test_a_limit_by_address_may_spare_loopback(self):
         probe = self.start(max_per_address=3, spare_loopback=1)

@@ -12,10 +12,10 @@ PATIENCE = 60  # seconds until a test that hangs fails
 
 
 class Probe:
-    def __init__(self, **options):
+    def __init__(self, stderr=None, **options):
         args = [f"{k}={v}" for k, v in options.items()]
         self.process = subprocess.Popen([PROGRAM, *args], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+                                        stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1)
         first = self.process.stdout.readline()
         if not first.startswith("port "):
             self.process.communicate(timeout=PATIENCE)
