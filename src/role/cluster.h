@@ -66,7 +66,7 @@ bool cluster_holdings(struct cluster *cluster, uint32_t peer_no, uint16_t pb, ui
 /* The entry of the deny list that forbids to fetch this CID, in `mem`, or NULL. */
 bool cluster_denied(struct cluster *cluster, const struct cid *cid, struct arena *mem,
 		    const struct deny **out, struct err *err) MUST_CHECK;
-/* How often that list was changed; 0: never, it is empty. */
+/* How often that list was changed, or more; 0: never, and it is empty. */
 bool cluster_deny_changes(struct cluster *cluster, uint64_t *n, struct err *err) MUST_CHECK;
 
 /* The last look before an unpin: is there any request that wants this CID kept here?

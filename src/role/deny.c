@@ -46,12 +46,22 @@ static bool find_changes(struct store *store, struct arena *mem, const struct se
 	return true;
 }
 
+/* Entries may be older than the counter: the first change that is counted is the second. */
 bool deny_changes(struct store *store, uint64_t *n, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	const struct setting *row;
+	const void **entries;
+	size_t n_entries;
 
-	return find_changes(store, mem, &row, n, err);
+	if (!find_changes(store, mem, &row, n, err))
+		return false;
+	if (row)
+		return true;
+	if (!store_rows(store, TABLE_DENY_LIST, NULL, 1, mem, &entries, &n_entries, err))
+		return false;
+	*n = n_entries;
+	return true;
 }
 
 /* After the entry: who sees the count reads the entry. */
@@ -68,7 +78,7 @@ static bool count_change(struct store *store, struct arena *mem, struct err *err
 
 		if (!find_changes(store, mem, &was, &n, err))
 			return false;
-		n++;
+		n = was ? n + 1 : 2;
 		for (size_t i = 0; i < CHANGES_LEN; i++)
 			bytes[i] = (uint8_t)(n >> (8 * (CHANGES_LEN - 1 - i)));
 		if (!store_swap_row(store, TABLE_SETTINGS, was, &to, &done, err))

@@ -22,8 +22,8 @@ void deny_digest(const struct cid *cid, uint8_t out[DENY_DIGEST_LEN]);
 bool deny_find(struct store *store, const struct cid *cid, struct arena *mem,
 	       const struct deny **out, struct err *err) MUST_CHECK;
 
-/* How often the list was changed, so that who holds a worklist looks only then; 0: never, it is
- * empty. */
+/* How often the list was changed, or more, so that who holds a worklist looks only then; 0: never,
+ * and it is empty. */
 bool deny_changes(struct store *store, uint64_t *n, struct err *err) MUST_CHECK;
 
 /* Adds or changes an entry; *added tells whether it is new. */

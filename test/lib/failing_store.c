@@ -65,6 +65,8 @@ static bool is_bad(const struct failing_store *f, enum table table, const void *
 		return slice_eq(((const struct copy_row *)row)->cid, f->bad_copy);
 	if (table == TABLE_PINS_BY_PEER)
 		return slice_eq(((const struct peer_pin *)row)->cid, f->bad_pin);
+	if (table == TABLE_DENY_LIST)
+		return slice_eq(((const struct deny *)row)->digest, f->bad_deny);
 	return slice_eq(fact->cid, f->bad_cid) && (f->bad_rev == 0 || fact->rev == f->bad_rev);
 }
 
@@ -80,7 +82,8 @@ static bool may_be_bad(const struct failing_store *f, enum table table)
 {
 	return (table == TABLE_PINS_BY_CID && f->bad_cid.len > 0) ||
 	       (table == TABLE_PLACEMENTS_BY_CID && f->bad_copy.len > 0) ||
-	       (table == TABLE_PINS_BY_PEER && f->bad_pin.len > 0);
+	       (table == TABLE_PINS_BY_PEER && f->bad_pin.len > 0) ||
+	       (table == TABLE_DENY_LIST && f->bad_deny.len > 0);
 }
 
 static bool failing_read(struct store_backend *b, const struct store_query *q, store_row_fn *each,

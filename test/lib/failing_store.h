@@ -26,6 +26,7 @@ struct failing_store {
 	uint64_t bad_rev;      /* only the fact of this rev; 0: each */
 	struct slice bad_copy; /* the same of its copies */
 	struct slice bad_pin;  /* of its rows in pins_by_peer */
+	struct slice bad_deny; /* the entry of that digest */
 
 	void (*before_read)(void *ctx, enum table table); /* what others do then; NULL: nothing */
 	void *ctx;

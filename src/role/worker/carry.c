@@ -49,7 +49,8 @@ static bool start(struct node *node, struct task *t, enum task_step step, struct
 	t->step = step;
 	LIST_INSERT_HEAD(&node->running, t, running);
 	node->n_calls++;
-	t->holds_slot = t->copy.desired && (step == TASK_PROBING || step == TASK_FETCHING);
+	t->holds_slot =
+		t->copy.desired && !t->to_judge && (step == TASK_PROBING || step == TASK_FETCHING);
 	node->n_fetching += t->holds_slot;
 	return true;
 }
@@ -165,6 +166,7 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 	int64_t wall = node_wall_us(node);
 	bool told;
 
+	t->to_judge = false;
 	node->failed += failure != FAILURE_DENIED;
 	if (c->attempts < UINT16_MAX)
 		c->attempts++;
@@ -180,11 +182,6 @@ static bool failed(struct node *node, struct task *t, enum copy_failure failure,
 	return told;
 }
 
-bool node_deny(struct node *node, struct task *t, const char *why, struct err *err)
-{
-	return failed(node, t, FAILURE_DENIED, why, err);
-}
-
 /* The node is gone or going: nothing was learned of the CID. */
 static bool node_trouble(enum kubo_outcome outcome)
 {
@@ -198,6 +195,22 @@ static bool found(struct node *node, struct task *t, const struct kubo_done *don
 {
 	t->copy.adopted = !ours(node, &done->pin);
 	return t->copy.size > 0 ? settled(node, t, COPY_PINNED, err) : size(node, t, err);
+}
+
+/* The deny list says no more of it: as if it had never been tried. */
+static bool allowed(struct node *node, struct task *t, struct err *err)
+{
+	struct copy *c = &t->copy;
+	bool told;
+
+	t->to_judge = false;
+	c->attempts = 0;
+	c->failure = FAILURE_NONE;
+	c->next_at = c->failing_since = 0;
+	task_set_error(t, (struct slice){ 0 });
+	told = node_report(node, t, COPY_QUEUED, err);
+	node_queue(node, t);
+	return told;
 }
 
 static bool after_probe_to_pin(struct node *node, struct task *t, const struct kubo_done *done,
@@ -226,7 +239,9 @@ static bool after_probe_to_pin(struct node *node, struct task *t, const struct k
 	}
 	if (!node_is_denied(node, t, &denied, err))
 		return false;
-	return denied ? node_deny(node, t, denied, err) : fetch(node, t, err);
+	if (denied)
+		return failed(node, t, FAILURE_DENIED, denied, err);
+	return t->to_judge ? allowed(node, t, err) : fetch(node, t, err);
 }
 
 /* Our pin is gone.  The user's own that it hid, if any, comes back. */
@@ -287,16 +302,14 @@ static bool after_probe_to_unpin(struct node *node, struct task *t, const struct
 	return remove_pin(node, t, &done->pin, err);
 }
 
-/* It is denied, or its slot was needed. */
+/* It is to be judged, or its slot was needed. */
 static bool after_cancel(struct node *node, struct task *t, const struct kubo_done *done,
 			 struct err *err)
 {
-	const char *denied;
-
-	if (!node_is_denied(node, t, &denied, err))
-		return false;
-	if (denied)
-		return node_deny(node, t, denied, err);
+	if (t->to_judge) {
+		node_queue(node, t);
+		return true;
+	}
 	return failed(node, t, FAILURE_STALLED,
 		      done->progress.nodes > 0 ? "no provider gives more blocks"
 					       : "no provider gave a first block",

@@ -1,4 +1,6 @@
 /* denied.c -- the deny list: what it names is not fetched, whenever that was asked for. */
+#include "base/log.h"
+#include "role/wanted.h"
 #include "role/worker/node.h"
 
 #define JUDGE_SLOTS 256 /* of the journal in one step; each has one task or so */
@@ -19,6 +21,13 @@ bool node_is_denied(struct node *node, const struct task *t, const char **why, s
 	return true;
 }
 
+/* A whole round from where it stands: a list that changes all the time must not keep it from the
+ * end of the journal. */
+static void judge_all(struct node *node)
+{
+	node->judge_left = node->judge_slots = node->journal.n_slots;
+}
+
 bool worker_watch_deny_list(struct worker *w, int64_t *due_us, struct err *err)
 {
 	int64_t now = clock_mono_us(w->options.clock);
@@ -33,25 +42,8 @@ bool worker_watch_deny_list(struct worker *w, int64_t *due_us, struct err *err)
 	if (n == w->deny_changes)
 		return true;
 	w->deny_changes = n;
-	for (unsigned i = 0; i < w->n_nodes; i++) {
-		w->nodes[i]->judging = true;
-		w->nodes[i]->judge_slot = 0;
-	}
-	return true;
-}
-
-/* It is as if it had never been tried. */
-static bool allow(struct node *node, struct task *t, struct err *err)
-{
-	struct copy *c = &t->copy;
-
-	c->attempts = 0;
-	c->failure = FAILURE_NONE;
-	c->next_at = c->failing_since = 0;
-	task_set_error(t, (struct slice){ 0 });
-	if (!node_report(node, t, COPY_QUEUED, err))
-		return false;
-	node_queue(node, t);
+	for (unsigned i = 0; i < w->n_nodes; i++)
+		judge_all(w->nodes[i]);
 	return true;
 }
 
@@ -60,33 +52,51 @@ bool node_judge(struct node *node, struct task *t, struct err *err)
 	bool was = t->copy.failure == FAILURE_DENIED && copy_state(&t->copy) == COPY_ERROR;
 	const char *why;
 
-	if (!t->copy.desired || (t->op && t->step != TASK_FETCHING))
+	if (!t->copy.desired || t->to_judge || (t->op && t->step != TASK_FETCHING))
 		return true;
 	if (!node_is_denied(node, t, &why, err))
 		return false;
-	if (t->op && why) { /* carry.c finds out why */
+	if ((why != NULL) == (was && !t->op))
+		return true;
+	/* What is there already stays: that is looked at first, when it is what waits. */
+	t->to_judge = true;
+	if (t->op)
 		kubo_cancel(node->worker->options.kubo, t->op);
-	} else if (!t->op && why && !was) {
-		return node_deny(node, t, why, err);
-	} else if (!t->op && !why && was) {
-		return allow(node, t, err);
+	else
+		node_queue(node, t);
+	return true;
+}
+
+/* One entry that cannot be read holds no other task up: its own fetch asks again. */
+static bool judge_slot(struct node *node, size_t slot, struct err *err)
+{
+	for (struct task *t = node->journal.slots[slot]; t; t = t->next) {
+		if (node_judge(node, t, err))
+			continue;
+		if (!row_at_fault(err))
+			return false;
+		log_err(LOG_ERROR, err, "an entry of the deny list is passed over");
 	}
 	return true;
 }
 
-/* If the journal widens meanwhile, tasks only go to slots behind: some are judged twice. */
-bool node_judge_tasks(struct node *node, bool *more, struct err *err)
+int64_t node_judge_tasks(struct node *node)
 {
-	const struct journal *j = &node->journal;
-	size_t end = node->judge_slot + JUDGE_SLOTS;
+	int64_t now = node_mono_us(node);
+	struct err err = { 0 };
 
-	for (; node->judging && node->judge_slot < end && node->judge_slot < j->n_slots;
-	     node->judge_slot++)
-		for (struct task *t = j->slots[node->judge_slot]; t; t = t->next)
-			if (!node_judge(node, t, err))
-				return false;
-	if (node->judge_slot >= j->n_slots)
-		node->judging = false;
-	*more = node->judging;
-	return true;
+	if (node->judge_left > 0 && node->judge_slots != node->journal.n_slots)
+		judge_all(node); /* it was widened, and tasks are elsewhere */
+	if (node->judge_left == 0 || now < node->judge_at)
+		return node->judge_left == 0 ? INT64_MAX : node->judge_at;
+	for (int i = 0; i < JUDGE_SLOTS && node->judge_left > 0; i++) {
+		node->judge_slot &= node->judge_slots - 1;
+		if (!judge_slot(node, node->judge_slot, &err)) {
+			log_err(LOG_WARN, &err, "look at the deny list");
+			return node->judge_at = now + node->worker->policy.heartbeat_us;
+		}
+		node->judge_slot++;
+		node->judge_left--;
+	}
+	return node->judge_left > 0 ? now : INT64_MAX;
 }

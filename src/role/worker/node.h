@@ -41,10 +41,12 @@ struct node {
 	bool syncing; /* reading open copies from the store */
 	struct cid sync_after;
 	struct journal journal;
-	bool judging; /* the deny list was changed: all tasks are looked at */
-	size_t judge_slot;
+	size_t judge_left;    /* the deny list was changed: so many slots are looked at yet */
+	size_t judge_slot;    /* the next one */
+	size_t judge_slots;   /* that there were when that began */
+	int64_t judge_at;     /* mono; not before, for the list could not be read */
 	struct turn turn;     /* of what is to be pinned */
-	struct turn removals; /* of what is to go: nobody's, and they need no slot */
+	struct turn removals; /* of what is to go, or only to be looked at: they need no slot */
 	struct task_list running;
 	unsigned n_calls;    /* tasks with a running call */
 	unsigned n_fetching; /* of those: fetches that hold a slot, and probes before them */
@@ -86,7 +88,8 @@ struct worker {
 	unsigned n_nodes;
 	struct resolver *resolver;
 	struct owner_bounds *bounds;
-	uint64_t deny_changes;     /* of the deny list, as last seen; 0: it is empty */
+	uint64_t deny_changes;     /* of the deny list, as last seen; 0: it is empty;
+				      UINT64_MAX: not seen yet */
 	int64_t deny_at;           /* mono; the next look at that */
 	struct call_list calls;    /* running ones */
 	struct arena *mem;         /* of one step */
@@ -199,20 +202,19 @@ bool node_report_copy(struct node *node, struct slice cid, const struct copy *ob
 bool node_report(struct node *node, struct task *task, enum copy_state state,
 		 struct err *err) MUST_CHECK;
 
-/* The copy fails because its content is denied; `why` is for people. */
-bool node_deny(struct node *node, struct task *task, const char *why, struct err *err) MUST_CHECK;
-
 /* ---- denied.c: what is not to be fetched ---------------------------------------------- */
 
 /* *why, in the arena of the step: what the deny list says of the task's CID; NULL: nothing. */
 bool node_is_denied(struct node *node, const struct task *task, const char **why,
 		    struct err *err) MUST_CHECK;
-/* Judges one task by the list as it is now. */
+/* Judges one task by the list as it is now: if that says anything else than before, a running fetch
+ * is broken off, and the task gets a turn soon in which a probe comes first. */
 bool node_judge(struct node *node, struct task *task, struct err *err) MUST_CHECK;
 /* Notices that the list was changed; *due_us: to be called again then. */
 bool worker_watch_deny_list(struct worker *w, int64_t *due_us, struct err *err) MUST_CHECK;
-/* After that: a part of the node's tasks is judged by it anew; *more: there are others. */
-bool node_judge_tasks(struct node *node, bool *more, struct err *err) MUST_CHECK;
+/* After that: a part of the node's tasks is judged by it anew.  Gives when to be called again
+ * (mono); INT64_MAX: all are. */
+int64_t node_judge_tasks(struct node *node);
 
 /* ---- watch.c: running fetches -------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ static int64_t wait_of(const struct node *node, const struct task *t)
 
 static struct turn *turn_of(struct node *node, const struct task *t)
 {
-	return t->copy.desired ? &node->turn : &node->removals;
+	return t->copy.desired && !t->to_judge ? &node->turn : &node->removals;
 }
 
 void node_leave_turn(struct task *t)
@@ -53,7 +53,7 @@ void node_queue(struct node *node, struct task *t)
 	int64_t wait = wait_of(node, t);
 
 	t->again = copy_backs_off(&t->copy);
-	if (wait > 0 || t->again) {
+	if (!t->to_judge && (wait > 0 || t->again)) {
 		node_retry_at(node, t, node_mono_us(node) + (wait > 0 ? wait : 0));
 		return;
 	}
@@ -116,6 +116,7 @@ void node_assign(struct node *node, const struct bus_msg *msg)
 	}
 	t->was_pinned = t->was_pinned || copy_state(&msg->copy) == COPY_PINNED;
 	task_assign(t, msg);
+	t->to_judge = false;
 	if (t->op) {
 		t->renewed = true; /* what runs ends first, then the new order is looked at */
 		if (t->step == TASK_FETCHING && !t->copy.desired)
@@ -149,7 +150,8 @@ static bool may_call(const struct node *node)
 	return node->state == NODE_UP && !node->troubled;
 }
 
-/* Removals, probes before them and sizes run beside the fetches, whose places they never take. */
+/* Removals, probes before them and to judge, and sizes run beside the fetches, whose places they
+ * never take. */
 static bool may_remove(const struct node *node)
 {
 	unsigned fetches = node->n_fetching + node->n_patient;

@@ -47,6 +47,8 @@ struct task {
 	bool told_pinning;
 	bool again;        /* it has failed before under this order */
 	unsigned troubles; /* calls in a row that broke off */
+	bool to_judge;     /* the deny list says something else of it than before: it is probed,
+			    * without a slot, and judged then */
 	bool renewed;      /* the assignment changed while a call was running */
 	bool was_pinned;   /* the store counts it as pinned: report a loss at once */
 	char *hidden;      /* heap; the name of the user's direct pin that ours hides; NULL: none */

@@ -104,6 +104,7 @@ bool worker_new(const struct worker_options *options, struct worker **out, struc
 
 	w->options = *options;
 	w->policy = *options->policy;
+	w->deny_changes = UINT64_MAX; /* not known yet: each fetch asks */
 	w->mem = arena_new();
 	w->kept = arena_new();
 	w->resolver = resolver_new();
@@ -317,12 +318,12 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 {
 	struct worker *w = node->worker;
 	int64_t now = clock_mono_us(w->options.clock), watch_at, gc_at;
-	bool more_msgs, more_sync, more_judging, more_compare;
+	bool more_msgs, more_sync, more_compare;
 
 	if (!node_heartbeat(node, now, err) || !node_tell_health(node, now, err) ||
-	    !take_assignments(node, &more_msgs, err) || !sync_assignments(node, &more_sync, err) ||
-	    !node_judge_tasks(node, &more_judging, err))
+	    !take_assignments(node, &more_msgs, err) || !sync_assignments(node, &more_sync, err))
 		return false;
+	sooner(due_us, node_judge_tasks(node));
 	if (node->state == NODE_UP && !node->inventory && now >= node->compare_at &&
 	    !inventory_start(node, err))
 		return false;
@@ -330,7 +331,7 @@ static bool step_node(struct node *node, int64_t *due_us, struct err *err)
 	if (!inventory_step(node, &more_compare, err) || !gc_step(node, &gc_at, err) ||
 	    !node_watch(node, &watch_at, err) || !node_carry(node, err))
 		return false;
-	if (more_msgs || more_sync || more_judging || more_compare)
+	if (more_msgs || more_sync || more_compare)
 		*due_us = now;
 	if (!node->id_op)
 		sooner(due_us, node->heartbeat_at);
