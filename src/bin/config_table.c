@@ -93,7 +93,8 @@ const struct option_row option_rows[] = {
 	     "Memory for rows not yet in a table file, of all tables together."),
 
 	INT("bus.queue_max", bus.queue_max, "65536", "16", "16777216",
-	    "Messages a queue holds; what does not fit is found again in the store."),
+	    "Messages a queue holds; what does not fit is found again in the store. A node has "
+	    "as much running as its share has room for: 300 a node are enough."),
 
 	INT("http.loops", http.loops, "1", "1", "64", "Threads that own sockets."),
 	INT("http.workers", http.workers, "0", "0", "1024",

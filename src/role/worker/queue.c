@@ -250,17 +250,34 @@ static struct turn_entry *next_turn(struct node *node)
 	return e;
 }
 
+/* Has anything a turn now, if there is room to tell of it? */
+static bool has_turn(const struct node *node)
+{
+	int64_t now = node_mono_us(node);
+	const struct turn *t = &node->turn, *r = &node->removals;
+
+	return (may_fetch(node, true) && (t->n_fresh > 0 || turn_due(t) <= now)) ||
+	       (may_remove(node) && (r->n_fresh > 0 || turn_due(r) <= now));
+}
+
 /* How many tasks may be begun so that all that run find room for what they will tell, that they
  * last and how they end: a report that is dropped is asked for again only when its CID's wake-up is
- * due. */
+ * due.  Each node has its share of the room, whatever the others do, and something to do while
+ * there is any: what gets nothing for long must not keep it from all else. */
 static size_t room_to_tell(const struct node *node)
 {
 	const struct worker *w = node->worker;
-	size_t room = bus_room(w->options.bus, BUS_PIN_STATUS, 0), running = 0;
+	size_t room = bus_room(w->options.bus, BUS_PIN_STATUS, 0), share = room / w->n_nodes;
+	size_t owed = 0;
+	const struct task *t;
 
-	for (unsigned i = 0; i < w->n_nodes; i++)
-		running += w->nodes[i]->n_calls;
-	return room / 2 > running ? room / 2 - running : 0;
+	LIST_FOREACH(t, &node->running, running)
+	{
+		owed += t->step == TASK_FETCHING && t->told_pinning ? 1 : 2;
+	}
+	if (share > owed + 1)
+		return (share - owed) / 2;
+	return room > 1 && node->n_calls == node->n_patient;
 }
 
 bool node_carry(struct node *node, struct err *err)
@@ -268,7 +285,7 @@ bool node_carry(struct node *node, struct err *err)
 	size_t room = room_to_tell(node);
 	struct turn_entry *e;
 
-	node->crowded = room == 0;
+	node->crowded = room == 0 && has_turn(node);
 	while (room-- > 0 && (e = next_turn(node))) {
 		struct task *t = CONTAINER_OF(e, struct task, turn);
 

@@ -207,6 +207,30 @@ static void each_of_many_that_wait_is_found(void **state UNUSED)
 		assert_int_equal(status(r, ids[i]) == STATUS_FAILED, i % 100 == 0);
 }
 
+static void what_is_to_be_judged_is_probed_a_few_at_once(void **state UNUSED)
+{
+	enum { MANY = 500 };
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .max_fetches = 1 });
+	const struct node *node = r->worker->nodes[0];
+	struct err err = { 0 };
+	unsigned most = 0;
+	int64_t due;
+
+	fake_kubo_fetch(r->fake, 0, NULL, US_PER_H);
+	for (unsigned i = 0; i < MANY; i++)
+		roles_pin(r, "ada", i, NULL);
+	roles_run(r, US_PER_S);
+	fake_kubo_knobs(r->fake, 0)->latency_us = US_PER_S;
+	for (unsigned i = 0; i < MANY; i++)
+		deny(r, i, "");
+	for (int64_t end = r->now + LOOK; r->now < end; r->now += 10 * US_PER_MS) {
+		assert_true(worker_step(r->worker, r->now, &due, &err));
+		most = node->n_calls > most ? node->n_calls : most;
+	}
+	assert_in_range(most, CALLS_MAX / 2, CALLS_MAX + 10);
+}
+
 static void count_deny_reads(void *ctx, enum table table)
 {
 	*(unsigned *)ctx += table == TABLE_DENY_LIST;
@@ -307,7 +331,7 @@ static void an_entry_that_cannot_be_read_holds_up_nothing_but_its_own_fetch(void
 	struct roles *r = start(&(struct roles_options){ .nodes = 1, .max_fetches = 1 });
 	uint8_t digest[DENY_DIGEST_LEN];
 	struct cid cid = cid_of(r, 2);
-	struct ulid other = roles_pin(r, "ada", 1, NULL);
+	struct ulid other = roles_pin(r, "ada", 1, NULL), waiting[20];
 	struct err err = { 0 };
 	int64_t due;
 
@@ -316,8 +340,12 @@ static void an_entry_that_cannot_be_read_holds_up_nothing_but_its_own_fetch(void
 	fake_kubo_content(r->fake, roles_text(r, 3), 1 << 20, 10000);
 	roles_pin(r, "ada", 3, NULL);
 	roles_run(r, US_PER_S);
+	for (unsigned i = 10; i < 30; i++)
+		waiting[i - 10] = roles_pin(r, "ada", i, NULL);
 	roles_pin(r, "ada", 2, NULL);
 	roles_run(r, US_PER_S);
+	for (unsigned i = 10; i < 30; i++)
+		deny(r, i, "");
 	deny(r, 2, "");
 	deny_digest(&cid, digest);
 	r->failing.bad_deny = SLICE_OF(digest, sizeof(digest));
@@ -325,6 +353,8 @@ static void an_entry_that_cannot_be_read_holds_up_nothing_but_its_own_fetch(void
 		assert_true(worker_step(r->worker, r->now, &due, &err));
 	roles_unpin(r, "ada", other);
 	roles_run(r, 10 * US_PER_S);
+	for (unsigned i = 0; i < ARRAY_LEN(waiting); i++)
+		assert_int_equal(status(r, waiting[i]), STATUS_FAILED);
 	assert_null(fake_kubo_pin(r->fake, 0, roles_text(r, 1)));
 }
 
@@ -379,6 +409,7 @@ int main(void)
 		cmocka_unit_test(what_is_pinned_when_it_is_denied_stays),
 		cmocka_unit_test(what_is_allowed_again_is_fetched_by_itself),
 		cmocka_unit_test(each_of_many_that_wait_is_found),
+		cmocka_unit_test(what_is_to_be_judged_is_probed_a_few_at_once),
 		cmocka_unit_test(a_list_that_was_never_used_is_not_read_for_each_fetch),
 		cmocka_unit_test(an_entry_that_is_older_than_the_counter_is_obeyed),
 		cmocka_unit_test(what_the_node_has_while_it_waits_is_pinned_and_not_denied),

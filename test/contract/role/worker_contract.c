@@ -69,6 +69,67 @@ static void no_report_is_lost_because_too_many_were_not_taken_yet(void **state U
 	assert_int_equal(told.dropped[BUS_PIN_STATUS], 0);
 }
 
+/* The worker fills it by itself: nobody takes what it tells. */
+static void each_node_has_its_share_of_the_room_to_tell(void **state UNUSED)
+{
+	enum { NODES = 4, QUEUE = 32, PINS = 100 };
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = NODES, .bus_queue = QUEUE });
+	struct err err = { 0 };
+	int64_t due;
+
+	for (unsigned i = 0; i < NODES; i++)
+		fake_kubo_fetch(r->fake, i, NULL, FAKE_KUBO_NEVER);
+	for (unsigned i = 1; i <= PINS; i++)
+		roles_pin(r, "ada", i, NULL);
+	for (unsigned i = 0; i < PINS; i++)
+		assert_true(planner_step(r->planner, &due, &err));
+	work(r, 100 * US_PER_MS);
+	for (unsigned i = 0; i < NODES; i++)
+		assert_int_equal(r->worker->nodes[i]->n_calls, QUEUE / NODES / 2);
+}
+
+static void fetches_that_hang_take_no_room_from_others(void **state UNUSED)
+{
+	enum { NODES = 4, QUEUE = 16, HANGING = 60 };
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = NODES, .bus_queue = QUEUE });
+
+	for (unsigned i = 0; i < HANGING; i++) {
+		for (unsigned k = 0; k < NODES; k++)
+			fake_kubo_fetch(r->fake, k, roles_text(r, 100 + i), FAKE_KUBO_NEVER);
+		roles_pin(r, "ada", 100 + i, NULL);
+	}
+	roles_run(r, 10 * US_PER_S);
+	roles_pin(r, "bob", 1, NULL);
+	roles_run(r, 10 * US_PER_S); /* they hang for 30 */
+	for (unsigned k = 1; k <= NODES; k++)
+		if (roles_copy(r, 1, k).state == COPY_PINNED)
+			return;
+	fail_msg("it waits for what gets nothing");
+}
+
+static void a_full_bus_is_not_looked_at_by_who_has_nothing_to_tell(void **state UNUSED)
+{
+	CLEANUP(roles_free)
+	struct roles *r = start(&(struct roles_options){ .nodes = 1, .bus_queue = 16 });
+	const struct bus_msg msg = { .topic = BUS_PIN_STATUS, .cid = roles_cid(r, 1) };
+	const struct node *node = r->worker->nodes[0];
+	struct bus_msg order = { .topic = BUS_PIN_ASSIGN, .peer_no = PEER, .cid = roles_cid(r, 2) };
+	struct err err = { 0 };
+	int64_t due;
+
+	while (bus_room(r->bus, BUS_PIN_STATUS, 0) > 0)
+		assert_true(bus_publish(r->bus, &msg, 1, &err));
+	assert_true(worker_step(r->worker, r->now, &due, &err));
+	assert_true(node_begin_due(node) == INT64_MAX);
+	order.copy = (struct copy){ .peer_no = PEER, .desired = true, .gen = 1 };
+	assert_true(bus_publish(r->bus, &order, 1, &err));
+	assert_true(worker_step(r->worker, r->now, &due, &err));
+	assert_int_equal(node->n_calls, 0);
+	assert_true(node_begin_due(node) == r->now + ROOM_WAIT_US);
+}
+
 /* How many of the CIDs from `first` to `last` are being fetched. */
 static unsigned fetching(struct roles *r, unsigned first, unsigned last)
 {
@@ -468,6 +529,9 @@ int main(void)
 			a_fetch_that_lasts_shows_as_pinning_long_before_its_patience_is_over),
 		cmocka_unit_test(a_fetch_is_reported_as_running_once_and_only_if_it_lasts),
 		cmocka_unit_test(no_report_is_lost_because_too_many_were_not_taken_yet),
+		cmocka_unit_test(each_node_has_its_share_of_the_room_to_tell),
+		cmocka_unit_test(fetches_that_hang_take_no_room_from_others),
+		cmocka_unit_test(a_full_bus_is_not_looked_at_by_who_has_nothing_to_tell),
 		cmocka_unit_test(an_owner_fetches_as_many_at_once_as_his_row_says),
 		cmocka_unit_test(the_bound_of_an_owner_is_read_now_and_then),
 		cmocka_unit_test(a_store_that_does_not_answer_is_asked_for_one_bound_a_step),
