@@ -125,8 +125,11 @@ static uint64_t cursor_hash(const uint8_t key[SIPHASH_KEY_LEN], struct slice own
 	add_number(&buf, f->tags.n);
 	for (size_t i = 0; i < f->tags.n; i++)
 		add_text(&buf, f->tags.at[i]);
-	add_number(&buf, (uint64_t)f->expires_before);
-	add_number(&buf, f->peer_no);
+	/* Only if set: cursors of programs that did not know them stay good. */
+	if (f->expires_before != 0 || f->peer_no != 0) {
+		add_number(&buf, (uint64_t)f->expires_before);
+		add_number(&buf, f->peer_no);
+	}
 	return siphash24(key, buf_slice(&buf));
 }
 
