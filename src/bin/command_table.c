@@ -147,9 +147,10 @@ const struct command commands[] = {
 	{ "owner show", "NAME...", "Show the settings of an owner.", NULL, cmd_owner_show, 1, MANY,
 	  TO_SERVER },
 	{ "owner set", "NAME...", "Set defaults and limits of an owner.",
-	  "Defaults, such as zones and peer tags, are used where a request is silent: its owner may "
-	  "ask for anything else, so they are no bounds. 0 of a limit means none, and default, for "
-	  "limits and --replicas, what the server's configuration has for all owners.",
+	  "Defaults, such as zones and peer tags, are used where a request is silent: its owner "
+	  "may ask for anything else, so they are no bounds. 0 of a limit means none, and "
+	  "default, for limits and --replicas, what the server's configuration has for all "
+	  "owners.",
 	  cmd_owner_set, 1, MANY, TO_SERVER,
 	  .options = { { "replicas", "N", "Copies: 2, a range such as 2-3, or all." },
 		       { "ttl", "DURATION", "How long pins are kept; 0s: for ever." },
