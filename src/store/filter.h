@@ -26,11 +26,12 @@ struct slice row_filter_tag(const struct row_filter *filter, struct arena *mem);
 /*
  * A cursor says behind which place the next page begins:
  *
- *	| version 1 (1) | place (1 and more) | SipHash-2-4 (8) |   in lower-case hex
+ *	| version 2 (1) | place (1 and more) | SipHash-2-4 (8) |   in lower-case hex
  *
  * The place is what the listing makes it: of an owner's pins the request id (16).
  * The hash covers the owner (empty: all) and every part of the filter too, and its key is the
- * cluster's, so a cursor works only where it belongs and nobody can make one up.
+ * cluster's, so a cursor works only where it belongs and nobody can make one up.  Another
+ * version: what the hash covers, or a place, has changed.
  */
 struct slice cursor_encode(const uint8_t key[SIPHASH_KEY_LEN], struct slice owner,
 			   const struct pin_filter *filter, struct slice place, struct arena *mem);

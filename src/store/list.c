@@ -37,6 +37,11 @@ struct listing {
 	bool failed; /* in a visit, with *err */
 };
 
+static void charge(struct listing *l, size_t rows)
+{
+	l->budget -= rows < l->budget ? rows : l->budget;
+}
+
 /* Does one of the copies that its owner is shown lie there? */
 static bool on_peer(struct listing *l, const struct owner_pin *row, uint32_t peer_no)
 {
@@ -46,7 +51,7 @@ static bool on_peer(struct listing *l, const struct owner_pin *row, uint32_t pee
 	l->failed = !store_copies(l->store, row->cid, l->scratch, &view, l->err);
 	if (l->failed)
 		return false;
-	l->budget -= view.n_copies < l->budget ? view.n_copies : l->budget;
+	charge(l, PIN_READ_COST + view.n_copies);
 	shown = shown_view(row, &view, l->zones, l->scratch);
 	for (size_t i = 0; i < shown->n_copies; i++)
 		if (shown->copies[i].peer_no == peer_no)
@@ -345,7 +350,9 @@ bool store_list(struct store *store, struct slice owner, const struct pin_filter
 	if (cursor.len > 0) {
 		if (!cursor_decode(store->cluster_key, owner, filter, cursor, mem, &place, err))
 			return false;
-		assert(place.len == sizeof(below.bytes)); /* nobody else makes one for an owner */
+		if (place.len != sizeof(below.bytes))
+			return err_set(err, ERR_INVALID,
+				       "the cursor is of another version: begin again without it");
 		memcpy(below.bytes, place.ptr, sizeof(below.bytes));
 	}
 	return read_page(store, owner, filter, cursor.len > 0 ? &below : NULL, &page, out, err);

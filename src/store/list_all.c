@@ -74,11 +74,16 @@ static void keep_place(struct walk *w, const struct place *at)
 	w->place_len = PLACE_HEAD + at->cid.len + at->owner.len;
 }
 
-/* `bytes` are what keep_place() made: the cursor's hash says so. */
-static struct place place_of(struct slice bytes)
+/* The cursor's hash says that a server of this store made `bytes`, but not which version of it. */
+static bool place_of(struct slice bytes, struct place *out, struct err *err)
 {
-	size_t cid_len = bytes.ptr[32];
-	struct place at = {
+	size_t cid_len = bytes.len < PLACE_HEAD ? 0 : bytes.ptr[32];
+
+	if (bytes.len < PLACE_HEAD || cid_len > CID_MAX || bytes.len - PLACE_HEAD < cid_len ||
+	    bytes.len - PLACE_HEAD - cid_len > OWNER_MAX)
+		return err_set(err, ERR_INVALID,
+			       "the cursor is of another version: begin again without it");
+	*out = (struct place){
 		.expires_at = (int64_t)get_number(bytes.ptr),
 		.rev = get_number(bytes.ptr + 8),
 		.cid = SLICE_OF(bytes.ptr + PLACE_HEAD, cid_len),
@@ -86,17 +91,18 @@ static struct place place_of(struct slice bytes)
 				  bytes.len - PLACE_HEAD - cid_len),
 	};
 
-	memcpy(at.id.bytes, bytes.ptr + 16, sizeof(at.id.bytes));
-	return at;
+	memcpy(out->id.bytes, bytes.ptr + 16, sizeof(out->id.bytes));
+	return true;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
-/* Whether one more row may be read. */
-static bool spend(struct walk *w)
+/* Whether one more row may be looked at, which costs as much as so many.  What is left pays for
+ * it, however dear: a page of any budget gets on. */
+static bool spend(struct walk *w, size_t cost)
 {
 	w->cut = w->budget == 0;
-	w->budget -= !w->cut;
+	w->budget -= cost < w->budget ? cost : w->budget;
 	return !w->cut;
 }
 
@@ -131,7 +137,7 @@ static bool on_ttl(void *ctx, const void *row)
 	const struct owner_pin *pin;
 	struct walk *w = ctx;
 
-	if (!spend(w))
+	if (!spend(w, PIN_READ_COST))
 		return false;
 	arena_reset(w->scratch);
 	w->failed = !store_find(w->store, t->owner, t->request_id, w->scratch, &pin, w->err);
@@ -166,58 +172,86 @@ static bool walk_expiries(struct walk *w, const struct place *from, struct err *
 
 /* ---- by peer ----------------------------------------------------------------------------- */
 
-static bool passed(const struct request *r, const struct place *from)
-{
-	int c = from ? slice_cmp(r->create->owner, from->owner) : 1;
+struct cid_look { /* at the requests for a CID that the peer has, as they are read */
+	struct walk *w;
+	struct view_builder one; /* the facts of one */
+	bool ended;              /* by the page's limit or budget, or a failure */
+};
 
-	return c < 0 || (c == 0 && ulid_cmp(&r->create->request_id, &from->id) <= 0);
-}
-
-/* One request for a CID that the peer has. */
-static bool look(struct walk *w, const struct request *r)
+static bool offer_request(struct walk *w, const struct fact *fact)
 {
-	const struct fact *create = r->create;
 	const struct owner_pin *pin;
 
-	if (!spend(w))
+	w->failed = !store_find(w->store, fact->owner, fact->request_id, w->scratch, &pin, w->err);
+	return !w->failed && (!pin || offer(w, pin));
+}
+
+/* The facts of one request are there. */
+static bool look_at_request(struct cid_look *l)
+{
+	const struct fact *first = l->one.facts;
+	struct walk *w = l->w;
+	struct request r;
+	bool counts;
+
+	if (l->one.n_facts == 0)
+		return true;
+	r = request_fold(first, l->one.n_facts);
+	counts = r.life == REQUEST_LIVE && request_allows(&r, &w->zone);
+	l->ended = !spend(w, l->one.n_facts + (counts ? PIN_READ_COST : 0)) ||
+		   (counts && !offer_request(w, first));
+	if (l->ended)
 		return false;
-	w->failed =
-		!store_find(w->store, create->owner, create->request_id, w->scratch, &pin, w->err);
-	if (w->failed || (pin && !offer(w, pin)))
-		return false;
-	keep_place(w, &(struct place){ .id = create->request_id,
-				       .cid = create->cid,
-				       .owner = create->owner });
+	keep_place(w, &(struct place){
+			      .id = first->request_id, .cid = first->cid, .owner = first->owner });
+	arena_reset(w->scratch);
+	l->one = (struct view_builder){ .mem = w->scratch };
 	return true;
 }
 
-static bool look_past(struct walk *w, struct slice cid)
+static bool on_fact(void *ctx, const void *row)
 {
-	if (!spend(w))
+	const struct fact *fact = &((const struct fact_row *)row)->fact;
+	struct cid_look *l = ctx;
+
+	if (l->one.n_facts > 0 &&
+	    (!slice_eq(l->one.facts->owner, fact->owner) ||
+	     ulid_cmp(&l->one.facts->request_id, &fact->request_id) != 0) &&
+	    !look_at_request(l))
+		return false;
+	view_add_fact(&l->one, fact);
+	return true;
+}
+
+static bool look_past(struct walk *w, struct slice cid, size_t cost)
+{
+	if (!spend(w, cost))
 		return false;
 	keep_place(w, &(struct place){ .cid = cid });
 	return true;
 }
 
-/* Every request for a CID on which the peer's copy counts, behind `from`. */
+/* Every request for a CID on which the peer's copy counts, behind `from`.  A CID may have any
+ * number of them: they are read no further than the page goes. */
 static bool look_at_cid(struct walk *w, struct slice cid, const struct place *from)
 {
-	struct view_builder facts = { .mem = w->scratch };
-	struct slice all = { NULL, 0 };
-	struct request *requests;
-	size_t n;
+	struct fact_row key = { .bucket = store_bucket(w->store, cid), .fact = { .cid = cid } };
+	struct fact_row behind = key;
+	struct store_query query = { .table = TABLE_PINS_BY_CID, .equal = &key, .n_equal = 3 };
+	struct cid_look l = { .w = w, .one = { .mem = w->scratch } };
 
+	if (from) {
+		behind.fact.owner = from->owner;
+		behind.fact.request_id = from->id;
+		query.after = &behind;
+		query.n_after = 5;
+	}
 	arena_reset(w->scratch);
-	w->failed =
-		!view_add_facts(w->store, cid, store_bucket(w->store, cid), all, &facts, w->err);
-	if (w->failed)
+	if (!store_read(w->store, &query, on_fact, &l, w->err)) {
+		w->failed = true;
 		return false;
-	n = requests_fold(facts.facts, facts.n_facts, w->scratch, &requests);
-	for (size_t i = 0; i < n; i++)
-		if (requests[i].life == REQUEST_LIVE && !passed(&requests[i], from) &&
-		    request_allows(&requests[i], &w->zone) && !look(w, &requests[i]))
-			return false;
-	return look_past(w, cid);
+	}
+	return !l.ended && look_at_request(&l) && look_past(w, cid, PIN_READ_COST);
 }
 
 static bool on_peer_pin(void *ctx, const void *row)
@@ -225,24 +259,36 @@ static bool on_peer_pin(void *ctx, const void *row)
 	const struct peer_pin *p = row;
 	struct walk *w = ctx;
 
-	return p->desired ? look_at_cid(w, p->cid, NULL) : look_past(w, p->cid);
+	return p->desired ? look_at_cid(w, p->cid, NULL) : look_past(w, p->cid, 1);
+}
+
+/* The CID among whose requests the page before ended, if the peer is still to have it. */
+static bool go_on_in_cid(struct walk *w, const struct place *from, bool *more, struct err *err)
+{
+	const struct peer_pin *row;
+
+	if (!store_peer_pin(w->store, w->filter.filter->peer_no, from->cid, w->mem, &row, err))
+		return false;
+	*more = !row || !row->desired || look_at_cid(w, from->cid, from);
+	return !w->failed;
 }
 
 static bool walk_peer(struct walk *w, const struct place *from, struct err *err)
 {
 	struct peer_pin key = { .peer_no = w->filter.filter->peer_no };
 	struct store_query query = { .table = TABLE_PINS_BY_PEER, .equal = &key, .n_equal = 1 };
+	bool more = true;
 
 	w->zone = peer_zone(store_zones(w->store, w->mem), key.peer_no);
 	if (from) {
-		if (from->owner.len > 0 && !look_at_cid(w, from->cid, from))
-			return !w->failed;
+		if (from->owner.len > 0 && !go_on_in_cid(w, from, &more, err))
+			return false;
 		key.pb = (uint16_t)(store_bucket(w->store, from->cid) >> (BUCKET_BITS - 12));
 		key.cid = from->cid;
 		query.after = &key;
 		query.n_after = 3;
 	}
-	return store_read(w->store, &query, on_peer_pin, w, err);
+	return !more || store_read(w->store, &query, on_peer_pin, w, err);
 }
 
 /* ---- pages ------------------------------------------------------------------------------- */
@@ -269,7 +315,8 @@ bool store_list_all(struct store *store, const struct pin_filter *filter, struct
 	if (cursor.len > 0) {
 		if (!cursor_decode(store->cluster_key, everybody, filter, cursor, mem, &place, err))
 			return false;
-		from = place_of(place);
+		if (!place_of(place, &from, err))
+			return false;
 		keep_place(&w, &from);
 	}
 	start = cursor.len > 0 ? &from : NULL;

@@ -37,6 +37,7 @@ struct store;
 struct store_backend;
 
 #define PIN_SCAN_BUDGET 200000
+#define PIN_READ_COST   50 /* what is read by its own key costs as much as so many rows in a row */
 
 struct store_options {
 	unsigned instance;   /* 0..INSTANCE_MAX; unique among running instances */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "lib/failing_store.h"
+#include "store/filter.h"
+#include "store/handle.h"
 #include "store_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -231,6 +233,20 @@ static void cursors_belong_to_their_filter_and_owner(void **state)
 	assert_false(store_list_all(fx->store, &on, SLICE_LIT("01"), 1, fx->mem, &page, &err));
 }
 
+/* Another handle on the same rows, whose pages read so many of them and whose calls count. */
+static struct store *frugal(struct fixture *fx, struct failing_store *counted, size_t budget)
+{
+	const struct store_options options = {
+		.instance = 8, .clock = &fx->clock.base, .rand = &fx->rand, .scan_budget = budget
+	};
+	struct store *store;
+	struct err err;
+
+	failing_store_init(counted, fx->backend);
+	MUST(store_open(&counted->base, &options, &store, &err));
+	return store;
+}
+
 /* However little a page may read, the pages together have all. */
 static void a_page_ends_when_its_budget_is_used_up_and_the_next_goes_on(void **state)
 {
@@ -247,18 +263,12 @@ static void a_page_ends_when_its_budget_is_used_up_and_the_next_goes_on(void **s
 		size_t want = f == 0 ? 40 : 60;
 
 		for (size_t budget = 1; budget < 7; budget += 2) {
-			const struct store_options options = { .instance = 8,
-							       .clock = &fx->clock.base,
-							       .rand = &fx->rand,
-							       .scan_budget = budget };
 			struct failing_store failing;
+			struct store *store = frugal(fx, &failing, budget);
 			struct pin_page page = { .next = NONE };
 			size_t seen = 0, pages = 0;
-			struct store *store;
 			struct err err;
 
-			failing_store_init(&failing, fx->backend);
-			MUST(store_open(&failing.base, &options, &store, &err));
 			do {
 				MUST(store_list_all(store, &filters[f], page.next, 100, fx->mem,
 						    &page, &err));
@@ -271,6 +281,117 @@ static void a_page_ends_when_its_budget_is_used_up_and_the_next_goes_on(void **s
 			store_close(store);
 		}
 	}
+}
+
+/* Of each row the copies are read by themselves: so many rows are another thing than a scan. */
+static void a_page_by_peer_reads_the_copies_of_few_rows_and_the_next_goes_on(void **state)
+{
+	enum { PINS = 40, LOOKS = 4 };
+	struct fixture *fx = *state;
+	const struct pin_filter on = { .peer_no = PEER };
+	struct pin_page page = { .next = NONE };
+	struct failing_store counted;
+	size_t found = 0, pages = 0, n;
+	struct store *store;
+	struct err err;
+	bool cut;
+
+	for (unsigned i = 0; i < PINS; i++) {
+		make(fx, i, "x", "", 0);
+		place_copy(fx, cid_no(fx, i), i == 0 ? PEER : OTHER, true, COPY_PINNED);
+	}
+	store = frugal(fx, &counted, LOOKS * PIN_READ_COST);
+	do {
+		counted.calls = 0;
+		MUST(store_list(store, SLICE_LIT("x"), &on, page.next, 100, fx->mem, &page, &err));
+		assert_true(counted.calls <= LOOKS + 3); /* the listing, and what it begins with */
+		assert_true(++pages <= PINS);
+		found += page.n;
+	} while (page.cut);
+	assert_int_equal(found, 1);
+	assert_true(pages >= PINS / LOOKS);
+	counted.calls = 0;
+	MUST(store_count(store, SLICE_LIT("x"), &on, 100, &n, &cut, &err));
+	assert_true(cut && n == 0 && counted.calls <= LOOKS + 3);
+	store_close(store);
+}
+
+/* One CID, asked for by very many: what has ended or was told on the page before costs as well,
+ * and no page reads all. */
+static void the_requests_for_a_cid_are_read_no_further_than_the_page_goes(void **state)
+{
+	enum { REQUESTS = 60, ROWS = 24 };
+	struct fixture *fx = *state;
+	const struct pin_filter on = { .peer_no = PEER };
+	struct pin_page page = { .next = NONE };
+	size_t found = 0, pages = 0;
+	struct failing_store counted;
+	struct store *store;
+	struct err err;
+
+	for (unsigned i = 0; i < REQUESTS; i++) {
+		struct ulid id = make(fx, 0, i < 30 ? "a" : "b", "", 0);
+
+		if (i % 10 != 0) /* creation, revision, end */
+			end_pin(fx, cid_no(fx, 0), i < 30 ? "a" : "b", id, END_BY_OWNER, 0);
+	}
+	place_copy(fx, cid_no(fx, 0), PEER, true, COPY_PINNED);
+	store = frugal(fx, &counted, ROWS);
+	do {
+		MUST(store_list_all(store, &on, page.next, 100, fx->mem, &page, &err));
+		assert_true(++pages <= REQUESTS);
+		found += page.n;
+	} while (page.cut);
+	assert_int_equal(found, REQUESTS / 10);
+	assert_true(pages >= REQUESTS * 9 / 10 * 3 / (ROWS + 3));
+	store_close(store);
+}
+
+/* As an earlier version made one, or a later: its hash is good. */
+static void a_cursor_whose_place_is_of_another_layout_is_refused(void **state)
+{
+	struct fixture *fx = *state;
+	const struct pin_filter on = { .peer_no = PEER };
+	const uint8_t *key = fx->store->cluster_key;
+	const struct {
+		size_t len;
+		uint8_t cid_len;
+		bool good;
+	} cases[] = { { 1, 0, false },    { 16, 0, false },  { 32, 0, false }, { 33, 1, false },
+		      { 40, 8, false },   { 41, 8, true },   { 33, 0, true },  { 200, 161, false },
+		      { 33, 255, false }, { 2000, 8, false } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint8_t bytes[2000] = { [32] = cases[i].cid_len };
+		const struct slice place = SLICE_OF(bytes, cases[i].len);
+		struct slice all = cursor_encode(key, NONE, &on, place, fx->mem);
+		struct slice one = cursor_encode(key, SLICE_LIT("x"), &on, place, fx->mem);
+		struct err err = { 0 };
+		struct pin_page page;
+
+		assert_int_equal(store_list_all(fx->store, &on, all, 1, fx->mem, &page, &err),
+				 cases[i].good);
+		assert_int_equal(err.code, cases[i].good ? ERR_NONE : ERR_INVALID);
+		assert_int_equal(store_list(fx->store, SLICE_LIT("x"), &on, one, 1, fx->mem, &page,
+					    &err),
+				 cases[i].len == 16);
+	}
+}
+
+/* The page ended among its requests; meanwhile the copy is to go. */
+static void what_a_peer_is_to_lose_is_not_told_on_the_next_page_either(void **state)
+{
+	struct fixture *fx = *state;
+	const struct pin_filter on = { .peer_no = PEER };
+	struct pin_page page;
+
+	make(fx, 0, "a", "", 0);
+	make(fx, 0, "b", "", 0);
+	place_copy(fx, cid_no(fx, 0), PEER, true, COPY_PINNED);
+	page = page_of(fx, NULL, &on, NONE, 1);
+	assert_int_equal(page.n, 1);
+	place_copy(fx, cid_no(fx, 0), PEER, false, COPY_PINNED);
+	assert_int_equal(page_of(fx, NULL, &on, page.next, 1).n, 0);
 }
 
 static void what_made_a_request_is_found_by_its_row(void **state)
@@ -306,6 +427,10 @@ int main(int argc, char **argv)
 		CASE(what_made_a_request_is_found_by_its_row),
 		CASE(cursors_belong_to_their_filter_and_owner),
 		CASE(a_page_ends_when_its_budget_is_used_up_and_the_next_goes_on),
+		CASE(a_page_by_peer_reads_the_copies_of_few_rows_and_the_next_goes_on),
+		CASE(the_requests_for_a_cid_are_read_no_further_than_the_page_goes),
+		CASE(a_cursor_whose_place_is_of_another_layout_is_refused),
+		CASE(what_a_peer_is_to_lose_is_not_told_on_the_next_page_either),
 	};
 
 	return contract_main(argc, argv, tests, sizeof(tests) / sizeof(*tests));
