@@ -194,18 +194,26 @@ enum exit_code client_call(struct client *client, const char *method, const char
 
 struct lines {
 	struct client *client;
+	struct clock clock;
 	line_fn *each;
 	void *ctx;
 	struct buf rest;    /* not yet a whole line */
 	struct buf refusal; /* the body of an answer other than 2xx */
+	size_t bad;         /* lines that are no JSON */
+	int64_t moved_us;   /* mono: something came */
+	bool stalled;       /* and then nothing for too long */
 };
 
 static void give_line(struct lines *l, struct slice text)
 {
-	CLEANUP(json) json_t *line = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+	CLEANUP(json) json_t *line = NULL;
 
+	if (text.len == 0) /* there is nothing yet, but the server is */
+		return;
+	line = json_loadb((const char *)text.ptr, text.len, 0, NULL);
 	if (line)
 		l->each(l->ctx, line);
+	l->bad += !line;
 }
 
 static size_t take_lines(char *bytes, size_t size, size_t n, void *ctx)
@@ -215,6 +223,7 @@ static size_t take_lines(char *bytes, size_t size, size_t n, void *ctx)
 	long status = 0;
 	size_t at = 0;
 
+	l->moved_us = clock_mono_us(&l->clock);
 	curl_easy_getinfo(l->client->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status / 100 != 2)
 		return take_reply(bytes, size, n, &l->refusal);
@@ -229,6 +238,32 @@ static size_t take_lines(char *bytes, size_t size, size_t n, void *ctx)
 	return l->rest.len > REPLY_MAX ? 0 : size * n;
 }
 
+/* cURL's own bound is one of bytes a second: a blank line now and then is less. */
+static int give_up_stalled(void *ctx, curl_off_t all UNUSED, curl_off_t got UNUSED,
+			   curl_off_t to_send UNUSED, curl_off_t sent UNUSED)
+{
+	struct lines *l = ctx;
+
+	l->stalled = clock_mono_us(&l->clock) - l->moved_us > l->client->timeout_us;
+	return l->stalled;
+}
+
+/* Lines are whole and JSON, the last one too: else somebody cut them short or wrote between. */
+static enum exit_code lines_outcome(const struct lines *l, CURLcode sent)
+{
+	enum exit_code code = client_outcome(
+		l->client, l->stalled ? CURLE_OPERATION_TIMEDOUT : sent, buf_slice(&l->refusal));
+
+	if (code || (l->bad == 0 && l->rest.len == 0))
+		return code;
+	if (l->bad)
+		fprintf(stderr, "pinfold: lines of the answer of %s that are no JSON: %zu\n",
+			l->client->base, l->bad);
+	if (l->rest.len)
+		fprintf(stderr, "pinfold: the answer of %s ends within a line\n", l->client->base);
+	return EXIT_FAILED;
+}
+
 enum exit_code client_lines(struct client *client, const char *path, line_fn *each, void *ctx)
 {
 	struct lines l = { .client = client, .each = each, .ctx = ctx };
@@ -239,15 +274,17 @@ enum exit_code client_lines(struct client *client, const char *path, line_fn *ea
 
 	/* It may take any time; a server that says nothing for too long is given up. */
 	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
+	clock_init_system(&l.clock);
+	l.moved_us = clock_mono_us(&l.clock);
 	if (client->timeout_us > 0) {
-		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME,
-				 (long)(client->timeout_us / US_PER_S + 1));
+		curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, give_up_stalled);
+		curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, &l);
 	}
 	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_lines);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &l);
 	sent = curl_easy_perform(client->curl);
-	code = client_outcome(client, sent, buf_slice(&l.refusal));
+	code = lines_outcome(&l, sent);
 	curl_slist_free_all(headers);
 	buf_free(&l.rest);
 	buf_free(&l.refusal);

@@ -63,7 +63,8 @@ enum exit_code client_wait(struct client *client, const char *path, int64_t wait
 /* Does anything answer there?  No key is sent. */
 enum exit_code client_reach(struct client *client);
 
-/* GET of a stream: `each` is called for every line of an answer 2xx as it comes. */
+/* GET of a stream: `each` is called for every line of an answer 2xx as it comes, but for blank
+ * ones.  EXIT_FAILED if it was cut, or a line was no JSON or not ended; the others were given. */
 typedef void line_fn(void *ctx, const json_t *line);
 enum exit_code client_lines(struct client *client, const char *path, line_fn *each, void *ctx);
 

@@ -550,6 +550,40 @@ class People(Case):
         self.assertEqual(json.loads(self.run_it("status", "--json").stdout)["usage"]["pins"], {"pinned": 7})
         self.assertIn("1 missing, 0 surplus", self.run_it("drift").stdout)
 
+    def foreign(self, *args, code=0):
+        """`drift --foreign --json` as lines, and what it said on stderr."""
+        out = self.run_it("drift", "--foreign", "--json", *args, code=code)
+        return [json.loads(line)["cid"] for line in out.stdout.splitlines()], out.stderr
+
+    def test_a_list_that_the_server_cuts_is_told_as_cut(self):
+        first, rest = '{"cid":"a","peer":"p"}\n{"cid":', '"b","peer":"p"}\n'
+        self.fake.stream, self.fake.cut = [first], True
+        cids, said = self.foreign(code=1)
+        self.assertEqual(cids, ["a"])
+        self.assertIn("broke off", said)
+        self.assertNotIn("no server", said)
+        self.fake.stream = [first, rest]  # at the end of a line it is not whole either
+        cids, said = self.foreign(code=1)
+        self.assertEqual(cids, ["a", "b"])
+        self.assertIn("broke off", said)
+        self.fake.cut = False
+        self.assertEqual(self.foreign(), (["a", "b"], ""))
+
+    def test_lines_that_are_no_answer_are_a_failure_and_the_others_are_given(self):
+        line = '{"cid":"a","peer":"p"}\n'
+        for stream, says in (([line, "<html>\n", line], "no JSON: 1\n"), ([line, line, '{"cid":'], "within a line"),
+                             ([line, line, '{"cid":"c"}'], "within a line")):
+            self.fake.stream = stream
+            cids, said = self.foreign(code=1)
+            self.assertEqual(cids, ["a", "a"])
+            self.assertIn(says, said)
+
+    def test_blank_lines_tell_that_a_server_is_still_there(self):
+        self.fake.stream = [*(piece for _ in range(6) for piece in ("\n", 1.1)), '{"cid":"a","peer":"p"}\n\n']
+        self.assertEqual(self.foreign("--request-timeout", "4s"), (["a"], ""))
+        self.fake.stream = ["\n", 5]
+        self.assertEqual(self.foreign("--request-timeout", "1s", code=1)[0], [])
+
     def test_config_check_names_every_mistake(self):
         out = self.run_it("config", "check", "--http-loops", "0", code=2, PINFOLD_LOG_LEVEL="loud", PINFOLD_LOGLEVEL="x")
         for said in ('http.loops: "0" (--http-loops)', 'log.level: "loud" (PINFOLD_LOG_LEVEL)', "did you mean PINFOLD_LOG_LEVEL?"):

@@ -59,6 +59,17 @@ class Foreign(Story):
         self.assertIn(self.direct, out.stdout)
         self.assertIn("unlucky", out.stderr)
 
+    def test_a_node_that_makes_its_list_for_long_is_waited_for(self):
+        ask(self.two.port, "POST", f"/api/v0/pin/add?arg={self.direct}")
+        self.two.fault("slow", on="pin/ls", ms=4500)
+        out = self.pinfold.cli("drift", "--foreign", "--peer", TWO, "--json", "--request-timeout", "3s")
+        self.assertEqual(json.loads(out.stdout)["cid"], self.direct)
+
+    def test_a_pin_whose_name_is_no_cid_is_told_as_the_node_tells_it(self):
+        self.two.order("pin", arg="no-cid-of-ours")
+        lines = self.pinfold.ask("GET", FOREIGN + f"?peer={TWO}").lines
+        self.assertEqual(lines, [{"peer": TWO, "cid": "no-cid-of-ours", "type": "recursive", "name": "foreign"}])
+
     def test_who_asks_wrongly_is_told(self):
         p = self.pinfold
         for query in ("?peer=nobody", "?peer=", f"?peer={ONE}&peer={TWO}"):

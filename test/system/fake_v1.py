@@ -2,6 +2,7 @@
 import http.server
 import json
 import threading
+import time
 import urllib.parse
 
 KEY = "pin_live_0123456789ab_secret_crc"
@@ -76,6 +77,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             text = (json.dumps(result) + "\n").encode()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
         self.wfile.write(b"0\r\n\r\n")
+
+    def stream(self, fake):
+        """Pieces of text as they are, pauses in seconds between them; cut: without an end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in fake.stream:
+            if isinstance(piece, str):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece.encode()))
+            else:
+                time.sleep(piece)
+        if fake.cut:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
 
     # ---- routes: /v1/NAME/rest...
 
@@ -175,16 +192,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
                           "approximate": False})
 
     def on_get_drift(self, fake, rest, query, body):
+        if rest == ["foreign"]:
+            return self.stream(fake)
         self.answer(200, {"missing": 1, "surplus": 0, "complete": True, "peers": [],
                           "copies": [{"cid": "bafyone", "peer": "12D3", "op": "pin", "attempts": 2}]})
 
 
 class FakeServer:
-    """Use as a context manager; `calls` holds (method, path, query, body, owner)."""
+    """Use as a context manager; `calls` holds (method, path, query, body, owner).  `stream` are the
+    pieces of GET /v1/drift/foreign, `cut` if its end does not come."""
 
     def __init__(self):
         self.calls, self.bulk, self.pins, self.becomes = [], [], [], None
         self.made, self.empty_page = 0, False
+        self.stream, self.cut = [], False
 
     def pin(self, ask):
         self.made += 1

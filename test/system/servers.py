@@ -103,7 +103,7 @@ class Reply:
 
     @property
     def lines(self):
-        return [json.loads(line) for line in self.body.splitlines()]
+        return [json.loads(line) for line in self.body.splitlines() if line]
 
 
 def ask(port, method, path, body=None, headers=None, timeout=60):

@@ -3,7 +3,9 @@
 #include "role/api/v1_peer_find.h"
 #include "role/worker/foreign.h"
 
-#define LOOK_US (20 * US_PER_MS) /* for a node's next words; after that another time */
+#define LOOK_US    (100 * US_PER_MS) /* for a node's next words, which holds one of the workers */
+#define PAUSE_US   US_PER_S          /* of a node: looked for again at once; longer ones later */
+#define SILENCE_US US_PER_S          /* until the client gets a blank line */
 
 struct stream {
 	struct call *c;
@@ -11,6 +13,8 @@ struct stream {
 	size_t n, at;           /* the one whose list is read, or comes next */
 	struct foreign *list;   /* NULL: to be begun */
 	struct buf *out;
+	int64_t heard_us; /* mono: something came from a node */
+	int64_t said_us;  /* mono: something went to the client */
 };
 
 static void write_pin(void *ctx, const struct kubo_pin *pin)
@@ -60,24 +64,40 @@ static bool begin_list(struct stream *s, struct err *err)
 	return foreign_new(&options, &s->list, err);
 }
 
+/* A node may make its list for minutes, or have millions of our own pins in a row: clients and
+ * proxies give up who says nothing for so long, and of one that left nothing else tells. */
+static void break_silence(struct stream *s, size_t before, int64_t now_us)
+{
+	if (s->out->len == before && now_us - s->said_us < SILENCE_US)
+		return;
+	if (s->out->len == before)
+		buf_add_byte(s->out, '\n');
+	s->said_us = now_us;
+}
+
 static bool next_piece(void *arg, struct buf *out, enum http_next *then, struct err *err UNUSED)
 {
 	struct stream *s = arg;
 	enum foreign_state state = FOREIGN_GOES_ON;
+	struct clock *clock = s->c->api->options.clock;
 	struct err why = { 0 };
-	int64_t until_us;
+	size_t before = out->len;
+	int64_t now_us;
 
 	*then = HTTP_NEXT_END;
 	if (s->at == s->n)
 		return true;
 	s->out = out;
-	until_us = clock_mono_us(s->c->api->options.clock) + LOOK_US;
 	if ((!s->list && !begin_list(s, &why)) ||
-	    !foreign_next(s->list, until_us, write_pin, s, &state, &why))
+	    !foreign_next(s->list, clock_mono_us(clock) + LOOK_US, write_pin, s, &state, &why))
 		write_error(s, &why);
 	else if (state == FOREIGN_ENDED)
 		end_list(s);
-	*then = state == FOREIGN_WAITS ? HTTP_NEXT_LATER : HTTP_NEXT_NOW;
+	now_us = clock_mono_us(clock);
+	if (state != FOREIGN_WAITS)
+		s->heard_us = now_us;
+	break_silence(s, before, now_us);
+	*then = now_us - s->heard_us < PAUSE_US ? HTTP_NEXT_NOW : HTTP_NEXT_LATER;
 	return true;
 }
 
@@ -127,6 +147,7 @@ bool v1_foreign(struct call *c, struct err *err)
 		return reply_error(c, API_INVALID, why.text);
 	if (atomic_exchange(&c->api->listing_foreign, true))
 		return reply_error(c, API_CONFLICT, "somebody lists foreign pins: one at a time");
+	s->heard_us = s->said_us = clock_mono_us(c->api->options.clock);
 	c->res->status = 200;
 	c->res->content_type = "application/x-ndjson";
 	http_response_stream(c->res, &ops, s);
