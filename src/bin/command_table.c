@@ -78,7 +78,9 @@ const struct command commands[] = {
 		       { "after", "TIME", "Only created after." },
 		       { "expires-before", "TIME|DURATION",
 			 "Only kept no longer than until then: 2027-01-31T12:00:00Z, 7d." },
-		       { "peer", "PEER", "Only with a copy on this node, there or on its way." },
+		       { "peer", "PEER",
+			 "Only with a copy on this node, there or on its way; not what is to leave "
+			 "it." },
 		       { "all-owners", NULL,
 			 "Everybody's, with --peer or --expires-before; admin. By CID, or the "
 			 "first to expire first." },
@@ -114,8 +116,8 @@ const struct command commands[] = {
 		       { "zone", "ZONE", "Where it stands; copies are spread over zones." },
 		       { "tag", "TAG", "A tag; repeated: the whole set." } } },
 	{ "peer drain", "PEER...", "Move all copies away from a node.",
-	  "`pin ls --peer PEER --all-owners` tells whose pins still lie there.", cmd_peer_drain, 1,
-	  MANY, TO_SERVER },
+	  "`pin ls --peer PEER --all-owners` tells whose pins it is still needed for.",
+	  cmd_peer_drain, 1, MANY, TO_SERVER },
 	{ "peer pause", "PEER...", "Give a node nothing new, and move nothing.", NULL,
 	  cmd_peer_pause, 1, MANY, TO_SERVER },
 	{ "peer resume", "PEER...", "Back to work.", NULL, cmd_peer_resume, 1, MANY, TO_SERVER },

@@ -3,8 +3,9 @@
  *
  * Others may have asked for the same CID: where, since when and how often it was tried for
  * them is theirs to know.  So a request is shown only copies that serve it, and of these only
- * what was told since it was made.  A key with the scope admin sees what the owner sees;
- * /v1/drift shows all.
+ * what was told since it was made.  A key with the scope admin sees what the owner sees, but for
+ * store_list_all() by peer, which finds every request that a copy there counts for: the peer may
+ * be missing in the copies it is shown.  /v1/drift shows all.
  */
 #pragma once
 
