@@ -178,7 +178,7 @@ class Limits(ProbeTest):
                         self.assertEqual(c.answer().status, 429)
             log.seek(0)
             text = log.read()
-        self.assertEqual(text.count("429"), 1, text)
+        self.assertEqual(text.count("are answered 429"), 1, text)
         self.assertRegex(text, "level=warn .*127.0.0.1 has 1 connections")
 
     def test_a_limit_by_address_may_spare_loopback(self):
