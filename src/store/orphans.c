@@ -185,9 +185,10 @@ static bool judge(struct store *store, size_t i, const void *row, uint32_t bucke
 	folded = view_fold(&view, bucket, mem);
 	if (!derived[i].explains(&e, row, &explained, err))
 		return false;
+	if (!explained && remove && !remove_orphan(store, derived[i].table, row, &folded, mem, err))
+		return false;
 	*orphan = !explained;
-	return explained || !remove ||
-	       remove_orphan(store, derived[i].table, row, &folded, mem, err);
+	return true;
 }
 
 bool orphan_judge(struct store *store, size_t i, const void *row, bool remove, bool *orphan,
@@ -208,9 +209,9 @@ bool orphan_judge(struct store *store, size_t i, const void *row, bool remove, b
 
 struct orphan_walk {
 	struct store *store;
-	size_t at;               /* table it is in */
-	const void *after;       /* row it has seen last, in one of `mem`; NULL: none of it */
-	struct arena *mem, *old; /* of this page and of the one before */
+	size_t at;                /* table it is in */
+	const void *after;        /* row it has seen last, in `mem`; NULL: none of it */
+	struct arena *mem, *page; /* of `after`, and of the page being read */
 };
 
 struct orphan_walk *orphan_walk_new(struct store *store)
@@ -220,7 +221,7 @@ struct orphan_walk *orphan_walk_new(struct store *store)
 	walk->store = store;
 	walk->at = rand_below(store->options.rand, ORPHAN_TABLES);
 	walk->mem = arena_new();
-	walk->old = arena_new();
+	walk->page = arena_new();
 	return walk;
 }
 
@@ -229,7 +230,7 @@ void orphan_walk_free(struct orphan_walk *walk)
 	if (!walk)
 		return;
 	arena_free(walk->mem);
-	arena_free(walk->old);
+	arena_free(walk->page);
 	xfree(walk);
 }
 
@@ -239,19 +240,28 @@ static void next_table(struct orphan_walk *walk)
 	walk->after = NULL;
 }
 
+/* `row` is of the page being read: that one is to be kept until the next page was read. */
+static void pass(struct orphan_walk *walk, const void *row, bool first)
+{
+	if (first) {
+		struct arena *mem = walk->mem;
+
+		walk->mem = walk->page;
+		walk->page = mem;
+	}
+	walk->after = row;
+}
+
 /* Up to `limit` rows of the table that the walk is in.  A CID that cannot be read keeps its rows.
  */
 static bool walk_page(struct orphan_walk *walk, size_t limit, size_t *seen, size_t *removed,
 		      struct err *err)
 {
-	struct arena *mem = walk->old;
 	const void **rows;
 
-	walk->old = walk->mem; /* `after` lies in it */
-	walk->mem = mem;
-	arena_reset(mem);
-	if (!store_rows(walk->store, derived[walk->at].table, walk->after, limit, mem, &rows, seen,
-			err))
+	arena_reset(walk->page);
+	if (!store_rows(walk->store, derived[walk->at].table, walk->after, limit, walk->page, &rows,
+			seen, err))
 		return false;
 	for (size_t i = 0; i < *seen; i++) {
 		bool orphan = false;
@@ -261,12 +271,28 @@ static bool walk_page(struct orphan_walk *walk, size_t limit, size_t *seen, size
 				return false;
 			log_err(LOG_ERROR, err, "what a row follows from cannot be read");
 		}
-		if (orphan)
-			log_warn("a row of %s followed from nothing and is removed",
-				 table_schema(derived[walk->at].table)->name);
 		*removed += orphan;
-		walk->after = rows[i];
+		pass(walk, rows[i], i == 0);
 	}
+	return true;
+}
+
+static bool walk_table(struct orphan_walk *walk, size_t limit, size_t *seen, size_t *removed,
+		       struct err *err)
+{
+	const char *name = table_schema(derived[walk->at].table)->name;
+	size_t before = *removed;
+	bool ok = walk_page(walk, limit, seen, removed, err);
+
+	if (*removed > before)
+		log_warn("%zu rows of %s followed from nothing and are removed", *removed - before,
+			 name);
+	if (ok || err->code != ERR_CORRUPT)
+		return ok;
+	log_err(LOG_ERROR, err,
+		"a row cannot be read: those behind it are not searched for what follows from "
+		"nothing");
+	*seen = 0;
 	return true;
 }
 
@@ -277,12 +303,8 @@ bool orphan_walk_step(struct orphan_walk *walk, size_t limit, size_t *removed, s
 		size_t seen = 0;
 
 		if (orphan_is_searched(walk->store, walk->at) &&
-		    !walk_page(walk, limit, &seen, removed, err)) {
-			if (err->code != ERR_CORRUPT)
-				return false;
-			log_err(LOG_ERROR, err, "the rest of a table is passed over");
-			seen = 0;
-		}
+		    !walk_table(walk, limit, &seen, removed, err))
+			return false;
 		limit -= seen;
 		if (limit > 0)
 			next_table(walk);

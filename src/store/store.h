@@ -148,8 +148,10 @@ struct orphan_walk;
 struct orphan_walk *orphan_walk_new(struct store *store) __attribute__((returns_nonnull));
 void orphan_walk_free(struct orphan_walk *walk); /* NULL is fine */
 
-/* Looks at the next `limit` rows, or once round if there are fewer.  What cannot be read is logged
- * and passed over: a CID keeps its rows, of a table all that follow wait for the next round. */
+/* Looks at the next `limit` rows, or once round if there are fewer; *removed is set on failure too,
+ * and the next step goes on behind what was looked at.  What cannot be read is logged and passed
+ * over: a CID keeps its rows, of a table all that follow a row that cannot be read are left out,
+ * in each round, until that row can be (store_check() names it). */
 bool orphan_walk_step(struct orphan_walk *walk, size_t limit, size_t *removed,
 		      struct err *err) MUST_CHECK;
 

@@ -3,6 +3,7 @@
  */
 #include "base/attr.h"
 #include "lib/failing_store.h"
+#include "store/orphans.h"
 #include "store_fixture.h"
 
 #define NONE ((struct slice){ NULL, 0 })
@@ -144,6 +145,97 @@ static void a_walk_gets_past_what_cannot_be_read(void **state)
 	assert_sound(fx);
 }
 
+static bool try_round(struct orphan_walk *w, size_t *removed, struct err *err)
+{
+	size_t more;
+	bool ok = orphan_walk_step(w, 5, &more, err);
+
+	*removed += more;
+	return ok;
+}
+
+/* Each of its calls once, before and after its effect. */
+static void a_walk_goes_on_where_it_was_when_the_store_failed(void **state)
+{
+	enum { STEPS = 5, ALL_FAILED = 1000 };
+	bool done[2] = { false, false };
+
+	for (unsigned call = 1; call < ALL_FAILED && !(done[0] && done[1]); call++) {
+		for (unsigned after = 0; after < 2; after++) {
+			struct failing_store failing;
+			struct fixture *fx = *state;
+			const struct store_options options = { .instance = 7,
+							       .clock = &fx->clock.base,
+							       .rand = &fx->rand };
+			struct orphan_walk *w;
+			struct store *store;
+			size_t removed = 0, failed = 0;
+			struct err err;
+
+			three_named_pins(fx);
+			failing_store_init(&failing, fx->backend);
+			MUST(store_open(&failing.base, &options, &store, &err));
+			lose_truth(fx, cid_no(fx, 1));
+			w = orphan_walk_new(store);
+			failing.after = after;
+			failing.fail_at = failing.calls + call;
+			for (unsigned i = 0; i < STEPS; i++)
+				failed += !try_round(w, &removed, &err);
+			done[after] = failed == 0;
+			assert_true(failed <= 1);
+			if (failed > 0)
+				MUST(try_round(w, &removed, &err));
+			assert_int_equal(rows_in(fx, TABLE_OWNER_PINS), 2);
+			assert_int_equal(rows_in(fx, TABLE_TAGS_INDEX), 6);
+			assert_int_equal(rows_in(fx, TABLE_PINS_BY_PEER), 4);
+			assert_int_equal(rows_in(fx, TABLE_PEER_OPEN), 2);
+			/* What was taken away by a call that failed after its effect is not
+			 * counted. */
+			assert_in_range(removed, lost_rows(fx) - failed, lost_rows(fx));
+			orphan_walk_free(w);
+			store_close(store);
+			fixture_teardown(state);
+			fixture_setup(state);
+		}
+	}
+	assert_true(done[0] && done[1]);
+}
+
+/* Its facts can be read and the row itself not any more: nothing is removed and nothing counted. */
+static void what_could_not_be_removed_is_not_counted(void **state)
+{
+	struct failing_store failing;
+	struct fixture *fx = *state;
+	const struct store_options options = { .instance = 7,
+					       .clock = &fx->clock.base,
+					       .rand = &fx->rand };
+	struct slice lost = cid_no(fx, 1);
+	const void **rows;
+	struct store *store;
+	bool orphan = false;
+	struct err err;
+	size_t n, i = 0;
+
+	three_named_pins(fx);
+	failing_store_init(&failing, fx->backend);
+	MUST(store_open(&failing.base, &options, &store, &err));
+	lose_truth(fx, cid_no(fx, 1));
+	while (orphan_table(i) != TABLE_PINS_BY_PEER)
+		i++;
+	MUST(store_rows(store, TABLE_PINS_BY_PEER, NULL, 100, fx->mem, &rows, &n, &err));
+	for (size_t k = 0; k < n; k++) {
+		if (!slice_eq(orphan_cid(i, rows[k]), lost))
+			continue;
+		failing.bad_pin = lost;
+		assert_false(orphan_judge(store, i, rows[k], true, &orphan, &err));
+		failing.bad_pin = NONE;
+		assert_int_equal(err.code, ERR_CORRUPT);
+		assert_false(orphan);
+	}
+	assert_int_equal(rows_in(fx, TABLE_PINS_BY_PEER), 6);
+	store_close(store);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -151,6 +243,10 @@ int main(int argc, char **argv)
 						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_walk_gets_past_what_cannot_be_read, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_walk_goes_on_where_it_was_when_the_store_failed,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(what_could_not_be_removed_is_not_counted,
+						fixture_setup, fixture_teardown),
 	};
 
 	return contract_main(argc, argv, tests, ARRAY_LEN(tests));
