@@ -10,7 +10,7 @@
 #include "reconcile/reserve.h"
 #include "role/batch.h"
 #include "role/op_log.h"
-#include "role/restored.h"
+#include "role/sweep_orders.h"
 #include "role/swept.h"
 #include "role/walk.h"
 #include "role/wanted.h"
@@ -38,13 +38,13 @@ struct reconciler {
 	struct walks *walks;
 	/* sweep */
 	struct orphan_walk *orphans;
+	struct sweep_orders *orders;
 	bool sweeping, resumed;
-	bool rebalancing;    /* the sweep moves copies */
-	bool forcing;        /* the guard lets all pass meanwhile */
-	bool sweep_again;    /* a peer came, too late for a part of the sweep or for all of it */
-	struct buf again_to; /* the end of that part; empty: all */
-	struct buf stop;     /* where the running one ends; empty: at the last CID */
-	bool from_first;     /* to the last CID, by this process: its totals are whole */
+	struct sweep_kind kind; /* of the running sweep; none runs: all false */
+	bool sweep_again;       /* a peer came, too late for a part of the sweep or for all of it */
+	struct buf again_to;    /* the end of that part; empty: all */
+	struct buf stop;        /* where the running one ends; empty: at the last CID */
+	bool from_first;        /* to the last CID, by this process: its totals are whole */
 	struct sweep_totals totals;
 	struct buf position;
 	int64_t sweep_at; /* mono; the next sweep */
@@ -60,10 +60,9 @@ struct reconciler {
 	struct reconciler_state state;
 	struct copy_counts behind; /* what changed where the running sweep has counted before */
 	uint64_t counted;          /* buckets below this it has counted */
-	bool changed;              /* totals that are not kept yet */
-	bool ordered, order_rebalance, order_force;
-	unsigned
-		ordering; /* orders being written down: a sweep that ends leaves their rows alone */
+	struct copy_counts behind_page; /* the same of the page that it is at: that is read again */
+	uint64_t counting;              /* if it fails; up to this bucket */
+	bool changed;                   /* totals that are not kept yet */
 };
 
 struct reconciler *reconciler_new(const struct reconciler_options *options)
@@ -74,6 +73,7 @@ struct reconciler *reconciler_new(const struct reconciler_options *options)
 	r->replanner = replanner_new(&options->replan);
 	r->walks = walks_new(options->replan.store, r->replanner, options->batch_max);
 	r->orphans = orphan_walk_new(options->replan.store);
+	r->orders = sweep_orders_new(options->replan.store);
 	r->mem = arena_new();
 	r->keys_mem[0] = arena_new();
 	r->keys_mem[1] = arena_new();
@@ -87,6 +87,7 @@ void reconciler_free(struct reconciler *r)
 		return;
 	walks_free(r->walks);
 	orphan_walk_free(r->orphans);
+	sweep_orders_free(r->orders);
 	xfree(r->known);
 	buf_free(&r->position);
 	buf_free(&r->again_to);
@@ -120,6 +121,14 @@ static void change_totals(struct sweep_totals *totals, const struct copy_counts 
 	totals->surplus = changed_by(totals->surplus, by->surplus);
 }
 
+static void add_counts(struct copy_counts *to, const struct copy_counts *more)
+{
+	to->desired += more->desired;
+	to->actual += more->actual;
+	to->missing += more->missing;
+	to->surplus += more->surplus;
+}
+
 void reconciler_note_copies(struct reconciler *r, struct slice cid,
 			    const struct copy_counts *change)
 {
@@ -128,12 +137,10 @@ void reconciler_note_copies(struct reconciler *r, struct slice cid,
 	pthread_mutex_lock(&r->lock);
 	change_totals(&r->state.totals, change);
 	r->changed = true;
-	if (bucket < r->counted) {
-		r->behind.desired += change->desired;
-		r->behind.actual += change->actual;
-		r->behind.missing += change->missing;
-		r->behind.surplus += change->surplus;
-	}
+	if (bucket < r->counted)
+		add_counts(&r->behind, change);
+	else if (bucket < r->counting)
+		add_counts(&r->behind_page, change);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -163,74 +170,9 @@ static void keep_totals(struct reconciler *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* ---- orders ------------------------------------------------------------------- */
-
-/* Two jobs, so that a restart goes on with what was running, and whether it is forced. */
-static const struct slice sweep_job = { (const uint8_t *)"sweep", 5 };
-static const struct slice rebalance_job = { (const uint8_t *)"rebalance", 9 };
-static const struct slice force_job = { (const uint8_t *)"force", 5 };
-
-/* Keeps where a job stands; NULL: it does not run. */
-static bool save_position(struct store *store, struct slice job, const struct slice *position,
-			  struct arena *mem, struct err *err)
-{
-	struct job_cursor key = { .job = job }, row = { .job = job };
-	const void *old;
-	bool done;
-
-	if (!store_row(store, TABLE_JOB_CURSOR, &key, mem, &old, err))
-		return false;
-	if (!old && !position)
-		return true;
-	if (position)
-		row.position = *position;
-	return store_swap_row(store, TABLE_JOB_CURSOR, old, position ? &row : NULL, &done, err);
-}
-
-static void note_order(struct reconciler *r, bool rebalance, bool force)
-{
-	pthread_mutex_lock(&r->lock);
-	r->ordered = true;
-	r->order_rebalance |= rebalance; /* one that was not begun yet counts too */
-	r->order_force |= force;
-	pthread_mutex_unlock(&r->lock);
-}
-
-static bool write_order(struct store *store, bool rebalance, bool force, struct err *err)
-{
-	CLEANUP(arena_free) struct arena *mem = arena_new();
-	const struct slice first = { 0 };
-	struct err ignored;
-
-	if ((rebalance && !save_position(store, rebalance_job, &first, mem, err)) ||
-	    (force && !save_position(store, force_job, &first, mem, err)) ||
-	    ((rebalance || force) && !store_sync(store, store_mark(store), err)))
-		return false;
-	/* Last: while the mark stands a force does not, to the process after this one either. */
-	if (!force || restored_clear(store, err))
-		return true;
-	if (!save_position(store, force_job, NULL, mem, &ignored))
-		log_err(LOG_WARN, &ignored, "take an order back");
-	return false;
-}
-
-static void note_ordering(struct reconciler *r, int more)
-{
-	pthread_mutex_lock(&r->lock);
-	r->ordering += (unsigned)more;
-	pthread_mutex_unlock(&r->lock);
-}
-
 bool reconciler_order_sweep(struct reconciler *r, bool rebalance, bool force, struct err *err)
 {
-	bool ok;
-
-	note_ordering(r, 1);
-	ok = write_order(r->options.replan.store, rebalance, force, err);
-	if (ok)
-		note_order(r, rebalance, force);
-	note_ordering(r, -1);
-	return ok;
+	return sweep_orders_give(r->orders, rebalance, force, err);
 }
 
 /* ---- reports ------------------------------------------------------------------ */
@@ -381,65 +323,34 @@ static bool look_at_peers(struct reconciler *r, struct err *err)
 
 /* ---- sweep -------------------------------------------------------------------- */
 
-static struct slice job_of(const struct reconciler *r)
+/* The sweep that runs from now on. */
+static void set_kind(struct reconciler *r, const struct sweep_kind *kind)
 {
-	return r->rebalancing ? rebalance_job : sweep_job;
-}
-
-static bool find_job(struct reconciler *r, struct slice job, const struct job_cursor **out,
-		     struct err *err)
-{
-	struct job_cursor key = { .job = job };
-	const void *row;
-
-	if (!store_row(r->options.replan.store, TABLE_JOB_CURSOR, &key, r->mem, &row, err))
-		return false;
-	*out = row;
-	return true;
-}
-
-/* Was the order to force given?  Not if it came no further than to be written down. */
-static bool find_force(struct reconciler *r, bool *out, struct err *err)
-{
-	const struct job_cursor *force;
-	int64_t restored;
-
-	if (!find_job(r, force_job, &force, err) ||
-	    !restored_at(r->options.replan.store, &restored, err))
-		return false;
-	*out = force && restored == 0;
-	return !force || *out ||
-	       save_position(r->options.replan.store, force_job, NULL, r->mem, err);
+	r->kind = *kind;
+	replanner_rebalance(r->replanner, kind->rebalance);
+	replanner_force(r->replanner, kind->force);
 }
 
 /* Goes on where the process before this one was. */
 static bool resume(struct reconciler *r, struct err *err)
 {
-	const struct job_cursor *sweep, *rebalance, *job;
 	struct sweep_totals totals = { 0 };
 	int64_t swept_at = 0;
-	bool force;
+	struct sweep_kind kind;
+	const struct slice *at;
 
-	if (!find_job(r, sweep_job, &sweep, err) || !find_job(r, rebalance_job, &rebalance, err) ||
-	    !find_force(r, &force, err) ||
-	    !swept_find(r->options.replan.store, &totals, &swept_at, r->mem, err))
+	if (!swept_find(r->options.replan.store, &totals, &swept_at, r->mem, err) ||
+	    !sweep_orders_resume(r->orders, &kind, &at, r->mem, err))
 		return false;
 	pthread_mutex_lock(&r->lock);
 	r->state.totals = totals;
 	r->state.swept_at = swept_at;
 	pthread_mutex_unlock(&r->lock);
 	r->resumed = true;
-	r->rebalancing = rebalance != NULL;
-	replanner_rebalance(r->replanner, r->rebalancing);
-	job = rebalance ? rebalance : sweep;
-	if (job) {
-		buf_add_slice(&r->position, job->position);
-		r->sweeping = true;
-		r->forcing = force;
-		replanner_force(r->replanner, force);
-	} else if (force) { /* it had not begun */
-		note_order(r, false, true);
-	}
+	set_kind(r, &kind);
+	r->sweeping = at != NULL;
+	if (at)
+		buf_add_slice(&r->position, *at);
 	return true;
 }
 
@@ -549,45 +460,6 @@ static bool step_keys(struct reconciler *r, struct err *err)
 	return true;
 }
 
-static bool is_being_ordered(struct reconciler *r)
-{
-	bool ordered;
-
-	pthread_mutex_lock(&r->lock);
-	ordered = r->ordered || r->ordering > 0;
-	pthread_mutex_unlock(&r->lock);
-	return ordered;
-}
-
-static bool end_sweep(struct reconciler *r, const struct sweep_totals *last_page, struct err *err)
-{
-	struct clock *clock = r->options.replan.clock;
-
-	/* The rows of an order that came meanwhile are those of the sweep that begins now. */
-	if (!is_being_ordered(r) &&
-	    (!save_position(r->options.replan.store, job_of(r), NULL, r->mem, err) ||
-	     (r->forcing && !save_position(r->options.replan.store, force_job, NULL, r->mem, err))))
-		return false;
-	add_totals(&r->totals, last_page);
-	r->sweeping = r->rebalancing = r->forcing = false;
-	r->position.len = 0;
-	r->sweep_at = clock_mono_us(clock) + r->options.sweep_us;
-	replanner_rebalance(r->replanner, false);
-	replanner_force(r->replanner, false);
-	pthread_mutex_lock(&r->lock);
-	r->state.swept_at = clock_wall_us(clock);
-	if (r->from_first) {
-		r->state.totals = r->totals;
-		change_totals(&r->state.totals, &r->behind);
-		r->changed = true;
-	}
-	r->counted = 0;
-	pthread_mutex_unlock(&r->lock);
-	r->keep_at = 0;
-	r->sweeping_keys = true;
-	return true;
-}
-
 static uint32_t bucket_of(const struct buf *position)
 {
 	uint32_t bucket;
@@ -597,16 +469,55 @@ static uint32_t bucket_of(const struct buf *position)
 	return be32toh(bucket);
 }
 
-/* From now on what changes at these CIDs is not met any more. */
-static void note_counted(struct reconciler *r, const struct swept *s)
+/* From now on what changes at these CIDs is not met any more, unless the page fails. */
+static void begin_page(struct reconciler *r, const struct swept *s)
 {
-	uint64_t counted = UINT64_MAX;
+	uint64_t counting = UINT64_MAX;
 
 	if (s->n == sweep_max(r))
-		counted = 1 + (uint64_t)bucket_of(&s->position);
+		counting = 1 + (uint64_t)bucket_of(&s->position);
 	pthread_mutex_lock(&r->lock);
-	r->counted = counted;
+	r->counting = counting;
 	pthread_mutex_unlock(&r->lock);
+}
+
+/* `done`: it is not read again. */
+static void end_page(struct reconciler *r, bool done)
+{
+	pthread_mutex_lock(&r->lock);
+	if (done) {
+		add_counts(&r->behind, &r->behind_page);
+		r->counted = r->counting;
+	}
+	r->counting = r->counted;
+	r->behind_page = (struct copy_counts){ 0 };
+	pthread_mutex_unlock(&r->lock);
+}
+
+static bool end_sweep(struct reconciler *r, const struct sweep_totals *last_page, struct err *err)
+{
+	struct clock *clock = r->options.replan.clock;
+
+	if (!sweep_orders_end(r->orders, &r->kind, r->mem, err))
+		return false;
+	end_page(r, true);
+	add_totals(&r->totals, last_page);
+	r->sweeping = false;
+	set_kind(r, &(struct sweep_kind){ 0 });
+	r->position.len = 0;
+	r->sweep_at = clock_mono_us(clock) + r->options.sweep_us;
+	pthread_mutex_lock(&r->lock);
+	r->state.swept_at = clock_wall_us(clock);
+	if (r->from_first) {
+		r->state.totals = r->totals;
+		change_totals(&r->state.totals, &r->behind);
+		r->changed = true;
+	}
+	r->counted = r->counting = 0;
+	pthread_mutex_unlock(&r->lock);
+	r->keep_at = 0;
+	r->sweeping_keys = true;
+	return true;
 }
 
 static bool is_behind(const struct buf *position, const struct buf *stop)
@@ -638,10 +549,9 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 	ok = store_scan_readable(r->options.replan.store, buf_slice(&r->position), sweep_cid, &s,
 				 err);
 	if (ok)
-		note_counted(r, &s);
+		begin_page(r, &s);
 	items = batch_items(s.batch, &n);
-	ok = ok && remove_orphans(r, err) && repair_all(r, items, n, err) &&
-	     replan(r->replanner, items, n, err);
+	ok = ok && repair_all(r, items, n, err) && replan(r->replanner, items, n, err);
 	if (ok && (s.n < sweep_max(r) || is_behind(&s.position, &r->stop))) {
 		ok = end_sweep(r, &s.totals, err);
 	} else if (ok) {
@@ -650,42 +560,31 @@ static bool step_sweep(struct reconciler *r, struct err *err)
 		r->position.len = 0;
 		buf_add_slice(&r->position, at);
 		add_totals(&r->totals, &s.totals); /* of what is not swept again */
-		ok = save_position(r->options.replan.store, job_of(r), &at, r->mem, err);
+		end_page(r, true);
+		ok = sweep_orders_keep(r->orders, &r->kind, at, r->mem, err);
 	}
+	end_page(r, false);
 	buf_free(&s.position);
-	return ok;
+	return ok && remove_orphans(r, err); /* last: if it fails the sweep has gone on */
 }
 
 /* From the first CID on, wherever another one was. */
 static bool start_sweep(struct reconciler *r, struct err *err)
 {
-	struct store *store = r->options.replan.store;
-	const struct slice first = { 0 };
-	bool ordered, rebalance, force;
+	struct sweep_kind kind = r->kind;
+	bool ordered;
 
+	if (!sweep_orders_begin(r->orders, &kind, &ordered, r->mem, err))
+		return false;
 	pthread_mutex_lock(&r->lock);
-	ordered = r->ordered;
-	rebalance = r->order_rebalance || r->rebalancing;
-	force = r->order_force || r->forcing;
-	r->ordered = r->order_rebalance = r->order_force = false;
 	r->state.swept = 0;
 	r->behind = (struct copy_counts){ 0 };
-	r->counted = 0;
+	r->counted = r->counting = 0;
 	pthread_mutex_unlock(&r->lock);
-	if (!save_position(store, sweep_job, NULL, r->mem, err) ||
-	    !save_position(store, rebalance_job, rebalance ? &first : NULL, r->mem, err) ||
-	    !save_position(store, force_job, force ? &first : NULL, r->mem, err)) {
-		if (ordered)
-			note_order(r, rebalance, force);
-		return false;
-	}
 	if (ordered) /* who orders it knows the peers as they are now */
 		replanner_forget_peers(r->replanner);
-	replanner_rebalance(r->replanner, rebalance);
-	replanner_force(r->replanner, force);
+	set_kind(r, &kind);
 	r->sweeping = true;
-	r->rebalancing = rebalance;
-	r->forcing = force;
 	r->stop.len = 0;
 	if (!ordered && r->sweep_again)
 		buf_add_slice(&r->stop, buf_slice(&r->again_to));
@@ -694,16 +593,6 @@ static bool start_sweep(struct reconciler *r, struct err *err)
 	r->totals = (struct sweep_totals){ 0 };
 	r->position.len = 0;
 	return true;
-}
-
-static bool sweep_ordered(struct reconciler *r)
-{
-	bool ordered;
-
-	pthread_mutex_lock(&r->lock);
-	ordered = r->ordered;
-	pthread_mutex_unlock(&r->lock);
-	return ordered;
 }
 
 /* Reports come first, and whatever wakes the role makes no pause shorter. */
@@ -752,7 +641,7 @@ bool reconciler_step(struct reconciler *r, int64_t *due_us, struct err *err)
 	pthread_mutex_lock(&r->lock);
 	r->state.walks = walks_count(r->walks);
 	pthread_mutex_unlock(&r->lock);
-	if (sweep_ordered(r) ||
+	if (sweep_orders_waiting(r->orders) ||
 	    (!r->sweeping && (r->sweep_again || clock_mono_us(clock) >= r->sweep_at))) {
 		if (!start_sweep(r, err))
 			return false;

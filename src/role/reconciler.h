@@ -54,11 +54,12 @@ struct reconciler_state {  /* for status pages and metrics */
 	uint64_t reports;  /* taken in since the start */
 	uint64_t swept;    /* CIDs looked at by the running or last sweep */
 	uint64_t repaired; /* derived rows that were wrong, since the start */
-	int64_t swept_at;  /* wall; end of the last sweep, 0 = none yet */
+	int64_t swept_at;  /* wall; end of the last sweep of this process or one before, 0 = none */
 	unsigned walks;    /* peers whose CIDs are being looked at */
-	/* Of the last sweep that one process made from its first CID to its last, this one or one
-	 * before it: what it met, before it mended that.  The copies with what changed since (of
-	 * the process before, up to its last minute). */
+	/* What the last whole sweep met, before it mended that: one that a single process made from
+	 * the first CID to the last.  Changes of copies since then are added as they are made.
+	 * After a restart: what the process before this one knew a minute before its end (swept.h).
+	 */
 	struct sweep_totals totals;
 };
 /* From any thread. */

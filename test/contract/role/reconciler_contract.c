@@ -514,53 +514,6 @@ static void to_ask_whether_a_cid_is_idle_lets_the_guard_go_no_further(void **sta
 	assert_int_equal(r->guarded, LESS - 1);
 }
 
-/* Killed when the order was given and not begun, and each few steps later, while it sweeps. */
-static void a_forced_order_is_carried_out_although_its_process_dies(void **state UNUSED)
-{
-	for (unsigned steps = 0; steps < 13; steps += 3) {
-		CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
-		struct err err;
-		int64_t due;
-
-		order(r, true, true);
-		for (unsigned i = 0; i < steps; i++, r->now += US_PER_MS)
-			assert_true(reconciler_step(r->reconciler, &due, &err));
-		roles_restart_reconciler(r);
-		roles_run(r, 5 * US_PER_MIN);
-		assert_int_equal(copies(r), 60);
-		assert_int_equal(moves_left(r), 0);
-	}
-}
-
-/* Nothing tells of surplus copies but a sweep. */
-static void so_is_one_that_moves_nothing(void **state UNUSED)
-{
-	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
-	unsigned before;
-
-	order(r, true, false);
-	roles_run(r, 5 * US_PER_MIN);
-	before = copies(r);
-	assert_true(before > 60);
-	order(r, false, true);
-	roles_restart_reconciler(r);
-	roles_run(r, US_PER_MIN);
-	assert_int_equal(copies(r), 60);
-}
-
-static void a_force_ends_with_its_sweep(void **state UNUSED)
-{
-	CLEANUP(roles_free) struct roles *r = lopsided(60, 5);
-
-	order(r, false, true);
-	roles_run(r, US_PER_MIN);
-	roles_restart_reconciler(r);
-	order(r, true, false);
-	roles_run(r, 5 * US_PER_MIN);
-	assert_true(r->guarded > 0);
-	assert_true(copies(r) > 60);
-}
-
 /* Who goes by CID never meets it: no fact and no copy leads there. */
 static void some_sweeps_take_away_a_row_whose_truth_is_gone(void **state UNUSED)
 {
@@ -608,9 +561,6 @@ int main(void)
 		cmocka_unit_test(revisions_that_a_newer_one_outdid_are_forgotten),
 		cmocka_unit_test(a_rebalance_knows_the_peer_that_came_a_moment_ago),
 		cmocka_unit_test(to_ask_whether_a_cid_is_idle_lets_the_guard_go_no_further),
-		cmocka_unit_test(a_forced_order_is_carried_out_although_its_process_dies),
-		cmocka_unit_test(so_is_one_that_moves_nothing),
-		cmocka_unit_test(a_force_ends_with_its_sweep),
 		cmocka_unit_test(some_sweeps_take_away_a_row_whose_truth_is_gone),
 	};
 	return cmocka_run_group_tests_name("role/reconciler", tests, NULL, NULL);

@@ -91,6 +91,32 @@ static void copies_are_counted_as_they_change_and_not_by_sweeps_alone(void **sta
 	assert_true(after.swept_at > before.swept_at);
 }
 
+/* The page is read again, and finds what it has written the first time. */
+static void what_a_page_of_a_sweep_mended_before_it_failed_is_counted_once(void **state UNUSED)
+{
+	for (unsigned call = 1;; call++) {
+		CLEANUP(roles_free)
+		struct roles *r = roles_new(&(struct roles_options){
+			.nodes = 1, .sweep_us = US_PER_DAY, .batch_max = 8 });
+		struct err err;
+		int64_t due;
+		bool ok;
+
+		roles_run(r, 10 * US_PER_S);
+		for (unsigned i = 0; i < 6; i++)
+			roles_pin(r, "ada", i, NULL);
+		order(r, false, false); /* it finds them before the planner does */
+		r->failing.fail_at = r->failing.calls + call;
+		ok = reconciler_step(r->reconciler, &due, &err);
+		r->failing.fail_at = 0;
+		roles_run(r, 10 * US_PER_MIN); /* some are told of by a reminder only */
+		assert_counts(r, 6, 6);
+		if (ok && call > 100)
+			break;
+		assert_true(call < 1000);
+	}
+}
+
 /* What the next sweep would find after hours. */
 static void what_was_counted_outlives_a_restart(void **state UNUSED)
 {
@@ -179,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sweep_makes_its_pauses_and_waits_for_users_but_not_for_ever),
 		cmocka_unit_test(copies_are_counted_as_they_change_and_not_by_sweeps_alone),
+		cmocka_unit_test(what_a_page_of_a_sweep_mended_before_it_failed_is_counted_once),
 		cmocka_unit_test(what_was_counted_outlives_a_restart),
 		cmocka_unit_test(what_changes_while_a_sweep_counts_is_counted_once),
 		cmocka_unit_test(it_is_told_how_long_pins_and_unpins_take_and_who_began_them),
