@@ -42,11 +42,10 @@ static const int64_t quick_us[] = {
 
 const struct metric_def metric_defs[METRICS] = {
 	[METRIC_PIN_E2E] = { "pin_end_to_end_seconds",
-			     "From a request to its confirmed pin, or from its end to the removal "
-			     "of "
-			     "the last copy; source reconciler: from what it decided (to replace, "
-			     "move "
-			     "or drop a copy) or an expiry to the last report that it took.",
+			     "From a request to its confirmed pin, or from its end to the "
+			     "removal of the last copy; source reconciler: from what it decided "
+			     "(to replace, move or drop a copy) or an expiry to the last report "
+			     "that it took.",
 			     METRIC_HISTOGRAM,
 			     { LABEL("source", sources), LABEL("op", ops) },
 			     BUCKETS(e2e_us) },
@@ -108,7 +107,8 @@ const struct metric_def metric_defs[METRICS] = {
 				       "Open connections to the store; 0: it is embedded.",
 				       METRIC_GAUGE },
 	[METRIC_STORE_CONNECTION_ERRORS] = { "store_connection_errors_total",
-					     "Connections to the store that failed or broke.",
+					     "Connections to the store that failed or "
+					     "broke; 0: it is embedded.",
 					     METRIC_COUNTER },
 	[METRIC_STORE_TIMEOUTS] = { "store_timeouts_total",
 				    "Calls of the store whose outcome is unknown.",

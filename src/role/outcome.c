@@ -133,3 +133,26 @@ struct outcome outcome_of(const struct outcome_view *v, struct arena *mem)
 	note_gone(v, &o);
 	return o;
 }
+
+void outcome_add(struct outcome *to, struct outcome more, struct arena *mem)
+{
+	struct finished *finished =
+		arena_new_array(mem, struct finished, to->n_finished + more.n_finished);
+	struct settled *settled =
+		arena_new_array(mem, struct settled, to->n_settled + more.n_settled);
+
+	for (size_t i = 0; i < to->n_finished; i++)
+		finished[i] = to->finished[i];
+	for (size_t i = 0; i < more.n_finished; i++)
+		finished[to->n_finished++] = more.finished[i];
+	for (size_t i = 0; i < to->n_settled; i++)
+		settled[i] = to->settled[i];
+	for (size_t i = 0; i < more.n_settled; i++)
+		settled[to->n_settled++] = more.settled[i];
+	to->finished = finished;
+	to->settled = settled;
+	to->change.desired += more.change.desired;
+	to->change.actual += more.change.actual;
+	to->change.missing += more.change.missing;
+	to->change.surplus += more.change.surplus;
+}

@@ -51,3 +51,6 @@ struct outcome_view {
 
 /* What is so once the reports and the plan are written; lists live in `mem`. */
 struct outcome outcome_of(const struct outcome_view *view, struct arena *mem);
+
+/* Both, one after the other: `to` is all zero at first, its lists are made anew in `mem`. */
+void outcome_add(struct outcome *to, struct outcome more, struct arena *mem);

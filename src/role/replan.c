@@ -39,8 +39,7 @@ struct look {
 		uint64_t size;
 	} * promises;
 	size_t n_promises;
-	struct outcome outcome;     /* for the events */
-	struct copy_counts changes; /* of all rounds: each follows one that was written */
+	struct outcome outcome; /* of all rounds: each follows one that was written */
 };
 
 struct replanner *replanner_new(const struct replan_options *options)
@@ -291,11 +290,7 @@ static void note_outcome(struct look *look, const struct cid_view *view, const s
 		.now_us = now_us,
 	};
 
-	look->outcome = outcome_of(&seen, mem);
-	look->changes.desired += look->outcome.change.desired;
-	look->changes.actual += look->outcome.change.actual;
-	look->changes.missing += look->outcome.change.missing;
-	look->changes.surplus += look->outcome.change.surplus;
+	outcome_add(&look->outcome, outcome_of(&seen, mem), mem);
 }
 
 static void address_one(struct look *look, const struct picture *p,
@@ -487,7 +482,7 @@ static void tell_events(struct replanner *r, const struct look *look)
 	for (size_t i = 0; e->settled && i < o->n_settled; i++)
 		e->settled(e->ctx, o->settled[i].desired, o->settled[i].after_us);
 	if (e->copies && look->changed)
-		e->copies(e->ctx, look->item->cid, &look->changes);
+		e->copies(e->ctx, look->item->cid, &o->change);
 	if (look->guarded > 0)
 		tell_guarded(r, look->guarded);
 }
