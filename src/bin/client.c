@@ -235,6 +235,8 @@ static size_t take_lines(char *bytes, size_t size, size_t n, void *ctx)
 		at += len + 1;
 	}
 	buf_drop(&l->rest, at);
+	/* Who reads our output slowly is not the server's silence. */
+	l->moved_us = clock_mono_us(&l->clock);
 	return l->rest.len > REPLY_MAX ? 0 : size * n;
 }
 

@@ -101,16 +101,29 @@ static void take_back(struct sweep_orders *orders, struct slice job, const struc
 		log_err(LOG_WARN, &err, "take an order back");
 }
 
+/* The mark may be off already, although it is not known to be. */
+static void protect_again(struct sweep_orders *orders, int64_t restored_at_us)
+{
+	struct err err;
+
+	if (!restored_mark(orders->store, restored_at_us, &err))
+		log_err(LOG_ERROR, &err, "the mark of a restored store may be lost");
+}
+
 static bool write_order(struct sweep_orders *orders, bool rebalance, bool force, struct err *err)
 {
 	CLEANUP(arena_free) struct arena *mem = arena_new();
 	const struct slice *rebalance_was, *force_was;
+	int64_t restored_was;
 
 	if (!find(orders, rebalance_job, &rebalance_was, mem, err) ||
-	    !find(orders, force_job, &force_was, mem, err))
+	    !find(orders, force_job, &force_was, mem, err) ||
+	    !restored_at(orders->store, &restored_was, err))
 		return false;
 	if (write_rows(orders, rebalance, force, mem, err))
 		return true;
+	if (force && restored_was > 0)
+		protect_again(orders, restored_was);
 	if (force)
 		take_back(orders, force_job, force_was, mem);
 	if (rebalance)

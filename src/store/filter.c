@@ -86,7 +86,7 @@ struct slice row_filter_tag(const struct row_filter *f, struct arena *mem)
 
 /* ---- cursors -------------------------------------------------------------------------- */
 
-#define CURSOR_VERSION 2
+#define CURSOR_VERSION 1
 #define CURSOR_HASH    8
 
 static void add_number(struct buf *buf, uint64_t x)

@@ -26,7 +26,7 @@ struct slice row_filter_tag(const struct row_filter *filter, struct arena *mem);
 /*
  * A cursor says behind which place the next page begins:
  *
- *	| version 2 (1) | place (1 and more) | SipHash-2-4 (8) |   in lower-case hex
+ *	| version 1 (1) | place (1 and more) | SipHash-2-4 (8) |   in lower-case hex
  *
  * The place is what the listing makes it: of an owner's pins the request id (16).
  * The hash covers the owner (empty: all) and every part of the filter too, and its key is the

@@ -126,7 +126,7 @@ class KuboTls(Story):
         front = Front(kubo.port)
         self.addCleanup(front.close)
         front.show(good)
-        p = Pinfold(self.dir, [front.url], worker_kubo_ca_file=str(trusted)).start()
+        p = Pinfold(self.dir / "later", [front.url], worker_kubo_ca_file=str(trusted)).start()
         self.addCleanup(p.kill)
         text = until(lambda: [line for line in p.log.read_text().splitlines() if "TLS: " in line], "the log says why it is down")[0]
         self.assertIn(trusted.name, text)

@@ -197,13 +197,17 @@ static bool found(struct node *node, struct task *t, const struct kubo_done *don
 	return t->copy.size > 0 ? settled(node, t, COPY_PINNED, err) : size(node, t, err);
 }
 
-/* The deny list says no more of it: as if it had never been tried. */
+/* The deny list says nothing of it any more: what failed for it, as if it had never been tried. */
 static bool allowed(struct node *node, struct task *t, struct err *err)
 {
 	struct copy *c = &t->copy;
 	bool told;
 
 	t->to_judge = false;
+	if (c->failure != FAILURE_DENIED) {
+		node_queue(node, t);
+		return true;
+	}
 	c->attempts = 0;
 	c->failure = FAILURE_NONE;
 	c->next_at = c->failing_since = 0;
