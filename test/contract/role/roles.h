@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "bus/local/bus_local.h"
 #include "lib/failing_store.h"
 #include "lib/fake_kubo.h"
@@ -50,8 +52,8 @@ struct roles {
 	struct worker_policy worker_policy;
 	struct roles_options options;
 
-	uint64_t store_calls; /* of the back end, single ones */
-	uint64_t reports;     /* observed halves written to the store */
+	_Atomic uint64_t store_calls; /* of the back end, single ones; from any thread */
+	uint64_t reports;             /* observed halves written to the store */
 	struct held_back *held_back;
 	unsigned guarded;        /* copies that the guard held back, as told */
 	unsigned finished[2][2]; /* by source, and whether it was a pin: how often */
