@@ -21,8 +21,10 @@ struct sweep_orders *sweep_orders_new(struct store *store) __attribute__((return
 void sweep_orders_free(struct sweep_orders *orders); /* NULL is fine */
 
 /* From any thread: a sweep from the first CID on.  One that was ordered before and has not begun
- * becomes part of it.  Durable when it returns true.  On false nothing is ordered, and the rows are
- * what they were, or a log line says which one is not. */
+ * becomes part of it.  True: a rebalance and a force are durable; a sweep that is neither has no
+ * row, and a crash before it begins forgets it.  On false nothing is ordered, and the rows are what
+ * they were, or a log line says which one is not; where a sync failed, a crash may yet bring back
+ * what was written before it. */
 bool sweep_orders_give(struct sweep_orders *orders, bool rebalance, bool force,
 		       struct err *err) MUST_CHECK;
 
